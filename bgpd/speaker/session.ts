@@ -1,0 +1,82 @@
+/**
+ * The seam between one session (FSM, transport, timers: `peer.ts`) and the routing side (RIBs, filters:
+ * `speaker.ts`). Sessions report upwards through {@link SessionEvents}; the routing side talks back
+ * through {@link Session}.
+ */
+import type { Family, Negotiated, NotificationMessage, UpdateMessage } from '../wire/types.ts';
+
+export type SessionStateName = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
+
+/** Everything one session needs to know; a change of any field but `description` restarts the session. */
+export interface SessionConfig {
+  /** Unique, stable, for people: `tor-a` or the address. */
+  readonly name: string;
+  readonly description?: string;
+  readonly peerAddress: string;
+  readonly peerPort: number;
+  /** Undefined accepts any AS (dynamic neighbours). */
+  readonly peerAsn: number | undefined;
+  readonly localAsn: number;
+  /** 32-bit BGP identifier. */
+  readonly routerId: number;
+  /** Source address of outgoing connections; undefined lets the kernel choose. */
+  readonly localAddress?: string;
+  /** Proposed hold time: 0, or 3 and more. */
+  readonly holdSeconds: number;
+  readonly connectRetrySeconds: number;
+  /** Never open a connection ourselves. */
+  readonly passive: boolean;
+  readonly families: readonly Family[];
+  /** Graceful restart we offer; undefined = capability not sent. */
+  readonly gracefulRestart?: { readonly restartSeconds: number };
+}
+
+export type DownReason =
+  | { readonly cause: 'notification-received' | 'notification-sent'; readonly notification: NotificationMessage }
+  | { readonly cause: 'connection-lost' | 'hold-timer-expired' | 'administrative' };
+
+export interface SessionEvents {
+  established(session: Session, negotiated: Negotiated): void;
+  /** Already validated (RFC 7606 applied: attributes discarded, or turned into `unreach`). */
+  update(session: Session, update: UpdateMessage): void;
+  /** The peer asks us to send the family again (RFC 2918). */
+  refresh(session: Session, family: Family): void;
+  /** Called once for each `established`. */
+  down(session: Session, reason: DownReason): void;
+  /** The write buffer has drained after {@link Session.send} returned false. */
+  writable(session: Session): void;
+}
+
+export interface Session {
+  readonly config: SessionConfig;
+  readonly state: SessionStateName;
+  readonly negotiated: Negotiated | undefined;
+  /** Local end of the TCP connection while Established: next hop self, link-local lookup. */
+  readonly localAddress: string | undefined;
+  /** Milliseconds of the clock when the state was entered. */
+  readonly since: number;
+  readonly lastError: string | undefined;
+  readonly counters: SessionCounters;
+  start(): void;
+  /** Ends the session with Cease/subcode (RFC 4486; default 2, administrative shutdown); `text` per RFC 9003. */
+  stop(subcode?: number, text?: string): void;
+  /** Closes without a NOTIFICATION, so that a graceful-restart helper keeps our routes (used on planned restart). */
+  drop(): void;
+  /**
+   * Queues UPDATE messages, already encoded. False: wait for `writable` before sending more.
+   * Ignored unless Established.
+   */
+  send(messages: readonly Uint8Array[]): boolean;
+  requestRefresh(family: Family): void;
+}
+
+export interface SessionCounters {
+  messagesIn: number;
+  messagesOut: number;
+  updatesIn: number;
+  updatesOut: number;
+  /** UPDATEs that RFC 7606 turned into withdrawals, and attributes it discarded. */
+  treatedAsWithdraw: number;
+  attributesDiscarded: number;
+  establishedTransitions: number;
+}
