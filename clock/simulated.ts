@@ -56,7 +56,8 @@ export class SimulatedClock implements Clock {
     let best: Timer | undefined;
     for (const timer of this.#timers) {
       if (timer.due > until) continue;
-      if (best === undefined || timer.due < best.due || (timer.due === best.due && timer.order < best.order)) best = timer;
+      if (best === undefined || timer.due < best.due || (timer.due === best.due && timer.order < best.order))
+        best = timer;
     }
     return best;
   }

@@ -49,7 +49,11 @@ export type Operation =
   | { readonly type: 'check'; readonly key: Key; readonly expect: Expectation };
 
 export type Commit =
-  | { readonly ok: true; readonly revision: Revision; /** one per put, in order */ readonly entries: readonly Entry[] }
+  | {
+      readonly ok: true;
+      readonly revision: Revision /** one per put, in order */;
+      readonly entries: readonly Entry[];
+    }
   | {
       readonly ok: false;
       /** The first operation whose expectation failed; nothing was written. */
@@ -91,7 +95,10 @@ export interface Store {
    * Entries in key order (kind, scope, name by code point) and the revision at which all of it was true.
    * @throws CompactedError when `at` is older than the kept history
    */
-  list(selection: Selection, at?: Revision): Promise<{ readonly entries: readonly Entry[]; readonly revision: Revision }>;
+  list(
+    selection: Selection,
+    at?: Revision,
+  ): Promise<{ readonly entries: readonly Entry[]; readonly revision: Revision }>;
 
   /** All or nothing. Resolves only when the write is durable. Same-key operations may not repeat in one commit. */
   commit(operations: readonly Operation[]): Promise<Commit>;

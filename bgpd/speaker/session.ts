@@ -32,7 +32,10 @@ export interface SessionConfig {
 }
 
 export type DownReason =
-  | { readonly cause: 'notification-received' | 'notification-sent'; readonly notification: NotificationMessage }
+  | {
+      readonly cause: 'notification-received' | 'notification-sent';
+      readonly notification: NotificationMessage;
+    }
   | { readonly cause: 'connection-lost' | 'hold-timer-expired' | 'administrative' };
 
 export interface SessionEvents {

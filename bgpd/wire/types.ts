@@ -7,7 +7,9 @@ import type { Address, Prefix } from '../../net/addr/index.ts';
 /** AFI and SAFI together (RFC 4760 §3), for the families this speaker understands. */
 export type Family = 'ipv4-unicast' | 'ipv6-unicast';
 
-export const FAMILIES: Readonly<Record<Family, { readonly afi: number; readonly safi: number; readonly version: 4 | 6 }>> = {
+export const FAMILIES: Readonly<
+  Record<Family, { readonly afi: number; readonly safi: number; readonly version: 4 | 6 }>
+> = {
   'ipv4-unicast': { afi: 1, safi: 1, version: 4 },
   'ipv6-unicast': { afi: 2, safi: 1, version: 6 },
 };
@@ -105,7 +107,14 @@ export type Capability =
   | { readonly code: 6 }
   | GracefulRestartCapability
   | { readonly code: 65; readonly asn: number }
-  | { readonly code: 69; readonly families: readonly { readonly family: Family; readonly send: boolean; readonly receive: boolean }[] }
+  | {
+      readonly code: 69;
+      readonly families: readonly {
+        readonly family: Family;
+        readonly send: boolean;
+        readonly receive: boolean;
+      }[];
+    }
   | { readonly code: 70 }
   | { readonly code: 'unknown'; readonly number: number; readonly value: Uint8Array };
 
@@ -147,7 +156,12 @@ export interface RouteRefreshMessage {
   readonly subtype: 0 | 1 | 2;
 }
 
-export type Message = OpenMessage | UpdateMessage | NotificationMessage | KeepaliveMessage | RouteRefreshMessage;
+export type Message =
+  | OpenMessage
+  | UpdateMessage
+  | NotificationMessage
+  | KeepaliveMessage
+  | RouteRefreshMessage;
 
 /** What the two OPENs settled; every codec call after OPEN needs it. */
 export interface Negotiated {
@@ -174,5 +188,7 @@ export function isEndOfRib(update: UpdateMessage): Family | undefined {
   if (update.reach.length > 0) return undefined;
   if (update.unreach.length === 0) return 'ipv4-unicast';
   const only = update.unreach[0];
-  return update.unreach.length === 1 && only !== undefined && only.nlri.length === 0 ? only.family : undefined;
+  return update.unreach.length === 1 && only !== undefined && only.nlri.length === 0
+    ? only.family
+    : undefined;
 }
