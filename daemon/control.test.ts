@@ -22,7 +22,9 @@ describe('control socket', () => {
   });
 
   it('carries a question and its answer, and lets only the owner connect', async () => {
-    server = await serveControl(path, { 'POST /double': ({ body, query }) => ({ body, query: query.get('n') }) });
+    server = await serveControl(path, {
+      'POST /double': ({ body, query }) => ({ body, query: query.get('n') }),
+    });
     const answer = await askControl(path, 'POST', '/double?n=2', { body: { name: 'ü' } });
     expect(answer).to.deep.equal({ ok: true, value: { body: { name: 'ü' }, query: '2' } });
     expect(statSync(path).mode & 0o777).to.equal(0o600);

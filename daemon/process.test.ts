@@ -14,7 +14,10 @@ describe('process identity', () => {
     rmSync(folder, { recursive: true });
   });
 
-  function start(script: string): { child: ChildProcess; identity: NonNullable<ReturnType<typeof processIdentity>> } {
+  function start(script: string): {
+    child: ChildProcess;
+    identity: NonNullable<ReturnType<typeof processIdentity>>;
+  } {
     const child = spawn('sh', ['-c', script]);
     children.push(child);
     const identity = processIdentity(child.pid ?? 0);
