@@ -1,0 +1,56 @@
+import { expect } from 'chai';
+import { CommandError, formatCommand, run } from './process.ts';
+
+async function failure(promise: Promise<unknown>): Promise<CommandError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof CommandError) return error;
+    throw error;
+  }
+  throw new Error('expected a CommandError');
+}
+
+describe('run', () => {
+  it('hands over arguments untouched by any shell, and standard input', async () => {
+    const { stdout } = await run('sh', ['-c', 'printf "%s|" "$@"; cat', 'sh', '$HOME', 'a b', "it's"], {
+      stdin: 'in',
+    });
+    expect(stdout).to.equal("$HOME|a b|it's|in");
+  });
+
+  it('takes input larger than a pipe that the program does not read', async () => {
+    await run('true', [], { stdin: 'x'.repeat(1_000_000) });
+  });
+
+  it('tells exit code and stderr of a failure, with the command as typed', async () => {
+    const error = await failure(run('sh', ['-c', 'echo broken >&2; exit 3']));
+    expect(error.exitCode).to.equal(3);
+    expect(error.stderr).to.equal('broken\n');
+    expect(error.message).to.contain(`sh -c 'echo broken >&2; exit 3'`).and.contain('exited with 3: broken');
+  });
+
+  it('says that a program is not installed, and how to mend it', async () => {
+    const error = await failure(run('poplin-no-such-program', []));
+    expect(error.notFound).to.equal(true);
+    expect(error.problems[0]).to.include({ code: 'COMMAND_NOT_FOUND' });
+  });
+
+  it('stops a program at its deadline, even one that ignores SIGTERM', async function () {
+    this.timeout(10_000);
+    const error = await failure(
+      run('sh', ['-c', 'trap "" TERM; while :; do sleep 0.05; done'], { deadlineMs: 50 }),
+    );
+    expect(error.problems[0]).to.include({ code: 'COMMAND_TIMEOUT' });
+    expect(error.exitCode).to.equal(undefined);
+  });
+
+  it('stops a program that writes without end', async () => {
+    const error = await failure(run('yes', [], { maxOutputBytes: 10_000 }));
+    expect(error.problems[0]).to.include({ code: 'COMMAND_OUTPUT_LIMIT' });
+  });
+
+  it('quotes only what a shell would need quoted', () => {
+    expect(formatCommand(['ip', '-6', 'route', 'a b', "it's"])).to.equal(`ip -6 route 'a b' 'it'\\''s'`);
+  });
+});
