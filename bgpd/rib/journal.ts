@@ -1,0 +1,98 @@
+/**
+ * What changed, for whom it may concern. The Loc-RIB writes the id of each prefix whose outcome changed; every
+ * consumer (the kernel, each update group, a watcher) holds a cursor and reads at its own pace, then looks up the
+ * present state. So a slow consumer costs one number, several changes of a prefix collapse into the last, and nobody
+ * waits for anybody. The same idea as BIRD 3's lfjour.
+ *
+ * One that falls further behind than the table is large is told to start again from the table, so the journal never
+ * outgrows it by more than a constant.
+ */
+const SLACK = 4096;
+
+export interface Cursor {
+  /** Sequence number of the next entry to read. */
+  next: number;
+  /** The journal has dropped entries this consumer had not read: it must walk the whole table. */
+  lost: boolean;
+}
+
+export class Journal {
+  /** Entry with sequence number `#first + i` at index i. */
+  #entries: number[] = [];
+  #first = 0;
+  /** Sequence number of the latest entry per prefix id: an older entry of the same id says nothing. */
+  readonly #latest: number[] = [];
+  readonly #cursors = new Set<Cursor>();
+
+  /** A consumer that starts now: it sees what changes from here on. */
+  open(): Cursor {
+    const cursor = { next: this.#end, lost: false };
+    this.#cursors.add(cursor);
+    return cursor;
+  }
+
+  close(cursor: Cursor): void {
+    this.#cursors.delete(cursor);
+    this.#trim();
+  }
+
+  /** @param tableSize  prefixes in the table: a journal longer than that is dearer to read than the table itself */
+  append(id: number, tableSize: number): void {
+    if (this.#cursors.size === 0) return;
+    this.#latest[id] = this.#end;
+    this.#entries.push(id);
+    if (this.#entries.length > tableSize + SLACK) this.#shed(tableSize);
+  }
+
+  hasMore(cursor: Cursor): boolean {
+    return cursor.lost || cursor.next < this.#end;
+  }
+
+  /** Up to `limit` prefix ids that changed since the cursor, each once, oldest change first; moves the cursor. */
+  read(cursor: Cursor, limit: number): number[] {
+    const ids: number[] = [];
+    while (cursor.next < this.#end && ids.length < limit) {
+      const id = this.#entries[cursor.next - this.#first] as number;
+      if (this.#latest[id] === cursor.next) ids.push(id);
+      cursor.next++;
+    }
+    this.#trim();
+    return ids;
+  }
+
+  /** The consumer has begun to walk the table: changes from now on reach it through the journal again. */
+  restart(cursor: Cursor): void {
+    cursor.next = this.#end;
+    cursor.lost = false;
+  }
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  get #end(): number {
+    return this.#first + this.#entries.length;
+  }
+
+  /** Forgets what every cursor has read. Shifting costs, so only once half of it is dead. */
+  #trim(): void {
+    let oldest = this.#end;
+    for (const cursor of this.#cursors) oldest = Math.min(oldest, cursor.next);
+    const read = oldest - this.#first;
+    if (read > 0 && read * 2 >= this.#entries.length) this.#drop(read);
+  }
+
+  #shed(keep: number): void {
+    this.#drop(this.#entries.length - keep);
+    for (const cursor of this.#cursors) {
+      if (cursor.next >= this.#first) continue;
+      cursor.next = this.#end;
+      cursor.lost = true;
+    }
+  }
+
+  #drop(count: number): void {
+    this.#entries = this.#entries.slice(count);
+    this.#first += count;
+  }
+}
