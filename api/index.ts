@@ -1,0 +1,63 @@
+/** What users write: resources, their schemas and checks, manifests, selectors. Pure. */
+export {
+  fail,
+  formatProblem,
+  ok,
+  PoplinError,
+  type Position,
+  type Problem,
+  type Result,
+  unwrap,
+} from './problem.ts';
+
+export { type Kind, type KindInfo, kindInfo, KINDS, type Resource, type ResourceOf } from './kinds/index.ts';
+export { API_VERSION, type Metadata } from './kinds/kind.ts';
+export type { BGPConfiguration } from './kinds/bgp-configuration.ts';
+export type { BGPFilter, BGPFilterRule } from './kinds/bgp-filter.ts';
+export type { BGPPeer } from './kinds/bgp-peer.ts';
+export type { ClusterInformation } from './kinds/cluster-information.ts';
+export type { FelixConfiguration } from './kinds/felix-configuration.ts';
+export type { GlobalNetworkPolicy } from './kinds/global-network-policy.ts';
+export type { HostEndpoint } from './kinds/host-endpoint.ts';
+export type { IPPool } from './kinds/ip-pool.ts';
+export type { IPReservation } from './kinds/ip-reservation.ts';
+export type { IPAMConfiguration } from './kinds/ipam-configuration.ts';
+export type { NetworkPolicy } from './kinds/network-policy.ts';
+export type { GlobalNetworkSet, NetworkSet } from './kinds/network-set.ts';
+export type { Node } from './kinds/node.ts';
+export type { Profile } from './kinds/profile.ts';
+export type { Tier } from './kinds/tier.ts';
+export type { WorkloadEndpoint } from './kinds/workload-endpoint.ts';
+
+export { DEFAULT_TIER, effectiveTypes, type PolicyType, TIER_LABEL } from './kinds/policy.ts';
+export { FIXED_TIER_ORDERS } from './kinds/tier.ts';
+export {
+  type Action,
+  type EntityRule,
+  hasPorts,
+  parsePort,
+  type Port,
+  type PortMatch,
+  type Protocol,
+  protocolNumber,
+  type Rule,
+} from './kinds/rule.ts';
+export { podInterfaceName, wepName, type WorkloadIdentity } from './kinds/workload-names.ts';
+export { parseDuration } from './schema/duration.ts';
+export { parsePeerAddress, type PeerAddress } from './schema/network.ts';
+export { type FieldPath, formatPath, parsePath } from './schema/path.ts';
+
+export { type Locate, validate } from './validate.ts';
+export { type ManifestDocument, parseManifests } from './manifest/parse.ts';
+export { checkTogether } from './check/together.ts';
+export { checkUpdate } from './check/update.ts';
+export { resourceText } from './check/text.ts';
+export {
+  canonicalText,
+  type Labels,
+  mapLabels,
+  parseSelector,
+  Selector,
+  type SelectorNode,
+  uniqueId,
+} from './selector/index.ts';

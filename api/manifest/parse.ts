@@ -1,0 +1,104 @@
+/**
+ * Text of a manifest file to resources. YAML or JSON, several documents, lists flattened. Nothing of a file
+ * is good unless all of it is: the problems of every document are told together.
+ */
+import { type Document, LineCounter, parseAllDocuments, type YAMLParseError } from 'yaml';
+import { fail, ok, type Position, type Problem, type Result } from '../problem.ts';
+import type { Resource } from '../kinds/index.ts';
+import { type FieldPath, parsePath } from '../schema/path.ts';
+import { validate } from '../validate.ts';
+import { locate, type Source } from './locate.ts';
+
+export interface ManifestDocument {
+  readonly resource: Resource;
+  /** Place of a field given as users write it (`spec.ingress[0].action`); without one, of the resource. */
+  at(field?: string): Position;
+}
+
+/** @param file  what to call the text in problems: a path, or `-` for standard input */
+export function parseManifests(text: string, file?: string): Result<ManifestDocument[]> {
+  const lines = new LineCounter();
+  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: true });
+  const documents: readonly Document.Parsed[] = 'empty' in parsed ? [] : parsed;
+  const resources: ManifestDocument[] = [];
+  const problems: Problem[] = [];
+  for (const [index, document] of documents.entries()) {
+    const origin: Position = { ...(file === undefined ? {} : { file }), document: index + 1 };
+    const found = readDocument({ document, lines, origin });
+    if (found.ok) resources.push(...found.value);
+    else problems.push(...found.problems);
+  }
+  return problems.length > 0 ? fail(...problems) : ok(resources);
+}
+
+function readDocument(source: Source): Result<ManifestDocument[]> {
+  if (source.document.errors.length > 0) {
+    return fail(...source.document.errors.map((error) => syntaxProblem(source, error)));
+  }
+  const plain = plainValue(source);
+  if (!plain.ok) return plain;
+  const documents: ManifestDocument[] = [];
+  const problems: Problem[] = [];
+  for (const { value, path } of items(plain.value, [])) {
+    const result = validate(value, (field) => locate(source, [...path, ...field]));
+    if (result.ok)
+      documents.push({ resource: result.value, at: (field) => locate(source, [...path, ...steps(field)]) });
+    else problems.push(...result.problems);
+  }
+  return problems.length > 0 ? fail(...problems) : ok(documents);
+}
+
+/** @returns a problem where anchors multiply beyond reason, the "billion laughs" */
+function plainValue(source: Source): Result<unknown> {
+  try {
+    return ok(source.document.toJS({ maxAliasCount: 100 }));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return fail({
+      code: 'MANIFEST_SYNTAX',
+      what: `its anchors cannot be resolved: ${reason}`,
+      remedy: 'write the repeated parts out',
+      at: source.origin,
+    });
+  }
+}
+
+interface Item {
+  readonly value: unknown;
+  readonly path: FieldPath;
+}
+
+/** Resources in a document: itself, the items of a `List` or of an array; none in an empty one. */
+function* items(value: unknown, path: FieldPath): Generator<Item> {
+  if (value === null || value === undefined) return;
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) yield* items(item, [...path, index]);
+    return;
+  }
+  const { kind, items: members } = value as { readonly kind?: unknown; readonly items?: unknown };
+  if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(members))
+    yield* items(members, [...path, 'items']);
+  else yield { value, path };
+}
+
+function steps(field: string | undefined): FieldPath {
+  return field === undefined ? [] : (parsePath(field) ?? []);
+}
+
+function syntaxProblem(source: Source, error: YAMLParseError): Problem {
+  const { line, col } = source.lines.linePos(error.pos[0]);
+  return {
+    code: 'MANIFEST_SYNTAX',
+    what: `the text is not valid YAML: ${error.message}`,
+    remedy:
+      REMEDIES[error.code] ??
+      'mend the line; indentation is by spaces, and text with ": " or " #" needs quotes',
+    at: { ...source.origin, line, column: col },
+  };
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: 'keep one of the two fields of the same name',
+  TAB_AS_INDENT: 'indent with spaces',
+  BAD_INDENT: 'align the line with its neighbours',
+};

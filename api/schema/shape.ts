@@ -1,0 +1,58 @@
+/** Looking into a schema: which fields an object has, and what stands at a path. */
+import { z } from 'zod';
+import type { FieldPath } from './path.ts';
+
+/** The schema that judges the raw input first, without the wrappers that make it optional or defaulted. */
+export function bare(schema: z.core.$ZodType): z.core.$ZodType {
+  let current = schema;
+  for (;;) {
+    if (current instanceof z.ZodPipe) current = current.in;
+    else if (
+      current instanceof z.ZodOptional ||
+      current instanceof z.ZodExactOptional ||
+      current instanceof z.ZodDefault ||
+      current instanceof z.ZodPrefault ||
+      current instanceof z.ZodNullable
+    ) {
+      current = current.unwrap();
+    } else return current;
+  }
+}
+
+/** The fields of an object schema by name; undefined for anything else. */
+export function fieldsOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> | undefined {
+  const core = bare(schema);
+  return core instanceof z.ZodObject ? core.shape : undefined;
+}
+
+export function schemaAt(schema: z.core.$ZodType, path: FieldPath): z.core.$ZodType | undefined {
+  let current: z.core.$ZodType | undefined = schema;
+  for (const step of path) {
+    if (current === undefined) return undefined;
+    current = typeof step === 'number' ? elementOf(current) : fieldsOf(current)?.[step];
+  }
+  return current;
+}
+
+/**
+ * The value without fields that are null. Kubernetes' tools write null for "unset", and an empty `labels:`
+ * in YAML is null too. Only known fields are dropped: an unknown one stays, to be complained about.
+ */
+export function withoutNulls(schema: z.core.$ZodType | undefined, value: unknown): unknown {
+  if (schema === undefined || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const element = elementOf(schema);
+    return value.map((item: unknown) => withoutNulls(element, item));
+  }
+  const fields = fieldsOf(schema);
+  if (fields === undefined) return value;
+  const kept = Object.entries(value).filter(([key, field]) => field !== null || !Object.hasOwn(fields, key));
+  return Object.fromEntries(
+    kept.map(([key, field]) => [key, Object.hasOwn(fields, key) ? withoutNulls(fields[key], field) : field]),
+  );
+}
+
+function elementOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+  const core = bare(schema);
+  return core instanceof z.ZodArray ? core.element : undefined;
+}

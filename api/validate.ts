@@ -1,0 +1,86 @@
+/** One plain value, as read from a file or a store, to one resource with its defaults; or every problem in it. */
+import { fail, ok, type Position, type Problem, type Result } from './problem.ts';
+import { API_VERSION } from './kinds/kind.ts';
+import { KINDS, kindInfo, type Resource } from './kinds/index.ts';
+import { withDefaults } from './defaults.ts';
+import { quote } from './schema/field.ts';
+import { type FieldPath, formatPath } from './schema/path.ts';
+import { problemsOf } from './schema/problems.ts';
+import { withoutNulls } from './schema/shape.ts';
+import { nearest } from './schema/suggest.ts';
+
+/** Where a field stands in the user's text. */
+export type Locate = (path: FieldPath) => Position;
+
+/**
+ * @param value  never changed
+ * @param at  gives problems their place, where the value came from a text
+ * @returns the resource in canonical spelling (addresses, protocols, ports) with Calico's defaults filled in
+ */
+export function validate(value: unknown, at?: Locate): Result<Resource> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return fail(
+      header(
+        [],
+        value,
+        `${quote(value)} is not a resource`,
+        'write a mapping with apiVersion, kind, metadata and spec',
+        at,
+      ),
+    );
+  }
+  const { kind, apiVersion } = value as { readonly kind?: unknown; readonly apiVersion?: unknown };
+  const info = typeof kind === 'string' ? KINDS.find((row) => row.kind === kind) : undefined;
+  if (info === undefined) return fail(unknownKind(kind, at));
+  if (apiVersion !== API_VERSION) return fail(wrongVersion(apiVersion, at));
+
+  const input = withoutNulls(info.schema, value);
+  const parsed = info.schema.safeParse(input);
+  if (parsed.success) return ok(withDefaults(parsed.data));
+  const resource = nameOf(info.kind, value);
+  return fail(...problemsOf(parsed.error.issues, { schema: info.schema, input, resource, at }));
+}
+
+function unknownKind(kind: unknown, at: Locate | undefined): Problem {
+  if (kind === undefined) {
+    return header(['kind'], kind, 'is missing', 'add it: the kind of the resource, such as IPPool', at);
+  }
+  const known = KINDS.map((row) => row.kind);
+  const meant = typeof kind === 'string' ? (kindInfo(kind)?.kind ?? nearest(kind, known)) : undefined;
+  const remedy = meant === undefined ? `use one of ${known.join(', ')}` : `write ${meant}`;
+  return header(['kind'], kind, `${quote(kind)} is not a kind that Poplin knows`, remedy, at);
+}
+
+function wrongVersion(apiVersion: unknown, at: Locate | undefined): Problem {
+  const what =
+    apiVersion === undefined ? 'is missing' : `${quote(apiVersion)} is not the version of this kind`;
+  return header(['apiVersion'], apiVersion, what, `write ${API_VERSION}`, at);
+}
+
+function header(
+  path: FieldPath,
+  value: unknown,
+  what: string,
+  remedy: string,
+  at: Locate | undefined,
+): Problem {
+  return {
+    code: path.length === 0 ? 'RESOURCE_INVALID' : value === undefined ? 'FIELD_MISSING' : 'FIELD_INVALID',
+    what,
+    remedy,
+    ...(path.length === 0 ? {} : { field: formatPath(path) }),
+    ...(value === undefined ? {} : { value }),
+    ...(at === undefined ? {} : { at: at(path) }),
+  };
+}
+
+/** `Kind/name` or `Kind/namespace/name`, from a value that may be wrong in every part. */
+function nameOf(kind: string, value: object): string {
+  const { metadata } = value as {
+    readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown } | null;
+  };
+  const parts = [metadata?.namespace, metadata?.name].filter(
+    (part) => typeof part === 'string' && part !== '',
+  );
+  return [kind, ...parts].join('/');
+}
