@@ -183,12 +183,12 @@ export interface Negotiated {
   readonly addPathSend: readonly Family[];
 }
 
-/** The marker that ends the initial dump of a family (RFC 4724 §2). */
+/**
+ * The marker that ends the initial dump of a family (RFC 4724 §2): exactly one family in `unreach`, without NLRI.
+ * The decoder produces that only for a true marker, and the encoders make the marker of it.
+ */
 export function isEndOfRib(update: UpdateMessage): Family | undefined {
-  if (update.reach.length > 0) return undefined;
-  if (update.unreach.length === 0) return 'ipv4-unicast';
   const only = update.unreach[0];
-  return update.unreach.length === 1 && only !== undefined && only.nlri.length === 0
-    ? only.family
-    : undefined;
+  if (update.reach.length > 0 || update.unreach.length !== 1 || only === undefined) return undefined;
+  return only.nlri.length === 0 ? only.family : undefined;
 }

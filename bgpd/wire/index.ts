@@ -1,0 +1,22 @@
+/** BGP on the wire: octets to values and back, without sockets, timers or state. */
+export * from './types.ts';
+export { MessageFramer } from './framer.ts';
+export { HEADER_LENGTH, MAX_EXTENDED_LENGTH, MAX_LENGTH, MESSAGE_TYPE } from './header.ts';
+export { type Decoded, decodeMessage, encodeKeepalive } from './message.ts';
+export { AS_TRANS, BGP_VERSION, encodeOpen } from './open.ts';
+export { CAPABILITY, encodeCapability } from './capabilities.ts';
+export {
+  CEASE,
+  ERROR,
+  cease,
+  encodeNotification,
+  formatNotification,
+  notification,
+  shutdownText,
+} from './notification.ts';
+export { encodeAttributes, encodeEndOfRib, encodeUpdates, fits, maxMessageLength } from './encode-update.ts';
+export { encodeRouteRefresh } from './route-refresh.ts';
+export { type Fault, formatFault, outcomeOf } from './fault.ts';
+export { pathLength } from './attributes/as-path.ts';
+export { errorTable } from './attributes/table.ts';
+export type { Check, Outcome } from './attributes/codec.ts';
