@@ -12,3 +12,29 @@ export {
 } from './netns.ts';
 export { CommandError, formatCommand, type RunOptions, type RunResult, run } from './process.ts';
 export { readSysctl, sysctlPath, writeSysctl } from './sysctl.ts';
+export type { AddressOptions, LinkAddress } from './netlink/address.ts';
+export type { EventGroup, KernelEvent } from './netlink/events.ts';
+export type { Link, LinkChange, VethEnd } from './netlink/link.ts';
+export type { Neighbour, NeighbourState } from './netlink/neighbour.ts';
+export {
+  Netlink,
+  type NetlinkOptions,
+  type RouteChange,
+  type RouteOutcome,
+  type Veth,
+} from './netlink/netlink.ts';
+export {
+  formatRoute,
+  makeRoute,
+  type NextHop,
+  PROTOCOL_BOOT,
+  PROTOCOL_KERNEL,
+  type Route,
+  type RouteFilter,
+  type RouteOperation,
+  type RouteScope,
+  type RouteType,
+  routeKey,
+  sameRoute,
+  TABLE_MAIN,
+} from './netlink/route.ts';

@@ -1,0 +1,135 @@
+/**
+ * What changes in the kernel, as it happens.
+ *
+ * The kernel drops events when nobody reads them fast enough, and says so (ENOBUFS): the listener then gets
+ * `resync` and has to list again. It also reports nothing about the IPv4 routes that vanish because their interface
+ * went down or away: who cares for routes listens to links too.
+ */
+import { closeSync } from 'node:fs';
+import type { Cancel } from '../../../clock/clock.ts';
+import { isKernelError } from '../errors.ts';
+import { pollReadable, setSocketOption } from '../libc.ts';
+import { decodeAddress, type LinkAddress, RTM_DELADDR, RTM_NEWADDR } from './address.ts';
+import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from './link.ts';
+import type { Message } from './message.ts';
+import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from './neighbour.ts';
+import { decodeRoute, type Route, RTM_DELROUTE, RTM_NEWROUTE } from './route.ts';
+import { openRouteSocket, SOL_NETLINK, takeDatagram } from './socket.ts';
+
+/** `new`: came or changed. Routes name their interfaces by index. */
+export type KernelEvent =
+  | { readonly type: 'link'; readonly change: 'new' | 'deleted'; readonly link: Link }
+  | { readonly type: 'route'; readonly change: 'new' | 'deleted'; readonly route: Route }
+  | { readonly type: 'address'; readonly change: 'new' | 'deleted'; readonly address: LinkAddress }
+  | { readonly type: 'neighbour'; readonly change: 'new' | 'deleted'; readonly neighbour: Neighbour }
+  /** Events were lost: list again. */
+  | { readonly type: 'resync' };
+
+export type EventGroup = Exclude<KernelEvent['type'], 'resync'>;
+
+/** RTNLGRP_*, from linux/rtnetlink.h. */
+const GROUPS: Readonly<Record<EventGroup, readonly number[]>> = {
+  link: [1],
+  neighbour: [3],
+  address: [5, 9],
+  route: [7, 11],
+};
+const NETLINK_ADD_MEMBERSHIP = 1;
+
+/** A burst of 50,000 routes is some 20 MB of buffers at the kernel's count. */
+const RECEIVE_BUFFER = 32 * 1024 * 1024;
+/** Datagrams taken per turn of the event loop. What is left makes the poll fire again. */
+const PER_TURN = 256;
+
+/**
+ * Listens until cancelled. Alone, it does not keep the process running.
+ *
+ * @param listener  called on the event loop, in the kernel's order; what it throws is an uncaught exception
+ */
+export function subscribe(
+  netns: string | undefined,
+  groups: readonly EventGroup[],
+  listener: (event: KernelEvent) => void,
+  receiveBuffer: number = RECEIVE_BUFFER,
+): Cancel {
+  const fd = openRouteSocket(netns, receiveBuffer);
+  const state = { cancelled: false, scheduled: false };
+
+  const drain = () => {
+    state.scheduled = false;
+    for (let i = 0; i < PER_TURN && !state.cancelled; i++) {
+      const { events, more } = takeEvents(fd);
+      for (const event of events) if (!state.cancelled) listener(event);
+      if (!more) return;
+    }
+  };
+
+  let stopPolling: () => void;
+  try {
+    for (const group of groups.flatMap((name) => GROUPS[name]))
+      setSocketOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+    // Out of libuv's callback first: promise jobs would not run inside it.
+    stopPolling = pollReadable(fd, () => {
+      if (state.scheduled) return;
+      state.scheduled = true;
+      setImmediate(drain);
+    });
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return () => {
+    if (state.cancelled) return;
+    state.cancelled = true;
+    stopPolling();
+    closeSync(fd);
+  };
+}
+
+function takeEvents(fd: number): { events: KernelEvent[]; more: boolean } {
+  const events: KernelEvent[] = [];
+  try {
+    const more = takeDatagram(fd, (bytes, message) => {
+      const event = decodeEvent(bytes, message);
+      if (event !== undefined) events.push(event);
+    });
+    return { events, more };
+  } catch (error) {
+    if (!isKernelError(error, 'ENOBUFS')) throw error;
+    return { events: [{ type: 'resync' }], more: true };
+  }
+}
+
+const nameless = () => undefined;
+
+function decodeEvent(bytes: Buffer, { type, start, end }: Message): KernelEvent | undefined {
+  switch (type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK: {
+      // AF_BRIDGE messages tell of ports, not of links.
+      if (bytes.readUInt8(start) !== 0) return undefined;
+      return {
+        type: 'link',
+        change: type === RTM_NEWLINK ? 'new' : 'deleted',
+        link: decodeLink(bytes, start, end),
+      };
+    }
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE: {
+      const route = decodeRoute(bytes, start, end, nameless);
+      return route && { type: 'route', change: type === RTM_NEWROUTE ? 'new' : 'deleted', route };
+    }
+    case RTM_NEWADDR:
+    case RTM_DELADDR: {
+      const address = decodeAddress(bytes, start, end);
+      return address && { type: 'address', change: type === RTM_NEWADDR ? 'new' : 'deleted', address };
+    }
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH: {
+      const neighbour = decodeNeighbour(bytes, start, end);
+      return neighbour && { type: 'neighbour', change: type === RTM_NEWNEIGH ? 'new' : 'deleted', neighbour };
+    }
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,369 @@
+/**
+ * Routes, links, addresses and neighbours of one network namespace: rtnetlink as methods.
+ *
+ * The codecs are pure and stand beside this file; the socket knows how to ask. Here is only what belongs to no
+ * single message: names and indexes of interfaces, batches, and which refusals are no failure.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
+import type { Cancel } from '../../../clock/clock.ts';
+import type { Address, IpVersion } from '../../addr/index.ts';
+import { isKernelError, KernelError } from '../errors.ts';
+import {
+  type AddressOptions,
+  decodeAddress,
+  encodeAddress,
+  encodeAddressDump,
+  type LinkAddress,
+} from './address.ts';
+import { type EventGroup, type KernelEvent, subscribe } from './events.ts';
+import {
+  decodeLink,
+  encodeLinkChange,
+  encodeLinkDelete,
+  encodeLinkDump,
+  encodeLinkGet,
+  encodeVeth,
+  type Link,
+  type LinkChange,
+  RTM_NEWLINK,
+  type VethEnd,
+} from './link.ts';
+import { type IndexOf, MessageWriter } from './message.ts';
+import { decodeNeighbour, encodeNeighbour, encodeNeighbourDump, type Neighbour } from './neighbour.ts';
+import {
+  decodeRoute,
+  encodeRoute,
+  encodeRouteDump,
+  formatRoute,
+  matchesFilter,
+  type Route,
+  type RouteFilter,
+  type RouteOperation,
+} from './route.ts';
+import { RequestSocket } from './socket.ts';
+
+export interface NetlinkOptions {
+  /** Path of the network namespace, e.g. `/run/netns/a1` or `/proc/PID/ns/net`; default: ours. */
+  readonly netns?: string | undefined;
+}
+
+export interface RouteChange {
+  readonly op: RouteOperation;
+  readonly route: Route;
+}
+
+export interface RouteOutcome {
+  readonly change: RouteChange;
+  /** 0 when done. */
+  readonly errno: number;
+  /** Present exactly when `errno` is not 0, with the kernel's own words. */
+  readonly error?: KernelError;
+}
+
+export interface Veth extends VethEnd {
+  /** Switch the near end on at once. The peer is switched on from its own namespace. */
+  readonly up?: boolean | undefined;
+  /** The other end, and the path of the namespace in which it is born (default: the same). */
+  readonly peer: VethEnd & { readonly netns?: string | undefined };
+}
+
+/** More than 64 routes in one send gain nothing; fewer cost. */
+const BATCH = 128;
+
+export class Netlink {
+  private readonly netns: string | undefined;
+  private readonly socket: RequestSocket;
+  private readonly subscriptions = new Set<Cancel>();
+
+  private constructor(netns: string | undefined) {
+    this.netns = netns;
+    this.socket = new RequestSocket(netns);
+  }
+
+  /** @throws KernelError when there is no permission; the file system's error when the namespace is gone */
+  static open(options: NetlinkOptions = {}): Netlink {
+    return new Netlink(options.netns);
+  }
+
+  /** Ends subscriptions at once; a request under way is still answered, later ones are refused. */
+  close(): void {
+    for (const cancel of this.subscriptions) cancel();
+    this.socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** The routes of one or all tables, each naming its interfaces. Cached and multicast routing entries are left out. */
+  async listRoutes(filter: RouteFilter = {}): Promise<Route[]> {
+    const names = new Map((await this.listLinks()).map(({ index, name }) => [index, name]));
+    const nameOf = (index: number) => names.get(index);
+    const versions: readonly IpVersion[] = filter.version === undefined ? [4, 6] : [filter.version];
+    const found: Route[][] = [];
+    for (const version of versions) {
+      const routes = this.socket.dump(
+        `RTM_GETROUTE IPv${version}`,
+        (w) => encodeRouteDump(w, version, filter),
+        (bytes, { start, end }) => {
+          const route = decodeRoute(bytes, start, end, nameOf);
+          return route !== undefined && matchesFilter(route, filter) ? route : undefined;
+        },
+      );
+      found.push(await routes.catch(noneFor('ENOENT', 'EAFNOSUPPORT', 'EOPNOTSUPP')));
+    }
+    return found.flat();
+  }
+
+  /**
+   * Carries out the changes in order, each for itself: one that fails does not keep back the others.
+   *
+   * @returns an outcome per change, in the same order
+   * @throws KernelError only when the socket itself fails, with the fate of the changes unknown
+   */
+  async applyRoutes(changes: readonly RouteChange[]): Promise<RouteOutcome[]> {
+    const indexOf = await this.indexer(changes);
+    const outcomes: RouteOutcome[] = [];
+    for (let at = 0; at < changes.length; at += BATCH)
+      outcomes.push(...(await this.applyBatch(changes.slice(at, at + BATCH), indexOf)));
+    return outcomes;
+  }
+
+  private async applyBatch(changes: readonly RouteChange[], indexOf: IndexOf): Promise<RouteOutcome[]> {
+    const writer = new MessageWriter(64 * changes.length);
+    const refused = new Map<RouteChange, RouteOutcome>();
+    for (const change of changes) {
+      try {
+        encodeRoute(writer, change.op, change.route, indexOf);
+      } catch (error) {
+        writer.discard();
+        refused.set(change, refusal(change, error));
+      }
+    }
+    const verdicts = writer.count === 0 ? [] : await this.socket.batch(writer);
+    let next = 0;
+    return changes.map((change) => {
+      const early = refused.get(change);
+      if (early !== undefined) return early;
+      const { errno, text } = verdicts[next++] ?? { errno: 0, text: undefined };
+      if (errno === 0) return { change, errno };
+      // The kernel's plain ESRCH reads "no such process", which helps nobody.
+      const detail = text ?? (errno === constants.errno.ESRCH ? 'there is no such route' : undefined);
+      return { change, errno, error: new KernelError(errno, describe(change), detail) };
+    });
+  }
+
+  /** Looks up the interfaces that the changes name, once each. */
+  private async indexer(changes: readonly RouteChange[]): Promise<IndexOf> {
+    const names = new Set<string>();
+    for (const { route } of changes)
+      for (const { interface: name } of route.nextHops) if (typeof name === 'string') names.add(name);
+    const indexes = new Map<string, number>();
+    const FEW = 8;
+    if (names.size > FEW) for (const { name, index } of await this.listLinks()) indexes.set(name, index);
+    else
+      for (const name of names) {
+        const link = await this.getLink(name);
+        if (link !== undefined) indexes.set(name, link.index);
+      }
+    return (nameOrIndex) => {
+      if (typeof nameOrIndex === 'number') return nameOrIndex;
+      const index = indexes.get(nameOrIndex);
+      if (index === undefined) throw new KernelError(constants.errno.ENODEV, `interface ${nameOrIndex}`);
+      return index;
+    };
+  }
+
+  listLinks(): Promise<Link[]> {
+    return this.socket.dump('RTM_GETLINK', encodeLinkDump, (bytes, { start, end }) =>
+      decodeLink(bytes, start, end),
+    );
+  }
+
+  /** Undefined when there is none. */
+  async getLink(nameOrIndex: string | number): Promise<Link | undefined> {
+    let link: Link | undefined;
+    try {
+      await this.socket.request(
+        `RTM_GETLINK ${nameOrIndex}`,
+        (w) => encodeLinkGet(w, nameOrIndex),
+        (bytes, { type, start, end }) => {
+          if (type === RTM_NEWLINK) link = decodeLink(bytes, start, end);
+        },
+      );
+    } catch (error) {
+      if (!isKernelError(error, 'ENODEV')) throw error;
+    }
+    return link;
+  }
+
+  /** @throws KernelError, EEXIST when either name is taken in its namespace */
+  async createVeth({ peer, up, ...end }: Veth): Promise<void> {
+    await withNamespace(peer.netns, (fd) =>
+      this.socket.request(`RTM_NEWLINK ${end.name}`, (w) => encodeVeth(w, end, peer, up, fd)),
+    );
+  }
+
+  /**
+   * Changes what is given, leaves the rest.
+   *
+   * @param change.netns  path of a namespace to move the interface to
+   * @throws KernelError, ENODEV when there is no such interface
+   */
+  async setLink(
+    nameOrIndex: string | number,
+    change: LinkChange & { readonly netns?: string | undefined },
+  ): Promise<void> {
+    const index = await this.linkIndex(nameOrIndex);
+    await withNamespace(change.netns, (fd) =>
+      this.socket.request(`RTM_SETLINK ${nameOrIndex}`, (w) => encodeLinkChange(w, index, change, fd)),
+    );
+  }
+
+  /** Removes an interface, and with a veth its other end. False when there was none. */
+  async deleteLink(nameOrIndex: string | number): Promise<boolean> {
+    return this.unless(['ENODEV'], `RTM_DELLINK ${nameOrIndex}`, (w) => encodeLinkDelete(w, nameOrIndex));
+  }
+
+  /** The addresses of one interface, or of all. */
+  async listAddresses(link?: string | number): Promise<LinkAddress[]> {
+    const index = link === undefined ? undefined : await this.linkIndex(link);
+    return this.socket.dump('RTM_GETADDR', encodeAddressDump, (bytes, { start, end }) => {
+      const address = decodeAddress(bytes, start, end);
+      return index === undefined || address?.link === index ? address : undefined;
+    });
+  }
+
+  /** False when the interface has the address with that prefix length already. */
+  async addAddress(
+    link: string | number,
+    address: Address,
+    prefixLength: number,
+    options?: AddressOptions,
+  ): Promise<boolean> {
+    const index = await this.linkIndex(link);
+    return this.unless(['EEXIST'], `RTM_NEWADDR ${address.toString()}/${prefixLength} dev ${link}`, (w) =>
+      encodeAddress(w, 'add', index, address, prefixLength, options),
+    );
+  }
+
+  /** False when the interface has no such address. */
+  async deleteAddress(link: string | number, address: Address, prefixLength: number): Promise<boolean> {
+    const index = await this.linkIndex(link);
+    return this.unless(
+      ['EADDRNOTAVAIL'],
+      `RTM_DELADDR ${address.toString()}/${prefixLength} dev ${link}`,
+      (w) => encodeAddress(w, 'delete', index, address, prefixLength),
+    );
+  }
+
+  /** The neighbours of one interface, or of all. */
+  async listNeighbours(link?: string | number): Promise<Neighbour[]> {
+    const index = link === undefined ? undefined : await this.linkIndex(link);
+    return this.socket.dump('RTM_GETNEIGH', encodeNeighbourDump, (bytes, { start, end }) => {
+      const neighbour = decodeNeighbour(bytes, start, end);
+      return index === undefined || neighbour?.link === index ? neighbour : undefined;
+    });
+  }
+
+  /** Sets what the link layer address of `address` is, for good unless `permanent` is false. */
+  async replaceNeighbour(entry: {
+    readonly link: string | number;
+    readonly address: Address;
+    readonly mac: string;
+    readonly permanent?: boolean;
+  }): Promise<void> {
+    const index = await this.linkIndex(entry.link);
+    await this.socket.request(`RTM_NEWNEIGH ${entry.address.toString()} dev ${entry.link}`, (w) =>
+      encodeNeighbour(w, 'replace', index, entry.address, entry.mac, entry.permanent ?? true),
+    );
+  }
+
+  /** False when there was no such entry. */
+  async deleteNeighbour(entry: {
+    readonly link: string | number;
+    readonly address: Address;
+  }): Promise<boolean> {
+    const index = await this.linkIndex(entry.link);
+    return this.unless(['ENOENT'], `RTM_DELNEIGH ${entry.address.toString()} dev ${entry.link}`, (w) =>
+      encodeNeighbour(w, 'delete', index, entry.address),
+    );
+  }
+
+  /**
+   * Calls `listener` with each change in these groups, until cancelled or closed. See events.ts for what the kernel
+   * does not report, and for `resync`.
+   *
+   * @throws KernelError, or the file system's error when the namespace has gone since
+   */
+  subscribe(groups: readonly EventGroup[], listener: (event: KernelEvent) => void): Cancel {
+    const stop = subscribe(this.netns, groups, listener);
+    const cancel = () => {
+      this.subscriptions.delete(cancel);
+      stop();
+    };
+    this.subscriptions.add(cancel);
+    return cancel;
+  }
+
+  private async linkIndex(nameOrIndex: string | number): Promise<number> {
+    if (typeof nameOrIndex === 'number') return nameOrIndex;
+    const link = await this.getLink(nameOrIndex);
+    if (link === undefined) throw new KernelError(constants.errno.ENODEV, `interface ${nameOrIndex}`);
+    return link.index;
+  }
+
+  /** True when done, false when the kernel refuses with one of `codes`: what was asked for is so already. */
+  private async unless(
+    codes: readonly string[],
+    call: string,
+    encode: (w: MessageWriter) => void,
+  ): Promise<boolean> {
+    try {
+      await this.socket.request(call, encode);
+      return true;
+    } catch (error) {
+      if (isKernelError(error, ...codes)) return false;
+      throw error;
+    }
+  }
+}
+
+/** Holds the namespace open while the kernel is told its file descriptor. */
+async function withNamespace(
+  path: string | undefined,
+  use: (fd: number | undefined) => Promise<void>,
+): Promise<void> {
+  const fd = path === undefined ? undefined : openSync(path, 'r');
+  try {
+    await use(fd);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** For a dump of what this kernel does not have: a table nobody made, an IP version it was built without. */
+function noneFor(...codes: readonly string[]): (error: unknown) => never[] {
+  return (error) => {
+    if (isKernelError(error, ...codes)) return [];
+    throw error;
+  };
+}
+
+function describe({ op, route }: RouteChange): string {
+  return `route ${op} ${formatRoute(route)}`;
+}
+
+/** What could not even be put into bytes: an unknown interface, or a value that no kernel could hold. */
+function refusal(change: RouteChange, error: unknown): RouteOutcome {
+  const known =
+    error instanceof KernelError
+      ? error
+      : new KernelError(
+          constants.errno.EINVAL,
+          describe(change),
+          error instanceof Error ? error.message : String(error),
+        );
+  return { change, errno: known.errno, error: known };
+}
