@@ -8,15 +8,16 @@ import { ATTRIBUTES, type AnyCodec } from './attributes/table.ts';
 import { CLASS_FLAGS, FLAG } from './decode-attributes.ts';
 import { HEADER_LENGTH, MAX_EXTENDED_LENGTH, MAX_LENGTH, MESSAGE_TYPE, putHeader } from './header.ts';
 import { encodeNlri, nlriLength } from './nlri.ts';
-import type {
-  Family,
-  Negotiated,
-  Nlri,
-  PathAttributes,
-  RawAttribute,
-  Reach,
-  Unreach,
-  UpdateMessage,
+import {
+  FAMILIES,
+  type Family,
+  type Negotiated,
+  type Nlri,
+  type PathAttributes,
+  type RawAttribute,
+  type Reach,
+  type Unreach,
+  type UpdateMessage,
 } from './types.ts';
 import { Writer } from './writer.ts';
 
@@ -42,8 +43,10 @@ export function encodeUpdates(update: UpdateMessage, session: Negotiated): Uint8
   const { attributes } = update;
   if (attributes === undefined) return messages;
   for (const reach of update.reach) {
-    if (fits(attributes, reach, session)) putReach(messages, reach, attributes, session);
-    else putUnreach(messages, reach, session);
+    const encoded = encodeReachAttributes(attributes, reach, session);
+    const room = roomBeside(encoded, reach, session);
+    if (room < longestNlri(reach.family, session)) putUnreach(messages, reach, session);
+    else putReach(messages, reach, encoded, room, session);
   }
   return messages;
 }
@@ -58,23 +61,32 @@ export function encodeEndOfRib(family: Family, session: Negotiated): Uint8Array 
   );
 }
 
+type NextHopOf = Pick<Reach, 'family' | 'nextHop'>;
+
 /** Whether one prefix of the family, the longest there can be, has room in a message beside these attributes. */
-export function fits(
-  attributes: PathAttributes,
-  reach: Pick<Reach, 'family' | 'nextHop'>,
-  session: Negotiated,
-): boolean {
-  const prefix =
-    (session.addPathSend.includes(reach.family) ? 5 : 1) + (reach.family === 'ipv4-unicast' ? 4 : 16);
-  const fixed =
-    reach.family === 'ipv4-unicast'
-      ? encodeAttributes({ ...attributes, nextHop: reach.nextHop.address }, session).length
-      : encodeAttributes(attributes, session).length + mpOverhead(reach);
-  return HEADER_LENGTH + LENGTH_FIELDS + fixed + prefix <= maxMessageLength(session);
+export function fits(attributes: PathAttributes, reach: NextHopOf, session: Negotiated): boolean {
+  const encoded = encodeReachAttributes(attributes, reach, session);
+  return roomBeside(encoded, reach, session) >= longestNlri(reach.family, session);
 }
 
-function mpOverhead({ nextHop }: Pick<Reach, 'nextHop'>): number {
-  return MP_HEADER + 5 + (nextHop.linkLocal === undefined ? 16 : 32);
+/** All attributes but MP_REACH_NLRI: NEXT_HOP is among them where the family uses it. */
+function encodeReachAttributes(
+  attributes: PathAttributes,
+  reach: NextHopOf,
+  session: Negotiated,
+): Uint8Array {
+  if (reach.family !== 'ipv4-unicast') return encodeAttributes(attributes, session);
+  return encodeAttributes({ ...attributes, nextHop: reach.nextHop.address }, session);
+}
+
+/** Octets left for NLRI in the longest message. */
+function roomBeside(encoded: Uint8Array, { family, nextHop }: NextHopOf, session: Negotiated): number {
+  const mp = family === 'ipv4-unicast' ? 0 : MP_HEADER + 5 + (nextHop.linkLocal === undefined ? 16 : 32);
+  return maxMessageLength(session) - HEADER_LENGTH - LENGTH_FIELDS - encoded.length - mp;
+}
+
+function longestNlri(family: Family, session: Negotiated): number {
+  return (session.addPathSend.includes(family) ? 5 : 1) + (FAMILIES[family].version === 4 ? 4 : 16);
 }
 
 function putUnreach(messages: Uint8Array[], { family, nlri }: Unreach, session: Negotiated): void {
@@ -95,24 +107,20 @@ function putUnreach(messages: Uint8Array[], { family, nlri }: Unreach, session: 
 
 function putReach(
   messages: Uint8Array[],
-  reach: Reach,
-  attributes: PathAttributes,
+  { family, nextHop, nlri }: Reach,
+  encoded: Uint8Array,
+  room: number,
   session: Negotiated,
 ): void {
-  const { family, nextHop, nlri } = reach;
   const none = new Uint8Array(0);
-  const room = maxMessageLength(session) - HEADER_LENGTH - LENGTH_FIELDS;
-  if (family === 'ipv4-unicast') {
-    const encoded = encodeAttributes({ ...attributes, nextHop: nextHop.address }, session);
-    for (const part of split(nlri, room - encoded.length, family, session))
+  for (const part of split(nlri, room, family, session)) {
+    if (family === 'ipv4-unicast') {
       messages.push(message(none, encoded, encodeList(part, family, session)));
-    return;
-  }
-  const encoded = encodeAttributes(attributes, session);
-  for (const part of split(nlri, room - encoded.length - mpOverhead(reach), family, session)) {
-    // RFC 7606 §5.1: MP_REACH_NLRI comes first, so that an error further on leaves the NLRI legible.
-    const first = mpAttribute({ mpReach: { family, nextHop, nlri: part } }, session);
-    messages.push(message(none, concat(first, encoded), none));
+    } else {
+      // RFC 7606 §5.1: MP_REACH_NLRI comes first, so that an error further on leaves the NLRI legible.
+      const first = mpAttribute({ mpReach: { family, nextHop, nlri: part } }, session);
+      messages.push(message(none, concat(first, encoded), none));
+    }
   }
 }
 
