@@ -6,5 +6,5 @@ import type { Resource } from './kinds/index.ts';
 export function withDefaults(resource: Resource): Resource {
   if (resource.kind !== 'NetworkPolicy' && resource.kind !== 'GlobalNetworkPolicy') return resource;
   const labels = { ...resource.metadata.labels, [TIER_LABEL]: resource.spec.tier };
-  return { ...resource, metadata: { ...resource.metadata, labels } } as Resource;
+  return { ...resource, metadata: { ...resource.metadata, labels } };
 }

@@ -8,23 +8,24 @@ import { resourceText } from './text.ts';
 interface Holding {
   readonly pool: IPPool;
   readonly prefix: Prefix;
+  /** Place in the list that was given. */
+  readonly index: number;
 }
 
 /**
- * In order of address a pool can only overlap the last one that reaches as far: one pass after the sort.
- * Disabled pools count too: their addresses may still be in use.
+ * Prefixes nest or are apart, so in order of address a pool can only overlap the widest one before it: one
+ * pass after the sort. Disabled pools count too: their addresses may still be in use.
  */
 export function* poolOverlaps(resources: readonly Resource[]): Generator<Problem> {
-  const holdings: Holding[] = [];
-  for (const resource of resources) {
-    const prefix = resource.kind === 'IPPool' ? Prefix.parse(resource.spec.cidr) : undefined;
-    if (resource.kind === 'IPPool' && prefix !== undefined) holdings.push({ pool: resource, prefix });
-  }
-  holdings.sort((a, b) => a.prefix.compare(b.prefix));
+  const holdings = resources.flatMap((pool, index): Holding[] => {
+    const prefix = pool.kind === 'IPPool' ? Prefix.parse(pool.spec.cidr) : undefined;
+    return pool.kind === 'IPPool' && prefix !== undefined ? [{ pool, prefix, index }] : [];
+  });
   let widest: Holding | undefined;
-  for (const holding of holdings) {
-    if (widest !== undefined && widest.prefix.overlaps(holding.prefix)) yield overlap(holding, widest);
-    else widest = holding;
+  for (const holding of holdings.toSorted((a, b) => a.prefix.compare(b.prefix))) {
+    if (widest === undefined || !widest.prefix.overlaps(holding.prefix)) widest = holding;
+    else if (holding.index > widest.index) yield overlap(holding, widest);
+    else yield overlap(widest, holding);
   }
 }
 

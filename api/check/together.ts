@@ -10,7 +10,10 @@ import { nearest } from '../schema/suggest.ts';
 import { poolOverlaps } from './pools.ts';
 import { resourceText } from './text.ts';
 
-/** All problems of the set; each names the resource that must change. */
+/**
+ * All problems of the set. Where two resources clash, the one later in the list is blamed: put what exists
+ * first and what is new after it.
+ */
 export function checkTogether(resources: readonly Resource[]): Problem[] {
   return [...scopes(resources), ...repeats(resources), ...tiers(resources), ...poolOverlaps(resources)];
 }

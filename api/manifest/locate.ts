@@ -4,7 +4,6 @@ import {
   isCollection,
   isMap,
   isNode,
-  isPair,
   isScalar,
   isSeq,
   type LineCounter,
@@ -57,7 +56,6 @@ function childOf(node: unknown, step: string | number): Child | undefined {
   return item === undefined ? undefined : { place: isNode(item) ? item : null, value: item };
 }
 
-function keyOf(pair: Pair | Node | unknown): string | undefined {
-  if (!isPair(pair)) return undefined;
+function keyOf(pair: Pair): string | undefined {
   return isScalar(pair.key) ? String(pair.key.value) : undefined;
 }

@@ -45,7 +45,11 @@ function readDocument(source: Source): Result<ManifestDocument[]> {
       documents.push({ resource: result.value, at: (field) => locate(source, [...path, ...steps(field)]) });
     else problems.push(...result.problems);
   }
-  return problems.length > 0 ? fail(...problems) : ok(documents);
+  return problems.length > 0 ? fail(...problems.toSorted(byPlace)) : ok(documents);
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  return (a.at?.line ?? 0) - (b.at?.line ?? 0) || (a.at?.column ?? 0) - (b.at?.column ?? 0);
 }
 
 /** @returns a problem where anchors multiply beyond reason, the "billion laughs" */

@@ -1,6 +1,5 @@
 /** Durations as Go writes them: `2m0s`, `1h30m`, `150ms`. */
-import { z } from 'zod';
-import { quote, read, type Reading } from './field.ts';
+import { quote, read, type Reading, text } from './field.ts';
 
 const UNITS: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -24,7 +23,7 @@ export function parseDuration(text: string): number | undefined {
 }
 
 export function duration() {
-  return read(z.string(), (text): Reading<string> => {
+  return read(text('a duration such as 2m0s'), (text): Reading<string> => {
     if (parseDuration(text) !== undefined) return { value: text };
     return {
       what: `${quote(text)} is not a duration`,

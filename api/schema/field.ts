@@ -36,6 +36,11 @@ export function rules<S extends z.ZodType>(schema: S, check: (value: z.output<S>
   });
 }
 
+/** Text; `want` says what kind of text, for when it is missing or is not text at all. */
+export function text(want: string) {
+  return z.string({ error: want });
+}
+
 /** The value as it stands in a message: JSON, cut where it gets long. */
 export function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);

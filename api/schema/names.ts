@@ -1,6 +1,5 @@
 /** Fields that hold names: of resources, labels, interfaces, ports. The rules are those of Kubernetes. */
-import { z } from 'zod';
-import { type Complaint, quote, read, type Reading } from './field.ts';
+import { type Complaint, quote, read, type Reading, text } from './field.ts';
 
 const LABEL = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?';
 const DNS_LABEL = new RegExp(`^${LABEL}$`);
@@ -12,12 +11,15 @@ export const MAX_LABEL = 63;
 
 /** DNS-1123 subdomain: what almost every resource is called. */
 export function name() {
-  return read(z.string(), (text): Reading<string> => nameComplaint(text) ?? { value: text });
+  return read(
+    text('a name of lower-case letters, digits, "-" and "."'),
+    (text): Reading<string> => nameComplaint(text) ?? { value: text },
+  );
 }
 
 /** DNS-1123 label, at most 63: no dots, because the name becomes part of other names. */
 export function shortName() {
-  return read(z.string(), (text): Reading<string> => {
+  return read(text('a name of lower-case letters, digits and "-"'), (text): Reading<string> => {
     if (text.length <= MAX_LABEL && DNS_LABEL.test(text)) return { value: text };
     return {
       what: `${quote(text)} is not a DNS label`,
@@ -43,7 +45,7 @@ export function nameComplaint(text: string): Complaint | undefined {
 /** Linux interface name, or `*` where a field allows it. */
 export function interfaceName(options: { readonly any?: boolean; readonly wildcard?: boolean } = {}) {
   const allowed = options.wildcard === true ? /^[a-zA-Z0-9_.*-]{1,15}$/ : /^[a-zA-Z0-9_.-]{1,15}$/;
-  return read(z.string(), (text): Reading<string> => {
+  return read(text('an interface name such as eth0'), (text): Reading<string> => {
     if ((options.any === true && text === '*') || allowed.test(text)) return { value: text };
     return {
       what: `${quote(text)} is not an interface name`,
@@ -54,7 +56,7 @@ export function interfaceName(options: { readonly any?: boolean; readonly wildca
 
 /** Name of an endpoint's port: at most 15, lower-case, with a letter in it (RFC 6335 §5.1). */
 export function portName() {
-  return read(z.string(), (text): Reading<string> => {
+  return read(text('a port name such as http'), (text): Reading<string> => {
     const sound = text.length <= 15 && DNS_LABEL.test(text) && /[a-z]/.test(text) && !text.includes('--');
     if (sound) return { value: text };
     return {

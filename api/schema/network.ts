@@ -6,7 +6,7 @@
 import IPCIDR from 'ip-cidr';
 import { z } from 'zod';
 import { Address, type IpVersion, parseInterfaceAddress, Prefix } from '../../net/addr/index.ts';
-import { type Complaint, quote, read, type Reading } from './field.ts';
+import { type Complaint, quote, read, type Reading, text } from './field.ts';
 
 export interface CidrRules {
   readonly version?: IpVersion;
@@ -17,7 +17,8 @@ export interface CidrRules {
 
 /** Text of a prefix; the value is its canonical form with the length written out. */
 export function cidr(options: CidrRules) {
-  return read(z.string(), (text): Reading<string> => {
+  const example = options.version === 6 ? 'fd00:10:244::/48' : '10.244.0.0/16';
+  return read(text(`a prefix such as ${example}`), (text): Reading<string> => {
     const prefix = readPrefix(text, options);
     return prefix instanceof Prefix ? { value: prefix.toString() } : prefix;
   });
@@ -25,26 +26,33 @@ export function cidr(options: CidrRules) {
 
 /** An address without a length. */
 export function address(version?: IpVersion) {
-  return read(z.string(), (text): Reading<string> => {
-    const parsed = Address.parse(text);
-    if (parsed === undefined || !IPCIDR.isValidAddress(text)) return notAnAddress(text);
-    if (version !== undefined && parsed.version !== version) return wrongVersion(text, version);
-    return { value: parsed.toString() };
-  });
+  return read(
+    text(version === 6 ? 'an address such as 2001:db8::1' : 'an address such as 192.0.2.1'),
+    (text): Reading<string> => {
+      const parsed = Address.parse(text);
+      if (parsed === undefined || !IPCIDR.isValidAddress(text)) return notAnAddress(text);
+      if (version !== undefined && parsed.version !== version) return wrongVersion(text, version);
+      return { value: parsed.toString() };
+    },
+  );
 }
 
 /** `10.1.0.3/24`: an address and the subnet it sits in. The length may be missing and is not invented. */
 export function interfaceAddress(version: IpVersion) {
-  return read(z.string(), (text): Reading<string> => {
-    const parsed = parseInterfaceAddress(text);
-    if (parsed === undefined) {
-      const prefix = readPrefix(text, { bare: true, hostBits: 'mask' });
-      return prefix instanceof Prefix ? notAnAddress(text) : prefix;
-    }
-    if (parsed.address.version !== version) return wrongVersion(text, version);
-    const length = text.includes('/') ? `/${parsed.prefix.length}` : '';
-    return { value: `${parsed.address.toString()}${length}` };
-  });
+  const example = version === 4 ? '192.0.2.11/24' : '2001:db8::11/64';
+  return read(
+    text(`the address of the node with its subnet, such as ${example}`),
+    (text): Reading<string> => {
+      const parsed = parseInterfaceAddress(text);
+      if (parsed === undefined) {
+        const prefix = readPrefix(text, { bare: true, hostBits: 'mask' });
+        return prefix instanceof Prefix ? notAnAddress(text) : prefix;
+      }
+      if (parsed.address.version !== version) return wrongVersion(text, version);
+      const length = text.includes('/') ? `/${parsed.prefix.length}` : '';
+      return { value: `${parsed.address.toString()}${length}` };
+    },
+  );
 }
 
 export interface PeerAddress {
@@ -64,18 +72,21 @@ export function parsePeerAddress(text: string): PeerAddress | undefined {
 }
 
 export function peerAddress() {
-  return read(z.string(), (text): Reading<string> => {
-    const peer = parsePeerAddress(text);
-    if (peer === undefined) {
-      return {
-        what: `${quote(text)} is not an address with an optional port`,
-        remedy: 'write 192.0.2.1, 192.0.2.1:179, 2001:db8::1 or [2001:db8::1]:179',
-      };
-    }
-    const host = peer.address.toString();
-    if (peer.port === undefined) return { value: host };
-    return { value: peer.address.version === 4 ? `${host}:${peer.port}` : `[${host}]:${peer.port}` };
-  });
+  return read(
+    text('the address of the peer, such as 192.0.2.1 or [2001:db8::1]:179'),
+    (text): Reading<string> => {
+      const peer = parsePeerAddress(text);
+      if (peer === undefined) {
+        return {
+          what: `${quote(text)} is not an address with an optional port`,
+          remedy: 'write 192.0.2.1, 192.0.2.1:179, 2001:db8::1 or [2001:db8::1]:179',
+        };
+      }
+      const host = peer.address.toString();
+      if (peer.port === undefined) return { value: host };
+      return { value: peer.address.version === 4 ? `${host}:${peer.port}` : `[${host}]:${peer.port}` };
+    },
+  );
 }
 
 /** RFC 6793 4-octet AS number, as a number or in `high.low` notation; 0 may never be used (RFC 7607). */
@@ -97,7 +108,7 @@ export function isCommunity(text: string): boolean {
 }
 
 export function community() {
-  return read(z.string(), (text): Reading<string> => {
+  return read(text('a community such as 64512:100'), (text): Reading<string> => {
     if (isCommunity(text)) return { value: text };
     return {
       what: `${quote(text)} is not a BGP community`,
@@ -107,7 +118,7 @@ export function community() {
 }
 
 export function macAddress() {
-  return read(z.string(), (text): Reading<string> => {
+  return read(text('a MAC address such as ee:ee:ee:ee:ee:01'), (text): Reading<string> => {
     if (/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i.test(text)) return { value: text.toLowerCase() };
     return {
       what: `${quote(text)} is not a MAC address`,

@@ -76,7 +76,10 @@ function told(issue: z.core.$ZodIssue, value: unknown): Told {
 function wanted(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return TYPES[issue.expected] ?? `of type ${issue.expected}`;
+      // A field that says what it wants does so as its message; zod's own begins like this.
+      return issue.message.startsWith('Invalid input')
+        ? (TYPES[issue.expected] ?? `a ${issue.expected}`)
+        : issue.message;
     case 'invalid_value':
       return issue.values.length === 1
         ? quote(issue.values[0])

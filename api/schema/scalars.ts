@@ -2,16 +2,14 @@
 import { z } from 'zod';
 import { type SelectorNode, someNode } from '../selector/ast.ts';
 import { parseTree } from '../selector/parse.ts';
-import { quote, read, type Reading } from './field.ts';
+import { quote, read, type Reading, text } from './field.ts';
 
 /** A whole number within bounds, both included. */
 export function integer(min: number, max: number) {
-  return read(z.number(), (value): Reading<number> => {
+  const want = `a whole number from ${min} to ${max}`;
+  return read(z.number({ error: want }), (value): Reading<number> => {
     if (Number.isInteger(value) && value >= min && value <= max) return { value };
-    return {
-      what: `${quote(value)} is not a whole number from ${min} to ${max}`,
-      remedy: `use one from ${min} to ${max}`,
-    };
+    return { what: `${quote(value)} is not ${want}`, remedy: `use ${want}` };
   });
 }
 
@@ -25,7 +23,7 @@ export function port() {
  * rule, where `global: 'alone'` admits it.
  */
 export function selector(options: { readonly global?: 'alone' } = {}) {
-  return read(z.string(), (text): Reading<string> => {
+  return read(text('a selector such as all() or rack == "a"'), (text): Reading<string> => {
     const tree = parseTree(text);
     if (!tree.ok) {
       const [problem] = tree.problems;
