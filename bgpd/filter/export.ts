@@ -1,0 +1,125 @@
+/**
+ * What a group of peers is told about the best path to a prefix, or why nothing: the rules of RFC 4271 §9.1.3 and
+ * RFC 4456 §6, well-known communities (RFC 1997), the export policy, then the attributes as the peers must see them.
+ * Pure. Split horizon (never back to the peer it came from) is the business of the group, which knows its members.
+ */
+import type { Address, Prefix } from '../../net/addr/index.ts';
+import type { Path } from '../rib/path.ts';
+import type { NextHop, PathAttributes, RawAttribute } from '../wire/types.ts';
+import { evaluate, prepend, type Policy } from './policy.ts';
+
+export interface ExportContext {
+  readonly peerKind: 'external' | 'internal';
+  /** The peers are our route-reflector clients. */
+  readonly reflectorClient: boolean;
+  readonly localAsn: number;
+  readonly clusterId: number;
+  /** `auto`: ourselves towards eBGP and for our own routes, unchanged towards iBGP. */
+  readonly nextHop: 'auto' | 'self' | 'keep';
+  /** Our address that these peers can reach, per IP version. */
+  readonly self: { readonly 4?: Address | undefined; readonly 6?: Address | undefined };
+  readonly policy: Policy;
+}
+
+export type Exported =
+  | {
+      readonly send: true;
+      readonly attributes: PathAttributes;
+      readonly nextHop: NextHop;
+      readonly rule: string;
+    }
+  | { readonly send: false; readonly reason: string };
+
+/** RFC 1997, and RFC 4271 §9.1.3 read with it. */
+const NO_EXPORT = 0xffffff01;
+const NO_ADVERTISE = 0xffffff02;
+const NO_EXPORT_SUBCONFED = 0xffffff03;
+
+export function exportPath(prefix: Prefix, path: Path, context: ExportContext): Exported {
+  const held = heldBack(path, context);
+  if (held !== undefined) return { send: false, reason: held };
+  const nextHop = nextHopFor(prefix, path, context);
+  if (nextHop === undefined)
+    return { send: false, reason: `we have no IPv${prefix.version} address to give as next hop` };
+  const verdict = evaluate(context.policy, {
+    prefix,
+    origin: path.source.kind === 'local' ? 'local' : 'peers',
+    peerKind: context.peerKind,
+    attributes: context.peerKind === 'external' ? leaving(path) : staying(path, context),
+  });
+  if (!verdict.accepted) return { send: false, reason: verdict.rule };
+  const attributes =
+    context.peerKind === 'external' ? external(verdict.attributes, context.localAsn) : verdict.attributes;
+  return { send: true, attributes, nextHop, rule: verdict.rule };
+}
+
+function heldBack(path: Path, context: ExportContext): string | undefined {
+  const communities = path.attributes.attributes.communities ?? [];
+  if (communities.includes(NO_ADVERTISE)) return 'community NO_ADVERTISE (RFC 1997)';
+  if (context.peerKind === 'external') {
+    if (communities.includes(NO_EXPORT)) return 'community NO_EXPORT (RFC 1997)';
+    return communities.includes(NO_EXPORT_SUBCONFED) ? 'community NO_EXPORT_SUBCONFED (RFC 1997)' : undefined;
+  }
+  const reflected = path.source.kind === 'internal';
+  if (reflected && !path.source.reflectorClient && !context.reflectorClient)
+    return 'learned by iBGP, and neither side is our reflector client (RFC 4456 §6)';
+  return undefined;
+}
+
+function nextHopFor(prefix: Prefix, path: Path, context: ExportContext): NextHop | undefined {
+  const keep =
+    path.nextHop !== undefined &&
+    (context.nextHop === 'keep' || (context.nextHop === 'auto' && context.peerKind === 'internal'));
+  if (keep) return path.nextHop;
+  const self = context.self[prefix.version];
+  return self === undefined ? undefined : { address: self };
+}
+
+/** Towards eBGP: what stays inside the AS is taken off before policy, which may put on its own. */
+function leaving(path: Path): PathAttributes {
+  const {
+    localPref: _lp,
+    originatorId: _id,
+    clusterList: _cl,
+    med,
+    unknown,
+    ...rest
+  } = path.attributes.attributes;
+  return {
+    ...rest,
+    // RFC 4271 §5.1.4: a neighbour's MED goes no further than our own AS.
+    ...(path.source.kind === 'local' && med !== undefined ? { med } : {}),
+    ...passedOn(unknown),
+  };
+}
+
+function external(attributes: PathAttributes, localAsn: number): PathAttributes {
+  const { localPref: _lp, ...rest } = attributes;
+  return { ...rest, asPath: prepend(withoutConfederation(attributes), [localAsn]) };
+}
+
+/** RFC 5065 §5.1: confederation segments never leave the confederation. */
+function withoutConfederation(attributes: PathAttributes): PathAttributes['asPath'] {
+  return attributes.asPath.filter((segment) => segment.type === 'sequence' || segment.type === 'set');
+}
+
+/** Towards iBGP: LOCAL_PREF always (RFC 4271 §5.1.5), and the marks of reflection where we reflect (RFC 4456 §8). */
+function staying(path: Path, context: ExportContext): PathAttributes {
+  const { unknown, ...rest } = path.attributes.attributes;
+  const base = { ...rest, localPref: path.attributes.localPref, ...passedOn(unknown) };
+  if (path.source.kind !== 'internal') return base;
+  return {
+    ...base,
+    originatorId: base.originatorId ?? path.source.routerId,
+    clusterList: [context.clusterId, ...(base.clusterList ?? [])],
+  };
+}
+
+const TRANSITIVE = 0x40;
+const PARTIAL = 0x20;
+
+/** RFC 4271 §5: what we do not know goes on if it is transitive, marked as having passed someone who did not know it. */
+function passedOn(unknown: readonly RawAttribute[] | undefined): { unknown?: readonly RawAttribute[] } {
+  const kept = unknown?.filter((attribute) => (attribute.flags & TRANSITIVE) !== 0) ?? [];
+  return kept.length === 0 ? {} : { unknown: kept.map((a) => ({ ...a, flags: a.flags | PARTIAL })) };
+}

@@ -1,0 +1,73 @@
+/**
+ * What becomes of a path a peer sends, before it may take part in the decision: the protocol's own rules (loops, next
+ * hops that cannot be), then the peer's import policy. Pure; the answer names the rule.
+ */
+import type { Address } from '../../net/addr/index.ts';
+import { occurrences } from '../rib/attributes.ts';
+import type { Candidate, Imported } from '../rib/adj-rib-in.ts';
+import type { PathAttributes } from '../wire/types.ts';
+import { evaluate, type Policy } from './policy.ts';
+
+/** What import needs to know about us and the session. */
+export interface ImportContext {
+  readonly peerKind: 'external' | 'internal';
+  readonly peerAsn: number;
+  readonly localAsn: number;
+  readonly routerId: number;
+  readonly clusterId: number;
+  /** How often our own AS may appear in a path we take (Calico: `numAllowedLocalASNumbers`). */
+  readonly allowedLocalAs: number;
+  /** Refuse an eBGP path that does not begin with the peer's AS (RFC 4271 §6.3); a route server needs this off. */
+  readonly enforceFirstAs: boolean;
+  /** Addresses of this machine: a route through ourselves leads nowhere (RFC 4271 §5.1.3). */
+  readonly isOwnAddress: (address: Address) => boolean;
+  readonly policy: Policy;
+}
+
+export function importPath(candidate: Candidate, context: ImportContext): Imported {
+  const fault = loop(candidate.attributes, context) ?? badNextHop(candidate, context);
+  if (fault !== undefined) return { accepted: false, reason: fault };
+  const attributes =
+    context.peerKind === 'external' ? withoutInternal(candidate.attributes) : candidate.attributes;
+  const verdict = evaluate(context.policy, {
+    prefix: candidate.prefix,
+    origin: 'peers',
+    peerKind: context.peerKind,
+    attributes,
+  });
+  if (!verdict.accepted) return { accepted: false, reason: verdict.rule };
+  return { accepted: true, attributes: verdict.attributes };
+}
+
+function loop(attributes: PathAttributes, context: ImportContext): string | undefined {
+  const own = occurrences(attributes.asPath, context.localAsn);
+  if (own > context.allowedLocalAs)
+    return `AS loop: our AS ${context.localAsn} is ${own} times in the path, ${context.allowedLocalAs} allowed (RFC 4271 §9)`;
+  if (context.peerKind === 'external') return wrongFirstAs(attributes, context);
+  if (attributes.originatorId === context.routerId) return 'ORIGINATOR_ID is our own router id (RFC 4456 §8)';
+  if (attributes.clusterList?.includes(context.clusterId))
+    return 'CLUSTER_LIST holds our own cluster id (RFC 4456 §8)';
+  return undefined;
+}
+
+function wrongFirstAs(attributes: PathAttributes, context: ImportContext): string | undefined {
+  const first = attributes.asPath[0]?.asns[0];
+  if (!context.enforceFirstAs || first === context.peerAsn) return undefined;
+  return `the path begins with AS ${first ?? 'nothing'}, not with the peer's ${context.peerAsn} (RFC 4271 §6.3)`;
+}
+
+function badNextHop(candidate: Candidate, context: ImportContext): string | undefined {
+  const address = candidate.nextHop?.address;
+  if (address === undefined) return undefined;
+  if (address.isUnspecified || address.isMulticast || address.isLoopback)
+    return `next hop ${address.toString()} is no host's address (RFC 4271 §6.3)`;
+  if (context.isOwnAddress(address)) return `next hop ${address.toString()} is ourselves (RFC 4271 §5.1.3)`;
+  return undefined;
+}
+
+/** An external peer has no say in these: RFC 4271 §5.1.5 (LOCAL_PREF), RFC 7606 §7.9 and §7.10. */
+function withoutInternal(attributes: PathAttributes): PathAttributes {
+  const { localPref, originatorId, clusterList, ...rest } = attributes;
+  const none = localPref === undefined && originatorId === undefined && clusterList === undefined;
+  return none ? attributes : rest;
+}

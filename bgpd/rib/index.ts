@@ -1,0 +1,25 @@
+/** The RIBs of RFC 4271 §3.2 and the decision between them. Pure: no socket, no clock. */
+export {
+  AdjRibIn,
+  sameNextHop,
+  type Candidate,
+  type Imported,
+  type Importer,
+  type PathChange,
+} from './adj-rib-in.ts';
+export { AttributePool, DEFAULT_LOCAL_PREF, type AttributeSet } from './attributes.ts';
+export {
+  decide,
+  DECISION_STEPS,
+  DEFAULT_DECISION,
+  explain,
+  type Decision,
+  type DecisionOptions,
+} from './decision.ts';
+export { Journal, type Cursor } from './journal.ts';
+export { LocRib } from './loc-rib.ts';
+export type { Path, Source } from './path.ts';
+export { PrefixIndex } from './prefix-index.ts';
+export { AdjRibOut, type OutRoute } from './adj-rib-out.ts';
+export { UpdateGroup, type OutMessage, type UpdateGroupOptions } from './update-group.ts';
+export { Follower } from './follower.ts';

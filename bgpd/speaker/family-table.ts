@@ -1,0 +1,120 @@
+/**
+ * All that the speaker knows of one family: the shared prefix ids, the Loc-RIB with its consumers (update groups and
+ * the forwarding table), and the phase it is in.
+ *
+ * `deferred` -> nothing is decided (RFC 4724 §4.1). `deciding` -> the backlog is worked off and nobody is told yet, so
+ * that the first thing peers and kernel hear is the whole truth and End-of-RIB means what it says. `running`.
+ */
+import type { Family } from '../wire/types.ts';
+import { Follower } from '../rib/follower.ts';
+import { LocRib } from '../rib/loc-rib.ts';
+import { PrefixIndex } from '../rib/prefix-index.ts';
+import type { DecisionOptions } from '../rib/decision.ts';
+import type { PathChange } from '../rib/adj-rib-in.ts';
+import type { Path } from '../rib/path.ts';
+import type { UpdateGroup } from '../rib/update-group.ts';
+import type { Membership } from './membership.ts';
+import type { ForwardingEntry, ForwardingTable } from './ports.ts';
+
+/** Prefixes handled per consumer and turn: a turn stays in the milliseconds. */
+const SLICE = 1000;
+
+export interface GroupOfPeers {
+  readonly group: UpdateGroup;
+  readonly members: Set<Membership>;
+}
+
+export class FamilyTable {
+  readonly family: Family;
+  readonly index = new PrefixIndex();
+  readonly locRib: LocRib;
+  readonly groups = new Map<string, GroupOfPeers>();
+  readonly #forwarding: ForwardingTable | undefined;
+  readonly #follower: Follower | undefined;
+  /** Ids whose prefix the forwarding table has an entry for; owned. */
+  readonly #forwarded = new Set<number>();
+  #phase: 'deferred' | 'deciding' | 'running' = 'running';
+  #completed = false;
+
+  constructor(family: Family, options: DecisionOptions, forwarding: ForwardingTable | undefined) {
+    this.family = family;
+    this.locRib = new LocRib(this.index, options);
+    this.#forwarding = forwarding;
+    if (forwarding !== undefined) this.#follower = new Follower(this.locRib, () => this.#forwarded.keys());
+  }
+
+  get phase(): 'deferred' | 'deciding' | 'running' {
+    return this.#phase;
+  }
+
+  defer(): void {
+    this.#phase = 'deferred';
+  }
+
+  release(): void {
+    if (this.#phase === 'deferred') this.#phase = 'deciding';
+  }
+
+  /** Carries a change of an Adj-RIB-In into the Loc-RIB. */
+  apply(change: PathChange): void {
+    const { id, before, after } = change;
+    if (after !== undefined && after.rejected === undefined) this.locRib.put(id, after);
+    else if (before !== undefined && before.rejected === undefined)
+      this.locRib.remove(id, before.source, before.pathId);
+  }
+
+  /** One slice of work for everyone; true while more waits. */
+  advance(): boolean {
+    if (this.#phase === 'deferred') return false;
+    const undecided = this.locRib.decideSome(SLICE);
+    if (this.#phase === 'deciding') {
+      if (undecided) return true;
+      this.#phase = 'running';
+    }
+    const forwarding = this.#advanceForwarding();
+    let more = undecided || forwarding;
+    for (const { group, members } of this.groups.values()) {
+      const messages = group.advance(SLICE);
+      for (const member of members) {
+        for (const message of messages) member.deliver(message);
+        more = member.advance() || more;
+      }
+      more = more || !group.settled;
+    }
+    return more;
+  }
+
+  #advanceForwarding(): boolean {
+    if (this.#follower === undefined || this.#forwarding === undefined) return false;
+    for (const id of this.#follower.next(SLICE)) this.#forward(id, this.#forwarding);
+    if (!this.#follower.settled) return true;
+    if (!this.#completed && this.locRib.dirty === 0) {
+      this.#completed = true;
+      this.#forwarding.complete(this.family);
+    }
+    return false;
+  }
+
+  #forward(id: number, forwarding: ForwardingTable): void {
+    const prefix = this.index.prefix(id);
+    if (prefix === undefined) return;
+    const entry = forwardingEntry(this.locRib.decision(id).multipath);
+    if (entry === undefined && !this.#forwarded.has(id)) return;
+    forwarding.set(prefix, entry);
+    if (entry === undefined) {
+      this.#forwarded.delete(id);
+      this.index.release(id);
+    } else if (!this.#forwarded.has(id)) this.#forwarded.add(this.index.retain(id));
+  }
+}
+
+/** Equal paths become one route with several gateways; two paths over one gateway are one way. */
+function forwardingEntry(paths: readonly Path[]): ForwardingEntry | undefined {
+  const best = paths[0];
+  if (best === undefined) return undefined;
+  if (best.source.kind === 'local') return best.kernel === 'blackhole' ? { type: 'blackhole' } : undefined;
+  const gateways = new Map(
+    paths.flatMap(({ nextHop }) => (nextHop ? [[nextHop.address.toString(), nextHop.address]] : [])),
+  );
+  return { type: 'unicast', gateways: [...gateways.values()] };
+}

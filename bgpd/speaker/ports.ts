@@ -1,0 +1,57 @@
+/** What a speaker needs from outside: sessions (sockets), a forwarding table, and someone to tell. */
+import type { Address, Prefix } from '../../net/addr/index.ts';
+import type { Family } from '../wire/types.ts';
+import type { Session, SessionConfig, SessionEvents } from './session.ts';
+
+/** What our next OPEN says about ourselves (RFC 4724 §3). Asked anew for each OPEN. */
+export interface RestartState {
+  /** R bit: we have restarted and want our peers' End-of-RIB before we decide. */
+  readonly restarting: boolean;
+  /** F bit: our forwarding state for the family has outlived whatever happened to the sessions. */
+  forwarding(family: Family): boolean;
+}
+
+export interface SessionFactory {
+  /** A session that stands still until `start()`. */
+  create(config: SessionConfig, events: SessionEvents, restart: RestartState): Session;
+  /** The session is of no more use; it has been stopped. */
+  remove(session: Session): void;
+}
+
+/** What the forwarding table shall do with a prefix. */
+export type ForwardingEntry =
+  | { readonly type: 'blackhole' }
+  | { readonly type: 'unicast'; readonly gateways: readonly Address[] };
+
+export interface ForwardingStatus {
+  readonly state: 'installed' | 'pending' | 'refused' | 'yielded';
+  /** Why not, in words, for `refused` and `yielded`. */
+  readonly reason?: string;
+}
+
+/** The forwarding table as the speaker sees it; `bgpd/fib` drives a kernel with it. */
+export interface ForwardingTable {
+  /** Routes of ours were found there at the start: F bit, and reason to defer selection. */
+  adopted(family: Family): boolean;
+  set(prefix: Prefix, entry: ForwardingEntry | undefined): void;
+  /** Every route of the family has been set: what was adopted and has not been set may go. */
+  complete(family: Family): void;
+  /** Undefined: nothing is wanted for the prefix. */
+  status(prefix: Prefix): ForwardingStatus | undefined;
+}
+
+/** Events worth a line in a log or a place in a history. */
+export type SpeakerEvent =
+  | { readonly type: 'established'; readonly peer: string; readonly families: readonly Family[] }
+  | { readonly type: 'down'; readonly peer: string; readonly reason: string; readonly kept: number }
+  | {
+      readonly type: 'stale-removed';
+      readonly peer: string;
+      readonly routes: number;
+      readonly reason: string;
+    }
+  | { readonly type: 'selection-released'; readonly family: Family; readonly reason: string }
+  | {
+      readonly type: 'peer-added' | 'peer-removed' | 'peer-restarted' | 'peer-changed';
+      readonly peer: string;
+    };
