@@ -1,0 +1,243 @@
+/**
+ * A live copy of part of the store, for daemons: list, then watch from the list's revision.
+ *
+ * The first thing anyone hears is one `onChange` with the whole world in it, then `onSync`; before that the
+ * mirror is empty. When the store forgot the history in between (a slow or long disconnected follower) the
+ * mirror lists again and reports only what differs. While the store is out of reach it keeps what it last
+ * knew and tries again.
+ */
+import type { Cancel, Clock, Millis } from '../clock/clock.ts';
+import { SystemClock } from '../clock/system.ts';
+import { sameJson } from './json.ts';
+import {
+  CompactedError,
+  type Entry,
+  type Key,
+  type Revision,
+  type Selection,
+  type Store,
+  selects,
+  type WatchEvent,
+} from './store.ts';
+
+/** `value` undefined: the object is gone. `previous` undefined: it is new. */
+export interface MirrorChange {
+  readonly key: Key;
+  readonly value: unknown;
+  readonly previous: unknown;
+  /** Of the commit that brought this; of the list, when a deletion was found by listing again. */
+  readonly revision: Revision;
+}
+
+export interface MirrorOptions {
+  readonly clock?: Clock;
+  /** Told of each failed attempt to reach the store; the mirror tries again by itself. */
+  readonly onError?: (error: unknown, retryInMs: Millis) => void;
+}
+
+const FIRST_RETRY: Millis = 100;
+const LONGEST_RETRY: Millis = 5_000;
+
+export class Mirror {
+  readonly #store: Store;
+  readonly #selections: readonly Selection[];
+  readonly #clock: Clock;
+  readonly #onError: (error: unknown, retryInMs: Millis) => void;
+  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #syncListeners = new Set<() => void>();
+  readonly #changeListeners = new Set<(changes: readonly MirrorChange[]) => void>();
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #synced = false;
+  #revision: Revision | undefined;
+  #retry = FIRST_RETRY;
+
+  constructor(store: Store, selections: readonly Selection[], options: MirrorOptions = {}) {
+    this.#store = store;
+    this.#selections = selections;
+    this.#clock = options.clock ?? new SystemClock();
+    this.#onError = options.onError ?? (() => {});
+  }
+
+  /** Begins to follow, once. Register listeners before, or read {@link entries} when {@link onSync} calls. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** True once every selection has been listed in full; true for good. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** The store's revision that the mirror equals; undefined before the first list. */
+  get revision(): Revision | undefined {
+    return this.#revision;
+  }
+
+  /** Calls back once, when the world is first known in full; at once if it already is. */
+  onSync(listener: () => void): Cancel {
+    if (this.#synced) {
+      listener();
+      return () => {};
+    }
+    this.#syncListeners.add(listener);
+    return () => void this.#syncListeners.delete(listener);
+  }
+
+  /**
+   * Calls back with all changes of one commit, or of one list, after the mirror has taken them in. Never with an
+   * empty array. A listener that throws takes the process down: the mirror cannot know what it left undone.
+   */
+  onChange(listener: (changes: readonly MirrorChange[]) => void): Cancel {
+    this.#changeListeners.add(listener);
+    return () => void this.#changeListeners.delete(listener);
+  }
+
+  get(key: Key): Entry | undefined {
+    return this.#entries.get(key.kind)?.get(identify(key));
+  }
+
+  /** All that is known, or of one kind or scope; in no particular order. */
+  entries(selection?: Selection): Entry[] {
+    if (selection === undefined) return [...this.#entries.values()].flatMap((kind) => [...kind.values()]);
+    const kind = this.#entries.get(selection.kind);
+    return kind === undefined ? [] : [...kind.values()].filter(({ key }) => selects(selection, key));
+  }
+
+  /** No listener is called any more once this resolves. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let listFirst = true;
+    while (!this.#stop.signal.aborted) {
+      const failure = await (listFirst ? this.#list() : this.#follow());
+      if (failure === undefined) {
+        listFirst = false;
+      } else if (failure.error instanceof CompactedError) {
+        listFirst = true;
+      } else if (!this.#stop.signal.aborted) {
+        await this.#pause(failure.error);
+      }
+    }
+  }
+
+  /** Lists all selections as of one revision, takes in what differs, tells it. */
+  async #list(): Promise<Failure | undefined> {
+    let revision: Revision | undefined;
+    const found: Entry[] = [];
+    try {
+      for (const selection of this.#selections) {
+        const listed = await this.#store.list(selection, revision);
+        revision = listed.revision;
+        found.push(...listed.entries);
+      }
+      revision ??= await this.#store.revision();
+    } catch (error) {
+      return { error };
+    }
+    if (this.#stop.signal.aborted) return undefined;
+    this.#retry = FIRST_RETRY;
+    this.#tell(this.#replaceAll(found, revision));
+    if (this.#synced) return undefined;
+    this.#synced = true;
+    for (const listener of this.#syncListeners) listener();
+    this.#syncListeners.clear();
+    return undefined;
+  }
+
+  async #follow(): Promise<Failure | undefined> {
+    const { signal } = this.#stop;
+    const watch = this.#store.watch(this.#selections, this.#revision ?? '0', signal);
+    const batches = watch[Symbol.asyncIterator]();
+    for (;;) {
+      let next: Awaited<ReturnType<typeof batches.next>>;
+      try {
+        next = await batches.next();
+      } catch (error) {
+        return { error };
+      }
+      // The store closed under us, or we were stopped: `#run` sees which.
+      if (next.done === true) return signal.aborted ? undefined : { error: new Error('the watch ended') };
+      if (signal.aborted) continue;
+      this.#retry = FIRST_RETRY;
+      this.#revision = next.value.revision;
+      this.#tell(next.value.events.map((event) => this.#apply(event)));
+    }
+  }
+
+  #replaceAll(found: readonly Entry[], revision: Revision): MirrorChange[] {
+    const changes: MirrorChange[] = [];
+    const present = new Set<Entry>();
+    for (const entry of found) {
+      const previous = this.get(entry.key);
+      const kept = previous !== undefined && previous.revision === entry.revision ? previous : entry;
+      present.add(kept);
+      if (kept === previous) continue;
+      this.#put(entry);
+      // Written anew with the same content: the revision moves, the world does not.
+      if (previous === undefined || !sameJson(previous.value, entry.value)) {
+        changes.push({
+          key: entry.key,
+          value: entry.value,
+          previous: previous?.value,
+          revision: entry.revision,
+        });
+      }
+    }
+    for (const entry of this.entries()) {
+      if (present.has(entry)) continue;
+      this.#entries.get(entry.key.kind)?.delete(identify(entry.key));
+      changes.push({ key: entry.key, value: undefined, previous: entry.value, revision });
+    }
+    this.#revision = revision;
+    return changes;
+  }
+
+  #apply(event: WatchEvent): MirrorChange {
+    if (event.type === 'put') {
+      const { key, value, revision } = event.entry;
+      const previous = this.get(key)?.value;
+      this.#put(event.entry);
+      return { key, value, previous, revision };
+    }
+    const { key } = event.previous;
+    const previous = this.get(key)?.value;
+    this.#entries.get(key.kind)?.delete(identify(key));
+    return { key, value: undefined, previous, revision: event.revision };
+  }
+
+  #put(entry: Entry): void {
+    const { kind } = entry.key;
+    let ofKind = this.#entries.get(kind);
+    if (ofKind === undefined) this.#entries.set(kind, (ofKind = new Map()));
+    ofKind.set(identify(entry.key), entry);
+  }
+
+  #tell(changes: readonly MirrorChange[]): void {
+    if (changes.length === 0) return;
+    for (const listener of this.#changeListeners) listener(changes);
+  }
+
+  async #pause(cause: unknown): Promise<void> {
+    const delay = this.#retry;
+    this.#retry = Math.min(delay * 2, LONGEST_RETRY);
+    this.#onError(cause, delay);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(delay, 'reach the datastore again', resolve);
+    this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    cancel();
+  }
+}
+
+interface Failure {
+  readonly error: unknown;
+}
+
+/** Within a kind; names may contain `/` (CIDRs), scopes and names never a NUL. */
+function identify(key: Key): string {
+  return `${key.scope}\0${key.name}`;
+}
