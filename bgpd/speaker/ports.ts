@@ -31,8 +31,10 @@ export interface ForwardingStatus {
 
 /** The forwarding table as the speaker sees it; `bgpd/fib` drives a kernel with it. */
 export interface ForwardingTable {
-  /** Routes of ours were found there at the start: F bit, and reason to defer selection. */
+  /** Routes of ours were found there at the start: reason to defer selection. */
   adopted(family: Family): boolean;
+  /** What we programmed for the family stands, from before a restart or since: the F bit of the next OPEN. */
+  preserved(family: Family): boolean;
   set(prefix: Prefix, entry: ForwardingEntry | undefined): void;
   /** Every route of the family has been set: what was adopted and has not been set may go. */
   complete(family: Family): void;

@@ -1,0 +1,238 @@
+/**
+ * The routing side of one peer: its Adj-RIB-Ins, its place in the update groups, and what graceful restart asks of us
+ * as its helper (RFC 4724 §4.2). The session side (`peer.ts`) only reports; what happens to routes is decided here.
+ */
+import { seconds, type Cancel, type Clock } from '../../clock/clock.ts';
+import { Address } from '../../net/addr/index.ts';
+import { importPath, type ImportContext } from '../filter/import.ts';
+import { defaultPolicy, policyKey } from '../filter/policy.ts';
+import { AdjRibIn, type Importer, type PathChange } from '../rib/adj-rib-in.ts';
+import type { AttributePool } from '../rib/attributes.ts';
+import type { Source } from '../rib/path.ts';
+import { FAMILIES, isEndOfRib, type Family, type Negotiated, type UpdateMessage } from '../wire/types.ts';
+import type { PeerConfig } from './config.ts';
+import type { FamilyTable } from './family-table.ts';
+import type { DownReason, Session } from './session.ts';
+
+/** How long a peer that came back may take to send its End-of-RIB; FRR's stale-path time, too. */
+const END_OF_RIB_SECONDS = 360;
+
+const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
+
+/** What neighbours share: the machine's view of itself. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly pool: AttributePool;
+  readonly tables: Readonly<Record<Family, FamilyTable>>;
+  readonly routerId: () => number;
+  readonly clusterId: () => number;
+  readonly isOwnAddress: (address: Address) => boolean;
+  /** Stale routes were removed; for the log. */
+  readonly staleRemoved: (peer: string, routes: number, reason: string) => void;
+  /** Something in a Loc-RIB is dirty. */
+  readonly wake: () => void;
+}
+
+export class Neighbour {
+  /** Source id, dense, never 0. */
+  readonly id: number;
+  readonly session: Session;
+  readonly adjRibIn: Readonly<Record<Family, AdjRibIn>>;
+  config: PeerConfig;
+  negotiated: Negotiated | undefined;
+  readonly #around: Surroundings;
+  #source: Source | undefined;
+  #staleTimer: Cancel | undefined;
+
+  constructor(id: number, config: PeerConfig, session: Session, around: Surroundings) {
+    this.id = id;
+    this.config = config;
+    this.session = session;
+    this.#around = around;
+    const importer = this.#importer();
+    this.adjRibIn = {
+      'ipv4-unicast': new AdjRibIn(around.tables['ipv4-unicast'].index, around.pool, importer),
+      'ipv6-unicast': new AdjRibIn(around.tables['ipv6-unicast'].index, around.pool, importer),
+    };
+  }
+
+  get name(): string {
+    return this.config.session.name;
+  }
+
+  get peerKind(): 'external' | 'internal' {
+    if (this.negotiated !== undefined) return this.negotiated.internal ? 'internal' : 'external';
+    return this.config.session.peerAsn === this.config.session.localAsn ? 'internal' : 'external';
+  }
+
+  get staleRoutes(): number {
+    return FAMILY_NAMES.reduce((sum, family) => sum + this.adjRibIn[family].stale, 0);
+  }
+
+  established(negotiated: Negotiated): void {
+    this.#cancelTimer();
+    this.negotiated = negotiated;
+    this.#source = this.#sourceFor(negotiated);
+    this.#reimportAll();
+    this.#keepOrDropStale(negotiated);
+  }
+
+  /** @returns the family whose initial routes are now complete, if this was the marker */
+  update(update: UpdateMessage): Family | undefined {
+    const ended = isEndOfRib(update);
+    if (ended !== undefined) {
+      this.#sweep(ended, 'not sent again before End-of-RIB');
+      return ended;
+    }
+    for (const { family, nlri } of update.unreach) {
+      for (const { prefix, pathId } of nlri)
+        this.#apply(family, this.adjRibIn[family].withdraw(prefix, pathId ?? 0));
+    }
+    this.#advertise(update);
+    return undefined;
+  }
+
+  /**
+   * @returns how many routes are kept on behalf of the peer: those of a peer that offered graceful restart and whose
+   * connection was lost. A NOTIFICATION ends everything at once (RFC 4724 §4), as does a hold timer, which sends one.
+   */
+  down(reason: DownReason): number {
+    const offered =
+      this.config.session.gracefulRestart === undefined ? undefined : this.negotiated?.gracefulRestart;
+    this.negotiated = undefined;
+    this.#cancelTimer();
+    if (reason.cause !== 'connection-lost' || offered === undefined || offered.restartSeconds === 0) {
+      this.clear();
+      return 0;
+    }
+    const kept = new Set(offered.families.map(({ family }) => family));
+    for (const family of FAMILY_NAMES) {
+      const rib = this.adjRibIn[family];
+      this.#applyAll(family, kept.has(family) ? rib.markStale() : rib.clear());
+    }
+    const limit = Math.min(offered.restartSeconds, this.config.maxStaleSeconds ?? Number.POSITIVE_INFINITY);
+    this.#armTimer(limit, `${this.name}: restart time`, 'the peer did not come back in its restart time');
+    return this.staleRoutes;
+  }
+
+  /** The peer and all it ever said are gone. */
+  clear(): void {
+    this.#cancelTimer();
+    for (const family of FAMILY_NAMES) this.#applyAll(family, this.adjRibIn[family].clear());
+  }
+
+  /** Takes over a configuration whose session is the same; routes are judged again where import changed. */
+  reconfigure(config: PeerConfig): boolean {
+    const before = importKey(this.config);
+    this.config = config;
+    if (before === importKey(config)) return false;
+    this.#reimportAll();
+    return true;
+  }
+
+  /** Something that import depends on and that is not part of the peer's configuration has changed. */
+  reimport(): void {
+    this.#reimportAll();
+  }
+
+  #advertise(update: UpdateMessage): void {
+    if (update.attributes === undefined || this.#source === undefined) return;
+    const attributes = this.#around.pool.intern(update.attributes);
+    for (const { family, nextHop, nlri } of update.reach) {
+      for (const { prefix, pathId } of nlri)
+        this.#apply(
+          family,
+          this.adjRibIn[family].advertise(prefix, pathId ?? 0, this.#source, nextHop, attributes),
+        );
+    }
+    this.#around.pool.release(attributes);
+  }
+
+  /** RFC 4724 §4.2: what the new OPEN does not vouch for goes at once, the rest waits for End-of-RIB, but not for ever. */
+  #keepOrDropStale(negotiated: Negotiated): void {
+    const preserved = new Set(
+      (negotiated.gracefulRestart?.families ?? [])
+        .filter((each) => each.forwarding)
+        .map((each) => each.family),
+    );
+    for (const family of FAMILY_NAMES) {
+      if (!preserved.has(family)) this.#sweep(family, 'the peer did not preserve its forwarding state');
+    }
+    if (this.staleRoutes > 0)
+      this.#armTimer(END_OF_RIB_SECONDS, `${this.name}: End-of-RIB`, 'the peer sent no End-of-RIB');
+  }
+
+  #sweep(family: Family, reason: string): void {
+    const swept = this.adjRibIn[family].sweepStale();
+    this.#applyAll(family, swept);
+    if (swept.length > 0) this.#around.staleRemoved(this.name, swept.length, reason);
+  }
+
+  #armTimer(delay: number, name: string, reason: string): void {
+    this.#staleTimer = this.#around.clock.after(seconds(delay), name, () => {
+      this.#staleTimer = undefined;
+      for (const family of FAMILY_NAMES) this.#sweep(family, reason);
+    });
+  }
+
+  #cancelTimer(): void {
+    this.#staleTimer?.();
+    this.#staleTimer = undefined;
+  }
+
+  #reimportAll(): void {
+    const importer = this.#importer();
+    for (const family of FAMILY_NAMES) this.#applyAll(family, this.adjRibIn[family].reimport(importer));
+  }
+
+  #apply(family: Family, change: PathChange | undefined): void {
+    if (change === undefined) return;
+    this.#around.tables[family].apply(change);
+    this.#around.wake();
+  }
+
+  #applyAll(family: Family, changes: readonly PathChange[]): void {
+    for (const change of changes) this.#apply(family, change);
+  }
+
+  /** The same object as long as nothing about the peer changed: a path from an equal source is the same path. */
+  #sourceFor(negotiated: Negotiated): Source {
+    const source: Source = {
+      id: this.id,
+      name: this.name,
+      kind: negotiated.internal ? 'internal' : 'external',
+      reflectorClient: this.config.reflectorClient ?? false,
+      asn: negotiated.peerAsn,
+      routerId: negotiated.peerRouterId,
+      address: Address.parse(this.config.session.peerAddress),
+    };
+    const old = this.#source;
+    const same =
+      old !== undefined &&
+      old.kind === source.kind &&
+      old.reflectorClient === source.reflectorClient &&
+      old.asn === source.asn &&
+      old.routerId === source.routerId;
+    return same ? old : source;
+  }
+
+  #importer(): Importer {
+    const context: ImportContext = {
+      peerKind: this.peerKind,
+      peerAsn: this.negotiated?.peerAsn ?? this.config.session.peerAsn ?? 0,
+      localAsn: this.config.session.localAsn,
+      routerId: this.#around.routerId(),
+      clusterId: this.#around.clusterId(),
+      allowedLocalAs: this.config.allowedLocalAs ?? 0,
+      enforceFirstAs: this.config.enforceFirstAs ?? true,
+      isOwnAddress: this.#around.isOwnAddress,
+      policy: this.config.importPolicy ?? defaultPolicy(this.peerKind),
+    };
+    return (candidate) => importPath(candidate, context);
+  }
+}
+
+function importKey(config: PeerConfig): string {
+  const policy = config.importPolicy === undefined ? '' : policyKey(config.importPolicy);
+  return `${policy}|${config.allowedLocalAs ?? 0}|${config.enforceFirstAs ?? true}`;
+}

@@ -1,0 +1,330 @@
+/**
+ * The speaker: sessions on one side, RIBs in the middle, update groups and the forwarding table on the other. It is
+ * reconciled to a whole configuration; a peer that did not change feels nothing.
+ *
+ * Reports from sessions only change RIBs and wake the worker; the worker (`#turn`) decides, forwards and sends in
+ * slices, one slice per turn of the event loop, so that keepalives go out while a table loads.
+ */
+import type { Cancel, Clock } from '../../clock/clock.ts';
+import { Address } from '../../net/addr/index.ts';
+import { AttributePool } from '../rib/attributes.ts';
+import { DEFAULT_DECISION, type DecisionOptions } from '../rib/decision.ts';
+import { FAMILIES, type Family, type Negotiated, type UpdateMessage } from '../wire/types.ts';
+import { sessionKey, type PeerConfig, type SpeakerConfig } from './config.ts';
+import { SelectionDeferral, type DeferralOptions } from './deferral.ts';
+import { FamilyTable } from './family-table.ts';
+import { joinGroup, leaveGroup, type ExportSurroundings } from './groups.ts';
+import type { Membership } from './membership.ts';
+import { Neighbour, type Surroundings } from './neighbour.ts';
+import { Outbox } from './outbox.ts';
+import { OwnRoutes } from './own-routes.ts';
+import type { ForwardingTable, RestartState, SessionFactory, SpeakerEvent } from './ports.ts';
+import type { DownReason, Session, SessionEvents } from './session.ts';
+
+const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
+
+/** Subcodes of Cease, RFC 4486. */
+const CEASE_DECONFIGURED = 3;
+const CEASE_OTHER_CHANGE = 6;
+
+export interface SpeakerOptions {
+  readonly clock: Clock;
+  readonly sessions: SessionFactory;
+  /** Absent: a route reflector or server that forwards nothing itself. */
+  readonly forwarding?: ForwardingTable;
+  /** Also where there is no forwarding table to tell: the process before us left peers that hold our routes. */
+  readonly restarted?: boolean;
+  readonly deferral?: Partial<DeferralOptions>;
+  readonly onEvent?: (event: SpeakerEvent) => void;
+}
+
+const DEFERRAL: DeferralOptions = { deferralSeconds: 60, settleSeconds: 5 };
+
+/** A neighbour and its standing in the update groups. */
+interface Seat {
+  readonly neighbour: Neighbour;
+  outbox: Outbox | undefined;
+  readonly memberships: Map<Family, Membership>;
+}
+
+export class Speaker implements SessionEvents {
+  readonly tables: Readonly<Record<Family, FamilyTable>>;
+  readonly pool = new AttributePool();
+  readonly deferral: SelectionDeferral;
+  readonly #options: SpeakerOptions;
+  readonly #own: OwnRoutes;
+  readonly #seats = new Map<string, Seat>();
+  readonly #bySession = new Map<Session, Seat>();
+  readonly #restartState: RestartState;
+  readonly #surroundings: Surroundings;
+  #config: SpeakerConfig | undefined;
+  #ownAddresses: readonly Address[] = [];
+  #nextId = 1;
+  #worker: Cancel | undefined;
+  #stopped = false;
+
+  constructor(options: SpeakerOptions) {
+    this.#options = options;
+    const table = (family: Family): FamilyTable =>
+      new FamilyTable(family, DEFAULT_DECISION, options.forwarding);
+    this.tables = { 'ipv4-unicast': table('ipv4-unicast'), 'ipv6-unicast': table('ipv6-unicast') };
+    this.#own = new OwnRoutes(this.pool, this.tables);
+    this.deferral = new SelectionDeferral(
+      options.clock,
+      { ...DEFERRAL, ...options.deferral },
+      (family, why) => this.#release(family, why),
+    );
+    this.#restartState = restartState(this.deferral, options.forwarding);
+    this.#surroundings = this.#makeSurroundings();
+  }
+
+  get config(): SpeakerConfig | undefined {
+    return this.#config;
+  }
+
+  get neighbours(): readonly Neighbour[] {
+    return [...this.#seats.values()].map((seat) => seat.neighbour);
+  }
+
+  membership(neighbour: Neighbour, family: Family): Membership | undefined {
+    return this.#seats.get(neighbour.name)?.memberships.get(family);
+  }
+
+  get forwarding(): ForwardingTable | undefined {
+    return this.#options.forwarding;
+  }
+
+  /** Makes the speaker what the configuration says, touching only what differs from what it is. */
+  configure(config: SpeakerConfig): void {
+    const first = this.#config === undefined;
+    const before = this.#config;
+    this.#config = config;
+    if (first && this.#hasRestarted()) this.#defer(config);
+    this.#learnAddresses();
+    this.#reconcileDecision(before, config);
+    this.#own.reconcile(config.originated, config.asn, config.routerId);
+    this.#reconcilePeers(config);
+    if (before !== undefined && !sameIdentity(before, config)) this.#identityChanged();
+    this.#wake();
+  }
+
+  /**
+   * Ends all sessions. `restart`: without a word, so that peers keep our routes and the kernel keeps theirs until we
+   * are back; `shutdown`: with a Cease, and peers drop our routes at once. The forwarding table is left alone.
+   */
+  stop(how: 'restart' | 'shutdown', text?: string): void {
+    this.#stopped = true;
+    this.deferral.stop();
+    this.#worker?.();
+    for (const { neighbour } of this.#seats.values()) {
+      if (how === 'restart') neighbour.session.drop();
+      else neighbour.session.stop(2, text);
+    }
+  }
+
+  established(session: Session, negotiated: Negotiated): void {
+    const seat = this.#bySession.get(session);
+    if (seat === undefined || this.#stopped) return;
+    this.#learnAddresses();
+    seat.neighbour.established(negotiated);
+    seat.outbox = new Outbox(session);
+    this.deferral.established(seat.neighbour.name, negotiated);
+    this.#regroup(seat);
+    this.#tell({ type: 'established', peer: seat.neighbour.name, families: negotiated.families });
+    this.#wake();
+  }
+
+  update(session: Session, update: UpdateMessage): void {
+    const seat = this.#bySession.get(session);
+    if (seat === undefined || this.#stopped) return;
+    const ended = seat.neighbour.update(update);
+    if (ended !== undefined) this.deferral.heard(seat.neighbour.name, ended);
+  }
+
+  refresh(session: Session, family: Family): void {
+    this.#bySession.get(session)?.memberships.get(family)?.refresh();
+    this.#wake();
+  }
+
+  down(session: Session, reason: DownReason): void {
+    const seat = this.#bySession.get(session);
+    if (seat === undefined || this.#stopped) return;
+    this.#ungroup(seat);
+    const kept = seat.neighbour.down(reason);
+    this.#tell({ type: 'down', peer: seat.neighbour.name, reason: reason.cause, kept });
+    this.#wake();
+  }
+
+  writable(session: Session): void {
+    this.#bySession.get(session)?.outbox?.writable();
+    this.#wake();
+  }
+
+  #hasRestarted(): boolean {
+    const { forwarding, restarted } = this.#options;
+    return restarted ?? FAMILY_NAMES.some((family) => forwarding?.adopted(family) ?? false);
+  }
+
+  #defer(config: SpeakerConfig): void {
+    for (const family of FAMILY_NAMES) this.tables[family].defer();
+    this.deferral.begin(
+      config.peers.map(({ session }) => ({ name: session.name, families: session.families })),
+    );
+  }
+
+  #release(family: Family, reason: string): void {
+    this.tables[family].release();
+    this.#tell({ type: 'selection-released', family, reason });
+    this.#wake();
+  }
+
+  #reconcileDecision(before: SpeakerConfig | undefined, config: SpeakerConfig): void {
+    const options: DecisionOptions = { ...DEFAULT_DECISION, ...config.decision };
+    if (JSON.stringify(before?.decision ?? {}) === JSON.stringify(config.decision ?? {})) return;
+    for (const family of FAMILY_NAMES) this.tables[family].locRib.setOptions(options);
+  }
+
+  #reconcilePeers(config: SpeakerConfig): void {
+    const wanted = new Map(config.peers.map((peer) => [peer.session.name, peer]));
+    const held = new Set(config.held);
+    for (const [name, seat] of this.#seats) {
+      if (!wanted.has(name) && !held.has(name)) this.#removePeer(seat, CEASE_DECONFIGURED, 'peer-removed');
+    }
+    for (const peer of wanted.values()) this.#reconcilePeer(peer);
+  }
+
+  #reconcilePeer(peer: PeerConfig): void {
+    const seat = this.#seats.get(peer.session.name);
+    if (seat === undefined) return this.#addPeer(peer, 'peer-added');
+    const old = seat.neighbour.config;
+    if (sessionKey(old.session) !== sessionKey(peer.session) || isClient(old) !== isClient(peer)) {
+      this.#removePeer(seat, CEASE_OTHER_CHANGE);
+      return this.#addPeer(peer, 'peer-restarted');
+    }
+    const reimported = seat.neighbour.reconfigure(peer);
+    const regrouped = this.#regroup(seat);
+    if (reimported || regrouped) this.#tell({ type: 'peer-changed', peer: peer.session.name });
+  }
+
+  #addPeer(peer: PeerConfig, why: 'peer-added' | 'peer-restarted'): void {
+    const session = this.#options.sessions.create(peer.session, this, this.#restartState);
+    const neighbour = new Neighbour(this.#nextId++, peer, session, this.#surroundings);
+    const seat: Seat = { neighbour, outbox: undefined, memberships: new Map() };
+    this.#seats.set(neighbour.name, seat);
+    this.#bySession.set(session, seat);
+    this.#tell({ type: why, peer: neighbour.name });
+    session.start();
+  }
+
+  #removePeer(seat: Seat, cease: number, why?: 'peer-removed'): void {
+    const { neighbour } = seat;
+    this.#ungroup(seat);
+    this.#seats.delete(neighbour.name);
+    this.#bySession.delete(neighbour.session);
+    neighbour.session.stop(cease);
+    neighbour.clear();
+    this.#options.sessions.remove(neighbour.session);
+    if (why === undefined) return;
+    this.deferral.removed(neighbour.name);
+    this.#tell({ type: why, peer: neighbour.name });
+  }
+
+  #regroup(seat: Seat): boolean {
+    const { neighbour, outbox, memberships } = seat;
+    if (neighbour.negotiated === undefined || outbox === undefined) return false;
+    let changed = false;
+    for (const family of neighbour.negotiated.families) {
+      const current = memberships.get(family);
+      const around = { ...this.exportSurroundings(), pool: this.pool };
+      const member = joinGroup(neighbour, this.tables[family], outbox, current, around);
+      memberships.set(family, member);
+      changed ||= member !== current;
+    }
+    return changed;
+  }
+
+  #ungroup(seat: Seat): void {
+    for (const [family, member] of seat.memberships) leaveGroup(this.tables[family], member);
+    seat.memberships.clear();
+    seat.outbox = undefined;
+  }
+
+  /** Our cluster id or addresses are another: loops look different, and so does next hop self. */
+  #identityChanged(): void {
+    for (const seat of this.#seats.values()) {
+      seat.neighbour.reimport();
+      this.#regroup(seat);
+    }
+  }
+
+  /** What export depends on beside the peer; also for whoever explains an export. */
+  exportSurroundings(): ExportSurroundings {
+    return { clusterId: this.#surroundings.clusterId(), addresses: this.#config?.addresses ?? [] };
+  }
+
+  #makeSurroundings(): Surroundings {
+    const config = (): SpeakerConfig | undefined => this.#config;
+    return {
+      clock: this.#options.clock,
+      pool: this.pool,
+      tables: this.tables,
+      routerId: () => config()?.routerId ?? 0,
+      clusterId: () => config()?.clusterId ?? config()?.routerId ?? 0,
+      isOwnAddress: (address) => this.#isOwnAddress(address),
+      staleRemoved: (peer, routes, reason) => this.#tell({ type: 'stale-removed', peer, routes, reason }),
+      wake: () => this.#wake(),
+    };
+  }
+
+  #isOwnAddress(address: Address): boolean {
+    return this.#ownAddresses.some((own) => own.equals(address));
+  }
+
+  /** What the configuration says, and the ends of the sessions that stand. */
+  #learnAddresses(): void {
+    const ends = this.neighbours.flatMap(({ session }) => {
+      const end = session.localAddress === undefined ? undefined : Address.parse(session.localAddress);
+      return end === undefined ? [] : [end];
+    });
+    this.#ownAddresses = [...(this.#config?.addresses ?? []), ...ends];
+  }
+
+  #wake(): void {
+    if (this.#worker !== undefined || this.#stopped) return;
+    this.#worker = this.#options.clock.after(0, 'routing', () => this.#turn());
+  }
+
+  #turn(): void {
+    this.#worker = undefined;
+    let more = false;
+    for (const family of FAMILY_NAMES) more = this.tables[family].advance() || more;
+    for (const { outbox } of this.#seats.values()) outbox?.flush();
+    if (more) this.#wake();
+  }
+
+  #tell(event: SpeakerEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+function restartState(deferral: SelectionDeferral, forwarding: ForwardingTable | undefined): RestartState {
+  return {
+    get restarting() {
+      return deferral.active;
+    },
+    // Who forwards nothing has nothing to lose by a restart.
+    forwarding: (family) => forwarding?.preserved(family) ?? true,
+  };
+}
+
+function isClient(peer: PeerConfig): boolean {
+  return peer.reflectorClient ?? false;
+}
+
+function sameIdentity(a: SpeakerConfig, b: SpeakerConfig): boolean {
+  return identity(a) === identity(b);
+}
+
+function identity({ routerId, clusterId, addresses }: SpeakerConfig): string {
+  return JSON.stringify([routerId, clusterId, addresses]);
+}

@@ -1,0 +1,184 @@
+/**
+ * A network of speakers without sockets or FSM: sessions that come up and go when the test says so, and carry UPDATEs
+ * as encoded octets, a millisecond each way. What the FSM would settle by OPEN is computed here.
+ */
+import type { SimulatedClock } from '../../../clock/simulated.ts';
+import { decodeMessage, isEndOfRib, type Family, type Negotiated, type UpdateMessage } from '../../wire/index.ts';
+import type { RestartState, SessionFactory } from '../ports.ts';
+import type { DownReason, Session, SessionConfig, SessionCounters, SessionEvents, SessionStateName } from '../session.ts';
+
+const LATENCY = 1;
+
+export class SimulatedSession implements Session {
+  readonly config: SessionConfig;
+  readonly events: SessionEvents;
+  readonly restart: RestartState;
+  readonly counters: SessionCounters = {
+    messagesIn: 0,
+    messagesOut: 0,
+    updatesIn: 0,
+    updatesOut: 0,
+    treatedAsWithdraw: 0,
+    attributesDiscarded: 0,
+    establishedTransitions: 0,
+  };
+  state: SessionStateName = 'Idle';
+  negotiated: Negotiated | undefined;
+  since = 0;
+  lastError: string | undefined;
+  other: SimulatedSession | undefined;
+  /** UPDATEs as they arrived, End-of-RIB included. */
+  readonly received: UpdateMessage[] = [];
+  readonly refreshed: Family[] = [];
+  /** While true the peer does not read: `send` answers false and what was sent waits. */
+  stuck = false;
+  removed = false;
+  readonly #clock: SimulatedClock;
+  readonly #unread: Uint8Array[] = [];
+
+  constructor(config: SessionConfig, events: SessionEvents, restart: RestartState, clock: SimulatedClock) {
+    this.config = config;
+    this.events = events;
+    this.restart = restart;
+    this.#clock = clock;
+  }
+
+  get localAddress(): string | undefined {
+    return this.config.localAddress;
+  }
+
+  start(): void {
+    this.state = 'Connect';
+  }
+
+  stop(subcode = 2): void {
+    const notification = { type: 'notification', code: 6, subcode, data: new Uint8Array() } as const;
+    this.lose({ cause: 'administrative' }, { cause: 'notification-received', notification });
+    this.state = 'Idle';
+  }
+
+  drop(): void {
+    this.lose({ cause: 'administrative' }, { cause: 'connection-lost' });
+  }
+
+  send(messages: readonly Uint8Array[]): boolean {
+    const to = this.other;
+    if (this.state !== 'Established' || to === undefined) return true;
+    this.counters.updatesOut += messages.length;
+    if (this.stuck) this.#unread.push(...messages);
+    else for (const message of messages) this.#clock.after(LATENCY, 'wire', () => to.#arrive(this, message));
+    return !this.stuck;
+  }
+
+  /** The peer reads again. */
+  unstick(): void {
+    this.stuck = false;
+    this.send(this.#unread.splice(0));
+    this.events.writable(this);
+  }
+
+  requestRefresh(family: Family): void {
+    const to = this.other;
+    this.refreshed.push(family);
+    if (to !== undefined) this.#clock.after(LATENCY, 'wire', () => to.events.refresh(to, family));
+  }
+
+  /** Both ends are Established. */
+  connect(other: SimulatedSession): void {
+    this.other = other;
+    other.other = this;
+    this.#rise();
+    other.#rise();
+    this.events.established(this, this.negotiated as Negotiated);
+    other.events.established(other, other.negotiated as Negotiated);
+  }
+
+  /** The session falls, for each side for its own reason. */
+  lose(here: DownReason, there: DownReason): void {
+    const other = this.other;
+    this.#fall(here);
+    if (other !== undefined) other.#fall(there);
+  }
+
+  #rise(): void {
+    const peer = this.other as SimulatedSession;
+    const offered = peer.config.gracefulRestart;
+    const families = this.config.families.filter((family) => peer.config.families.includes(family));
+    this.state = 'Established';
+    this.counters.establishedTransitions++;
+    this.negotiated = {
+      peerAsn: peer.config.localAsn,
+      peerRouterId: peer.config.routerId,
+      internal: peer.config.localAsn === this.config.localAsn,
+      holdSeconds: 90,
+      keepaliveSeconds: 30,
+      families,
+      fourOctetAs: true,
+      extendedMessages: false,
+      routeRefresh: true,
+      enhancedRefresh: false,
+      addPathReceive: [],
+      addPathSend: [],
+      ...(offered === undefined
+        ? {}
+        : {
+            gracefulRestart: {
+              code: 64,
+              restarting: peer.restart.restarting,
+              notification: false,
+              restartSeconds: offered.restartSeconds,
+              families: families.map((family) => ({ family, forwarding: peer.restart.forwarding(family) })),
+            },
+          }),
+    };
+  }
+
+  #fall(reason: DownReason): void {
+    const stood = this.state === 'Established';
+    this.state = 'Connect';
+    this.negotiated = undefined;
+    this.other = undefined;
+    this.#unread.length = 0;
+    if (stood) this.events.down(this, reason);
+  }
+
+  #arrive(from: SimulatedSession, octets: Uint8Array): void {
+    if (this.other !== from || this.state !== 'Established') return;
+    const decoded = decodeMessage(octets, this.negotiated);
+    if (!decoded.ok || decoded.message?.type !== 'update') throw new Error(`undecodable: ${JSON.stringify(decoded)}`);
+    this.received.push(decoded.message);
+    this.counters.updatesIn++;
+    this.events.update(this, decoded.message);
+  }
+
+  /** What the peer has been told and not withdrawn since the session came up: prefix -> AS path. */
+  get endsOfRib(): number {
+    return this.received.filter((update) => isEndOfRib(update) !== undefined).length;
+  }
+}
+
+export class SimulatedSessions implements SessionFactory {
+  readonly all: SimulatedSession[] = [];
+  readonly #clock: SimulatedClock;
+
+  constructor(clock: SimulatedClock) {
+    this.#clock = clock;
+  }
+
+  create(config: SessionConfig, events: SessionEvents, restart: RestartState): SimulatedSession {
+    const session = new SimulatedSession(config, events, restart, this.#clock);
+    this.all.push(session);
+    return session;
+  }
+
+  remove(session: Session): void {
+    const found = this.all.find((each) => each === session);
+    if (found !== undefined) found.removed = true;
+  }
+
+  get(name: string): SimulatedSession {
+    const session = this.all.find((each) => each.config.name === name && !each.removed);
+    if (session === undefined) throw new Error(`no session ${name}`);
+    return session;
+  }
+}
