@@ -1,0 +1,64 @@
+/** Takes away all that a lab made, in whatever condition it is: whole, half started, or left by a crash. */
+import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { terminate } from '../../daemon/process.ts';
+import { deleteNamespace, listNamespaces } from '../../net/kernel/index.ts';
+import { namespaceName } from '../topology/topology.ts';
+import { endMembers } from './members.ts';
+import { COMMAND_LINK, CONTEXT_FILE, REPOSITORY, labPaths } from './paths.ts';
+import { readState, writeState } from './state.ts';
+
+export interface Removed {
+  readonly namespaces: number;
+  /** False when there was nothing at all. */
+  readonly anything: boolean;
+}
+
+/** The caller holds the lab's lock. Safe to repeat, and to interrupt and repeat. */
+export async function removeLab(lab: string): Promise<Removed> {
+  const paths = labPaths(lab);
+  const state = readState(lab);
+  if (state !== undefined) {
+    state.phase = 'stopping';
+    writeState(state);
+  }
+  // The state was written before anything was made. Names of the lab that it does not know can still be there
+  // when the folder was removed by hand; nobody else names namespaces so.
+  const known = Object.values({ ...state?.nodes, ...state?.workloads }).map(({ namespace }) => namespace);
+  const present = listNamespaces();
+  const namespaces = present.filter(
+    (name) => known.includes(name) || name.startsWith(namespaceName(lab, '')),
+  );
+
+  // First what restarts others, then the others.
+  await Promise.all(
+    Object.values(state?.nodes ?? {}).map(({ init }) => (init === undefined ? undefined : terminate(init))),
+  );
+  await endMembers(namespaces);
+  for (const namespace of namespaces) deleteNamespace(namespace);
+
+  const anything = namespaces.length > 0 || existsSync(paths.state) || existsSync(paths.durable);
+  rmSync(paths.durable, { recursive: true, force: true });
+  removeContext(lab);
+  if (state?.linkedCommand === true) removeCommandLink();
+  rmSync(paths.state, { recursive: true, force: true });
+  return { namespaces: namespaces.length, anything };
+}
+
+function removeContext(lab: string): void {
+  try {
+    const { lab: current } = JSON.parse(readFileSync(CONTEXT_FILE, 'utf8')) as { lab?: string };
+    if (current === lab) rmSync(CONTEXT_FILE);
+  } catch {
+    // No context, or one that is not ours to judge.
+  }
+}
+
+/** Only our own link: somebody may have put a command of that name there since. */
+function removeCommandLink(): void {
+  try {
+    if (readlinkSync(COMMAND_LINK) === join(REPOSITORY, 'bin', 'poplin')) rmSync(COMMAND_LINK);
+  } catch {
+    // No link there.
+  }
+}

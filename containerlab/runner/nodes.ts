@@ -1,0 +1,20 @@
+/** Makes sure that a node runs and is configured. */
+import { isAlive } from '../../daemon/process.ts';
+import type { LabNode } from '../topology/topology.ts';
+import { configure } from './configure.ts';
+import type { RunningLab } from './lab.ts';
+import { pause } from './members.ts';
+import { startNode } from './node.ts';
+
+/** @param rewired  the node has new interfaces, which have no addresses yet */
+export async function ensureNode(lab: RunningLab, node: LabNode, rewired: boolean): Promise<void> {
+  const state = lab.state.nodes[node.name] ?? { namespace: lab.namespace(node.name) };
+  lab.state.nodes[node.name] = state;
+  const stands = state.init !== undefined && isAlive(state.init);
+  if (!stands) {
+    if (node.startupDelaySeconds > 0) await pause(node.startupDelaySeconds * 1000);
+    state.init = await startNode(lab.topology.name, node);
+    lab.save();
+  }
+  if (!stands || rewired) await configure(lab.on(node.name));
+}
