@@ -47,7 +47,7 @@ export { parseDuration } from './schema/duration.ts';
 export { parsePeerAddress, type PeerAddress } from './schema/network.ts';
 export { type FieldPath, formatPath, parsePath } from './schema/path.ts';
 
-export { type Locate, validate } from './validate.ts';
+export { type Locate, readStored, validate } from './validate.ts';
 export { type ManifestDocument, parseManifests } from './manifest/parse.ts';
 export { checkTogether } from './check/together.ts';
 export { checkUpdate } from './check/update.ts';

@@ -1,12 +1,12 @@
 /** One plain value, as read from a file or a store, to one resource with its defaults; or every problem in it. */
 import { fail, ok, type Position, type Problem, type Result } from './problem.ts';
 import { API_VERSION } from './kinds/kind.ts';
-import { KINDS, kindInfo, type Resource } from './kinds/index.ts';
+import { type KindInfo, KINDS, kindInfo, type Resource } from './kinds/index.ts';
 import { withDefaults } from './defaults.ts';
 import { quote } from './schema/field.ts';
 import { type FieldPath, formatPath } from './schema/path.ts';
 import { problemsOf } from './schema/problems.ts';
-import { withoutNulls } from './schema/shape.ts';
+import { withoutNulls, withoutUnknown } from './schema/shape.ts';
 import { nearest } from './schema/suggest.ts';
 
 /** Where a field stands in the user's text. */
@@ -18,6 +18,20 @@ export type Locate = (path: FieldPath) => Position;
  * @returns the resource in canonical spelling (addresses, protocols, ports) with Calico's defaults filled in
  */
 export function validate(value: unknown, at?: Locate): Result<Resource> {
+  return check(value, at, (input) => input);
+}
+
+/**
+ * The same for a value out of a datastore, where other tools write too: fields that we do not know are passed
+ * over instead of refused. Whoever writes the object back must merge into the stored value, or they are lost.
+ */
+export function readStored(value: unknown): Result<Resource> {
+  return check(value, undefined, (input, schema) => withoutUnknown(schema, input));
+}
+
+type Prepare = (value: unknown, schema: KindInfo['schema']) => unknown;
+
+function check(value: unknown, at: Locate | undefined, prepare: Prepare): Result<Resource> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return fail(
       header(
@@ -34,7 +48,7 @@ export function validate(value: unknown, at?: Locate): Result<Resource> {
   if (info === undefined) return fail(unknownKind(kind, at));
   if (apiVersion !== API_VERSION) return fail(wrongVersion(apiVersion, at));
 
-  const input = withoutNulls(info.schema, value);
+  const input = prepare(withoutNulls(info.schema, value), info.schema);
   const parsed = info.schema.safeParse(input);
   if (parsed.success) return ok(withDefaults(parsed.data));
   const resource = nameOf(info.kind, value);

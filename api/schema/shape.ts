@@ -38,17 +38,30 @@ export function schemaAt(schema: z.core.$ZodType, path: FieldPath): z.core.$ZodT
  * The value without fields that are null. Kubernetes' tools write null for "unset", and an empty `labels:`
  * in YAML is null too. Only known fields are dropped: an unknown one stays, to be complained about.
  */
-export function withoutNulls(schema: z.core.$ZodType | undefined, value: unknown): unknown {
+export function withoutNulls(schema: z.core.$ZodType, value: unknown): unknown {
+  return filtered(schema, value, (known, field) => !known || field !== null);
+}
+
+/** The value without fields that the schema does not know. */
+export function withoutUnknown(schema: z.core.$ZodType, value: unknown): unknown {
+  return filtered(schema, value, (known) => known);
+}
+
+type Keep = (known: boolean, field: unknown) => boolean;
+
+function filtered(schema: z.core.$ZodType | undefined, value: unknown, keep: Keep): unknown {
   if (schema === undefined || typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
     const element = elementOf(schema);
-    return value.map((item: unknown) => withoutNulls(element, item));
+    return value.map((item: unknown) => filtered(element, item, keep));
   }
   const fields = fieldsOf(schema);
   if (fields === undefined) return value;
-  const kept = Object.entries(value).filter(([key, field]) => field !== null || !Object.hasOwn(fields, key));
+  const known = (key: string): boolean => Object.hasOwn(fields, key);
   return Object.fromEntries(
-    kept.map(([key, field]) => [key, Object.hasOwn(fields, key) ? withoutNulls(fields[key], field) : field]),
+    Object.entries(value)
+      .filter(([key, field]) => keep(known(key), field))
+      .map(([key, field]) => [key, known(key) ? filtered(fields[key], field, keep) : field]),
   );
 }
 

@@ -1,16 +1,30 @@
 /** The tree of a selector. Plain data, so that an indexer may look into it. */
 
+/** One member for each operator, so that comparing `op` narrows to exactly that one. */
 export type SelectorNode =
   | { readonly op: 'all' }
   /** Meaningful only as a whole namespaceSelector, where it stands for "not in any namespace". */
   | { readonly op: 'global' }
   | { readonly op: 'has'; readonly label: string }
-  | { readonly op: Comparison; readonly label: string; readonly value: string }
-  /** `values` are sorted by code point and without repeats. */
-  | { readonly op: 'in' | 'not in'; readonly label: string; readonly values: readonly string[] }
+  | { [O in Comparison]: { readonly op: O; readonly label: string; readonly value: string } }[Comparison]
+  | InSet<'in'>
+  | InSet<'not in'>
   | { readonly op: 'not'; readonly operand: SelectorNode }
-  /** Two operands or more. */
-  | { readonly op: 'and' | 'or'; readonly operands: readonly SelectorNode[] };
+  | Junction<'and'>
+  | Junction<'or'>;
+
+interface InSet<O> {
+  readonly op: O;
+  readonly label: string;
+  /** Sorted by code point, without repeats. */
+  readonly values: readonly string[];
+}
+
+interface Junction<O> {
+  readonly op: O;
+  /** Two or more. */
+  readonly operands: readonly SelectorNode[];
+}
 
 export type Comparison = '==' | '!=' | 'contains' | 'starts with' | 'ends with';
 
