@@ -232,7 +232,7 @@ export interface Verdict {
 export function readVerdict(bytes: Buffer, message: Message): Verdict {
   const { start, end } = message;
   if (start + 4 > end) return { errno: 0, text: undefined };
-  const errno = -bytes.readInt32LE(start);
+  const errno = Math.abs(bytes.readInt32LE(start));
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno, text: undefined };
   let extras = start + 4;
   if (message.type === NLMSG_ERROR) {

@@ -167,6 +167,7 @@ export class RequestSocket {
     await this.send(writer.finish(sequence, false));
     const found: T[] = [];
     let interrupted = false;
+    let broken: { readonly error: unknown } | undefined;
     let verdict: Verdict | undefined;
     await this.receive(
       (bytes, message) => {
@@ -174,15 +175,21 @@ export class RequestSocket {
         interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
         if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR)
           verdict = readVerdict(bytes, message);
-        else {
-          const one = decode(bytes, message);
-          if (one !== undefined) found.push(one);
+        else if (broken === undefined) {
+          try {
+            const one = decode(bytes, message);
+            if (one !== undefined) found.push(one);
+          } catch (error) {
+            // Read to the end all the same: a dump left half read makes the kernel refuse the next one.
+            broken = { error };
+          }
         }
       },
       () => verdict !== undefined,
     );
     if (verdict !== undefined && verdict.errno !== 0)
       throw new KernelError(verdict.errno, call, verdict.text);
+    if (broken !== undefined) throw broken.error;
     return interrupted ? undefined : found;
   }
 
