@@ -160,8 +160,13 @@ export function pollReadable(fd: number, ready: () => void): () => void {
     c.free(handle);
     throw new KernelError(-initialised, 'uv_poll_init');
   }
-  const callback = lib.registerCallback({ arguments: ['pointer', 'i32', 'i32'], return: 'void' }, () =>
-    ready(),
+  const callback = lib.registerCallback(
+    { arguments: ['pointer', 'i32', 'i32'], return: 'void' },
+    (_handle, status) => {
+      // libuv stops a poll when the socket has an error to tell, such as ENOBUFS; reading it clears it.
+      if (status < 0 && livePolls.has(stop)) c.uv_poll_start(handle, UV_READABLE, callback);
+      ready();
+    },
   );
   c.uv_unref(handle);
   const stop = () => {

@@ -13,16 +13,8 @@ import { PoplinError } from '../../../api/problem.ts';
 import { KernelError } from '../errors.ts';
 import { bindNetlink, netlinkSocket, receiveNow, setBufferSizes, setSocketOption } from '../libc.ts';
 import { inNamespace } from '../netns.ts';
-import {
-  type Message,
-  MessageWriter,
-  NLM_F_DUMP_INTR,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-  readVerdict,
-  splitDatagram,
-  type Verdict,
-} from './message.ts';
+import { type Answer, BatchAnswer, DumpAnswer } from './answer.ts';
+import { type Message, MessageWriter, splitDatagram, type Verdict } from './message.ts';
 
 const NETLINK_ROUTE = 0;
 export const SOL_NETLINK = 270;
@@ -109,22 +101,11 @@ export class RequestSocket {
    */
   batch(writer: MessageWriter, visit?: (bytes: Buffer, message: Message) => void): Promise<Verdict[]> {
     return this.exclusively(async () => {
-      const verdicts: Verdict[] = Array.from({ length: writer.count }, () => SUCCESS);
       const first = this.take(writer.count);
+      const answer = new BatchAnswer(first, writer.count, visit);
       await this.send(writer.finish(first, true));
-      let done = false;
-      await this.receive(
-        (bytes, message) => {
-          const index = message.sequence - first;
-          if (index < 0 || index >= verdicts.length) return;
-          if (message.type === NLMSG_ERROR) {
-            verdicts[index] = readVerdict(bytes, message);
-            done ||= index === verdicts.length - 1;
-          } else visit?.(bytes, message);
-        },
-        () => done,
-      );
-      return verdicts;
+      await this.receive(answer);
+      return answer.verdicts;
     });
   }
 
@@ -133,7 +114,7 @@ export class RequestSocket {
    *
    * Asks again when the kernel says that the objects changed under the dump so that it may be inconsistent.
    *
-   * @param decode  undefined for what is not to be in the result
+   * @param decode  undefined for what is not to be in the result; must not keep the buffer
    */
   dump<T>(
     call: string,
@@ -164,29 +145,10 @@ export class RequestSocket {
     const writer = new MessageWriter();
     encode(writer);
     const sequence = this.take(1);
+    const answer = new DumpAnswer(sequence, decode);
     await this.send(writer.finish(sequence, false));
-    const found: T[] = [];
-    let interrupted = false;
-    let broken: { readonly error: unknown } | undefined;
-    let verdict: Verdict | undefined;
-    await this.receive(
-      (bytes, message) => {
-        if (message.sequence !== sequence) return;
-        interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
-        if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR)
-          verdict = readVerdict(bytes, message);
-        else if (broken === undefined) {
-          try {
-            const one = decode(bytes, message);
-            if (one !== undefined) found.push(one);
-          } catch (error) {
-            // Read to the end all the same: a dump left half read makes the kernel refuse the next one.
-            broken = { error };
-          }
-        }
-      },
-      () => verdict !== undefined,
-    );
+    await this.receive(answer);
+    const { verdict, broken, interrupted, found } = answer;
     if (verdict !== undefined && verdict.errno !== 0)
       throw new KernelError(verdict.errno, call, verdict.text);
     if (broken !== undefined) throw broken.error;
@@ -219,14 +181,12 @@ export class RequestSocket {
     }
   }
 
-  /** Takes datagrams until `done`. The kernel has answered before the sending ended, or answers as we read. */
-  private async receive(
-    visit: (bytes: Buffer, message: Message) => void,
-    done: () => boolean,
-  ): Promise<void> {
+  /** Takes datagrams until the answer is complete. The kernel has answered before the sending ended, or as we read. */
+  private async receive(answer: Answer): Promise<void> {
     let turn = performance.now();
-    while (!done()) {
-      if (!takeDatagram(this.fd, visit)) throw new Error('netlink: the kernel has not answered');
+    while (!answer.complete) {
+      if (!takeDatagram(this.fd, (bytes, message) => answer.take(bytes, message)))
+        throw new Error('netlink: the kernel has not answered');
       if (performance.now() - turn > SLICE_MS) {
         await new Promise((resolve) => setImmediate(resolve));
         turn = performance.now();
@@ -241,5 +201,3 @@ export class RequestSocket {
     void this.tail.then(() => close(this.fd));
   }
 }
-
-const SUCCESS: Verdict = { errno: 0, text: undefined };
