@@ -4,6 +4,7 @@ import { EmbeddedStore } from './embedded/embedded.ts';
 import type { Store } from './store.ts';
 
 export { Mirror, type MirrorChange, type MirrorOptions } from './mirror.ts';
+export { ResourceClient, type ResourceChange, type ResourceChanged } from './resources.ts';
 export * from './store.ts';
 
 export const DEFAULT_DATASTORE = '/var/lib/poplin/datastore.db';
