@@ -1,0 +1,325 @@
+/**
+ * Resources in, what this node needs out, a difference at a time.
+ *
+ * What comes out depends on the resources present and on nothing else: not on their order, not on what was
+ * there before. A reference to what is missing has a meaning of its own: an unknown profile denies, an unknown
+ * tier comes last. The work of a change is in proportion to what it affects.
+ */
+import { type Kind, type Resource, type ResourceOf, validate } from '../../api/index.ts';
+import type { Problem } from '../../api/problem.ts';
+import { compileRules, plainRule } from './compile.ts';
+import { type Selectable, selectableHost, selectableSet, selectableWorkload } from './endpoints.ts';
+import { LabelIndex } from './label-index.ts';
+import { LocalEndpoints } from './local-endpoints.ts';
+import {
+  type ActivePolicy,
+  type ActiveProfile,
+  type CalcDelta,
+  type EndpointKey,
+  type PolicyId,
+  type PolicyKey,
+  type PolicyRule,
+  type SetDefinition,
+  policyKey,
+} from './model.ts';
+import { type Policy, type ReadPolicy, readBrokenPolicy, readPolicy } from './policies.ts';
+import { SetMembers } from './set-members.ts';
+
+/** As the datastore's mirror tells it; `value` undefined: the resource is gone. */
+export interface ResourceChange {
+  readonly key: { readonly kind: string; readonly scope: string; readonly name: string };
+  readonly value: unknown;
+}
+
+/** Kinds that calc wants to hear of. */
+export const CALC_KINDS = [
+  'Tier',
+  'GlobalNetworkPolicy',
+  'NetworkPolicy',
+  'Profile',
+  'GlobalNetworkSet',
+  'NetworkSet',
+  'HostEndpoint',
+  'WorkloadEndpoint',
+] as const satisfies readonly Kind[];
+
+export interface CalculatorOptions {
+  /** Name of this node. */
+  readonly node: string;
+  /** Names of workloads' interfaces begin so; others are never dispatched to. */
+  readonly interfacePrefix: string;
+}
+
+interface CompiledProfile {
+  readonly profile: ActiveProfile;
+  readonly sets: readonly SetDefinition[];
+}
+
+/** There without being stored. */
+const DEFAULT_ALLOW = 'projectcalico-default-allow';
+
+export class Calculator {
+  readonly #node: string;
+  readonly #sets = new SetMembers();
+  readonly #locals: LocalEndpoints;
+  /** Which policies' selectors select which local endpoints. */
+  readonly #selection: LabelIndex<EndpointKey>;
+  readonly #policies = new Map<PolicyKey, Policy>();
+  readonly #bySelector = new Map<string, Set<PolicyKey>>();
+  readonly #profiles = new Map<string, CompiledProfile>();
+  readonly #dirtyPolicies = new Set<PolicyKey>();
+  readonly #dirtyProfiles = new Set<string>();
+  /** What others were told; each keeps its sets alive. */
+  readonly #activePolicies = new Map<PolicyKey, Policy>();
+  readonly #activeProfiles = new Map<string, CompiledProfile>();
+  readonly #problems = new Map<string, readonly Problem[]>();
+
+  constructor({ node, interfacePrefix }: CalculatorOptions) {
+    this.#node = node;
+    this.#locals = new LocalEndpoints(interfacePrefix);
+    const changed = (endpoint: EndpointKey, selectorId: string): void => {
+      this.#locals.touch(endpoint);
+      for (const key of this.#bySelector.get(selectorId) ?? []) this.#dirtyPolicies.add(key);
+    };
+    this.#selection = new LabelIndex({ matched: changed, unmatched: changed });
+  }
+
+  update(changes: readonly ResourceChange[]): void {
+    for (const { key, value } of changes) {
+      const name = [key.kind, key.scope, key.name].filter((part) => part !== '').join('/');
+      const problems = this.#take(key, value, name);
+      if (problems.length === 0) this.#problems.delete(name);
+      else this.#problems.set(name, problems.map((problem) => ({ resource: name, ...problem })));
+    }
+  }
+
+  /** What has changed since the last call. */
+  take(): CalcDelta {
+    const policies = this.#takePolicies();
+    const endpoints = this.#locals.take((key) => this.#policiesOf(key));
+    // After the endpoints: they alone say which profiles are in use.
+    for (const name of this.#locals.takeProfileChanges()) this.#dirtyProfiles.add(name);
+    const profiles = this.#takeProfiles();
+    return { policies, profiles, endpoints, sets: this.#sets.takeChanges() };
+  }
+
+  /** Of resources that could not be taken as they are, with what was done instead. */
+  get problems(): readonly Problem[] {
+    return [...[...this.#problems.values()].flat(), ...this.#locals.problems];
+  }
+
+  get counts(): Readonly<Record<'endpoints' | 'policies' | 'profiles' | 'sets', number>> {
+    return {
+      endpoints: this.#locals.size,
+      policies: this.#activePolicies.size,
+      profiles: this.#activeProfiles.size,
+      sets: this.#sets.size,
+    };
+  }
+
+  #take(key: ResourceChange['key'], value: unknown, name: string): readonly Problem[] {
+    const read = value === undefined ? undefined : validate(value);
+    const resource = read?.ok === true ? read.value : undefined;
+    const problems = read?.ok === false ? read.problems : [];
+    switch (key.kind) {
+      case 'NetworkPolicy':
+      case 'GlobalNetworkPolicy':
+        return this.#takePolicy({ kind: key.kind, namespace: key.scope, name: key.name }, resource, value, problems);
+      case 'Profile':
+        return this.#takeProfile(key.name, as('Profile', resource), value !== undefined, problems);
+      case 'Tier':
+        return this.#takeTier(key.name, as('Tier', resource), problems);
+      case 'WorkloadEndpoint':
+        this.#takeWorkload(name, `${key.scope}/${key.name}`, as('WorkloadEndpoint', resource));
+        return problems;
+      case 'HostEndpoint':
+        return [...problems, ...this.#takeHost(name, as('HostEndpoint', resource))];
+      case 'NetworkSet':
+      case 'GlobalNetworkSet': {
+        const set = as('NetworkSet', resource) ?? as('GlobalNetworkSet', resource);
+        this.#putSelectable(name, set === undefined ? undefined : selectableSet(set));
+        return problems;
+      }
+      default:
+        return [];
+    }
+  }
+
+  #takePolicy(
+    id: PolicyId,
+    resource: Resource | undefined,
+    value: unknown,
+    problems: readonly Problem[],
+  ): readonly Problem[] {
+    const key = policyKey(id);
+    const valid = as('NetworkPolicy', resource) ?? as('GlobalNetworkPolicy', resource);
+    let read: ReadPolicy = { policy: undefined, problems: [] };
+    if (valid !== undefined) read = readPolicy(valid);
+    else if (value !== undefined) read = readBrokenPolicy(id, value, problems);
+    const before = this.#policies.get(key);
+    const after = read.policy;
+    // The new selector first, so that endpoints which both select are not let go in between.
+    if (after === undefined) this.#policies.delete(key);
+    else {
+      this.#policies.set(key, after);
+      this.#listen(after, key);
+    }
+    if (before !== undefined && before.selector.id !== after?.selector.id) this.#stopListening(before, key);
+    for (const policy of [before, after]) {
+      if (policy === undefined) continue;
+      for (const endpoint of this.#selection.matching(policy.selector.id)) this.#locals.touch(endpoint);
+    }
+    this.#dirtyPolicies.add(key);
+    return read.problems;
+  }
+
+  #listen({ selector }: Policy, key: PolicyKey): void {
+    const listeners = this.#bySelector.get(selector.id);
+    if (listeners !== undefined) {
+      listeners.add(key);
+      return;
+    }
+    this.#bySelector.set(selector.id, new Set([key]));
+    this.#selection.putSelector(selector);
+  }
+
+  #stopListening({ selector }: Policy, key: PolicyKey): void {
+    const listeners = this.#bySelector.get(selector.id);
+    for (const endpoint of this.#selection.matching(selector.id)) this.#locals.touch(endpoint);
+    if (listeners?.delete(key) === true && listeners.size === 0) {
+      this.#bySelector.delete(selector.id);
+      this.#selection.deleteSelector(selector.id);
+    }
+  }
+
+  #takeProfile(
+    name: string,
+    resource: ResourceOf<'Profile'> | undefined,
+    present: boolean,
+    problems: readonly Problem[],
+  ): readonly Problem[] {
+    this.#putParent(name, resource?.spec.labelsToApply);
+    this.#dirtyProfiles.add(name);
+    if (resource === undefined) {
+      // Broken or gone: either way nobody knows what it would allow, and it denies.
+      this.#profiles.delete(name);
+      return present ? problems : [];
+    }
+    const ingress = compileRules(resource.spec.ingress ?? [], undefined, 'spec.ingress');
+    const egress = compileRules(resource.spec.egress ?? [], undefined, 'spec.egress');
+    this.#profiles.set(name, {
+      profile: {
+        name,
+        ingress: ingress.ok ? ingress.value.rules : deny('spec.ingress'),
+        egress: egress.ok ? egress.value.rules : deny('spec.egress'),
+      },
+      sets: [...(ingress.ok ? ingress.value.sets : []), ...(egress.ok ? egress.value.sets : [])],
+    });
+    return [...(ingress.ok ? [] : ingress.problems), ...(egress.ok ? [] : egress.problems)];
+  }
+
+  #takeTier(name: string, tier: ResourceOf<'Tier'> | undefined, problems: readonly Problem[]): readonly Problem[] {
+    const settings =
+      tier === undefined
+        ? undefined
+        : { order: tier.spec.order ?? Number.POSITIVE_INFINITY, defaultAction: tier.spec.defaultAction };
+    this.#locals.putTier(name, settings);
+    return problems;
+  }
+
+  #takeWorkload(name: string, key: EndpointKey, workload: ResourceOf<'WorkloadEndpoint'> | undefined): void {
+    const selectable = workload === undefined ? undefined : selectableWorkload(workload);
+    this.#putSelectable(name, selectable);
+    if (workload === undefined || selectable === undefined || workload.spec.node !== this.#node) {
+      this.#selection.deleteItem(key);
+      this.#locals.put(key, undefined);
+      return;
+    }
+    const { interfaceName = '', profiles = [] } = workload.spec;
+    this.#locals.put(key, { interfaceName, profiles });
+    this.#selection.putItem(key, selectable.labels, selectable.parents);
+  }
+
+  #takeHost(name: string, host: ResourceOf<'HostEndpoint'> | undefined): readonly Problem[] {
+    this.#putSelectable(name, host === undefined ? undefined : selectableHost(host));
+    if (host?.spec.node !== this.#node) return [];
+    return [
+      {
+        code: 'HOST_ENDPOINT_UNENFORCED',
+        what: 'policy for host endpoints is not enforced yet; the addresses take part in the selectors of rules',
+        remedy: 'guard the interface by other means until then',
+      },
+    ];
+  }
+
+  #putSelectable(name: string, selectable: Selectable | undefined): void {
+    if (selectable === undefined) this.#sets.deleteItem(name);
+    else this.#sets.putItem(name, selectable.labels, selectable.parents, selectable.contribution);
+  }
+
+  #putParent(name: string, labels: Readonly<Record<string, string>> | undefined): void {
+    this.#sets.putParent(name, labels);
+    this.#selection.putParent(name, labels);
+  }
+
+  *#policiesOf(endpoint: EndpointKey): Iterable<Policy> {
+    for (const selectorId of this.#selection.selectorsOf(endpoint)) {
+      for (const key of this.#bySelector.get(selectorId) ?? []) {
+        const policy = this.#policies.get(key);
+        if (policy !== undefined) yield policy;
+      }
+    }
+  }
+
+  #takePolicies(): ReadonlyMap<PolicyKey, ActivePolicy | undefined> {
+    const changes = new Map<PolicyKey, ActivePolicy | undefined>();
+    for (const key of this.#dirtyPolicies) {
+      const before = this.#activePolicies.get(key);
+      const known = this.#policies.get(key);
+      const inUse = known !== undefined && this.#selection.matching(known.selector.id).size > 0;
+      const after = inUse ? known : undefined;
+      if (before === after) continue;
+      this.#hold(after?.sets, before?.sets);
+      if (after === undefined) this.#activePolicies.delete(key);
+      else this.#activePolicies.set(key, after);
+      changes.set(key, after === undefined ? undefined : { id: after.id, tier: after.tier, ...after.rules });
+    }
+    this.#dirtyPolicies.clear();
+    return changes;
+  }
+
+  #takeProfiles(): ReadonlyMap<string, ActiveProfile | undefined> {
+    const changes = new Map<string, ActiveProfile | undefined>();
+    for (const name of this.#dirtyProfiles) {
+      const before = this.#activeProfiles.get(name);
+      const after = this.#locals.usesProfile(name) ? (this.#profiles.get(name) ?? implicitProfile(name)) : undefined;
+      if (before === after) continue;
+      this.#hold(after?.sets, before?.sets);
+      if (after === undefined) this.#activeProfiles.delete(name);
+      else this.#activeProfiles.set(name, after);
+      changes.set(name, after?.profile);
+    }
+    this.#dirtyProfiles.clear();
+    return changes;
+  }
+
+  /** The new ones first, so that a set which both use does not go and come back. */
+  #hold(after: readonly SetDefinition[] = [], before: readonly SetDefinition[] = []): void {
+    for (const definition of after) this.#sets.acquire(definition);
+    for (const { id } of before) this.#sets.release(id);
+  }
+}
+
+/** Of a profile that is not stored: one allows by its name, all others deny, because nobody can say what they allow. */
+function implicitProfile(name: string): CompiledProfile {
+  const rules = name === DEFAULT_ALLOW ? [plainRule('Allow', 'spec')] : deny('spec');
+  return { profile: { name, ingress: rules, egress: rules }, sets: [] };
+}
+
+function deny(field: string): readonly PolicyRule[] {
+  return [plainRule('Deny', field)];
+}
+
+function as<K extends Kind>(kind: K, resource: Resource | undefined): ResourceOf<K> | undefined {
+  return resource?.kind === kind ? (resource as ResourceOf<K>) : undefined;
+}

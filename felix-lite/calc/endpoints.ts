@@ -1,0 +1,78 @@
+/** Endpoints and network sets as calc keeps them: labels, what they inherit from, what they bring into sets. */
+import type { GlobalNetworkSet, HostEndpoint, Labels, NetworkSet, WorkloadEndpoint } from '../../api/index.ts';
+import { Address, Prefix } from '../../net/addr/index.ts';
+import {
+  NAMESPACE_LABEL,
+  NAMESPACE_PREFIX,
+  SERVICE_ACCOUNT_LABEL,
+  SERVICE_ACCOUNT_PREFIX,
+} from './selectors.ts';
+import type { Contribution, NamedPort } from './set-members.ts';
+
+const ORCHESTRATOR_LABEL = 'projectcalico.org/orchestrator';
+/** Longer names cannot be label values; Calico then leaves the label out. */
+const LABEL_VALUE_LIMIT = 63;
+
+/** Something that selectors of rules can select. */
+export interface Selectable {
+  readonly labels: Labels;
+  /** Profiles to inherit labels from. */
+  readonly parents: readonly string[];
+  readonly contribution: Contribution;
+}
+
+/** Undefined without an address: such an endpoint takes no part in policy. */
+export function selectableWorkload({ metadata, spec }: WorkloadEndpoint): Selectable | undefined {
+  const nets = prefixes(spec.ipNetworks ?? []);
+  if (nets.length === 0) return undefined;
+  const account = spec.serviceAccountName ?? '';
+  return {
+    labels: {
+      ...ownLabels(metadata.labels),
+      [NAMESPACE_LABEL]: metadata.namespace ?? '',
+      [ORCHESTRATOR_LABEL]: spec.orchestrator,
+      ...(account === '' || account.length > LABEL_VALUE_LIMIT ? {} : { [SERVICE_ACCOUNT_LABEL]: account }),
+    },
+    parents: spec.profiles ?? [],
+    contribution: { nets, ports: namedPorts(spec.ports ?? []) },
+  };
+}
+
+/** A HostEndpoint is known to others by its expected addresses. */
+export function selectableHost({ metadata, spec }: HostEndpoint): Selectable {
+  return {
+    labels: ownLabels(metadata.labels),
+    parents: spec.profiles ?? [],
+    contribution: { nets: prefixes(spec.expectedIPs ?? []), ports: namedPorts(spec.ports ?? []) },
+  };
+}
+
+export function selectableSet({ metadata, spec }: NetworkSet | GlobalNetworkSet): Selectable {
+  const { namespace } = metadata;
+  return {
+    labels: { ...ownLabels(metadata.labels), ...(namespace === undefined ? {} : { [NAMESPACE_LABEL]: namespace }) },
+    parents: namespace === undefined ? [] : [`kns.${namespace}`],
+    contribution: { nets: prefixes(spec.nets ?? []), ports: [] },
+  };
+}
+
+/** Without those that only a namespace or a service account may lend. */
+function ownLabels(labels: Labels = {}): Labels {
+  const lent = (name: string): boolean => name.startsWith(NAMESPACE_PREFIX) || name.startsWith(SERVICE_ACCOUNT_PREFIX);
+  return Object.fromEntries(Object.entries(labels).filter(([name]) => !lent(name)));
+}
+
+function prefixes(texts: readonly string[]): readonly Prefix[] {
+  return texts.flatMap((text) => {
+    const address = Address.parse(text);
+    return (address === undefined ? Prefix.parse(text, { hostBits: 'mask' }) : Prefix.host(address)) ?? [];
+  });
+}
+
+function namedPorts(
+  ports: readonly { readonly name?: string; readonly protocol: string | number; readonly port: number }[],
+): readonly NamedPort[] {
+  return ports.flatMap(({ name, protocol, port }) =>
+    name === undefined || name === '' ? [] : [{ name, protocol: String(protocol).toLowerCase(), port }],
+  );
+}

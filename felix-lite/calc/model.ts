@@ -1,0 +1,141 @@
+/**
+ * What calc says: the policies, profiles and address sets that this node needs, and what each of its
+ * endpoints runs through. Free of any firewall's vocabulary; `rules/` turns it into chains.
+ */
+import type { Selector } from '../../api/selector/index.ts';
+import type { IpVersion, Prefix } from '../../net/addr/index.ts';
+
+export type Direction = 'ingress' | 'egress';
+
+export type PolicyKind = 'NetworkPolicy' | 'GlobalNetworkPolicy';
+
+export interface PolicyId {
+  readonly kind: PolicyKind;
+  /** Empty for a GlobalNetworkPolicy. */
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** `name/namespace/kind`: unique, and the text that breaks ties of order inside a tier (ascending). */
+export type PolicyKey = string;
+
+export function policyKey(id: PolicyId): PolicyKey {
+  return `${id.name}/${id.namespace}/${id.kind}`;
+}
+
+/** `s:…` for a selector, `n:…` for a named port; the same id means the same members on every node. */
+export type SetId = string;
+
+/** First and last, both included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Lower-case name where the user gave a name, else the number. */
+export type Protocol = string | number;
+
+export interface IcmpMatch {
+  readonly type: number;
+  readonly code?: number;
+}
+
+/** Conditions on one end of a packet. Lists that are empty ask nothing; lists that are not must all hold. */
+export interface SideMatch {
+  /** The address lies in one of these. */
+  readonly nets: readonly Prefix[];
+  /** The address lies in none of these. */
+  readonly notNets: readonly Prefix[];
+  /** The address is a member of each of these sets. */
+  readonly sets: readonly SetId[];
+  /** The address is a member of none of these sets. */
+  readonly notSets: readonly SetId[];
+  /** The port is in one of these ranges, or (address, port) is in one of {@link namedPorts}. */
+  readonly ports: readonly PortRange[];
+  readonly namedPorts: readonly SetId[];
+  /** The port is in none of these ranges, and (address, port) in none of {@link notNamedPorts}. */
+  readonly notPorts: readonly PortRange[];
+  readonly notNamedPorts: readonly SetId[];
+}
+
+export type Action = 'Allow' | 'Deny' | 'Log' | 'Pass';
+
+export interface PolicyRule {
+  readonly action: Action;
+  /** The families in which the rule can match at all. Never empty: a rule that cannot match is left out. */
+  readonly versions: readonly IpVersion[];
+  readonly protocol?: Protocol;
+  readonly notProtocol?: Protocol;
+  /** Both imply the ICMP of the packet's family. */
+  readonly icmp?: IcmpMatch;
+  readonly notIcmp?: IcmpMatch;
+  readonly source: SideMatch;
+  readonly destination: SideMatch;
+  /** Where the user wrote it, e.g. `spec.ingress[2]`, for explanations and problems. */
+  readonly field: string;
+}
+
+/** Rules of one policy or profile, ready to render. */
+export interface RuleLists {
+  readonly ingress: readonly PolicyRule[];
+  readonly egress: readonly PolicyRule[];
+}
+
+export interface ActivePolicy extends RuleLists {
+  readonly id: PolicyId;
+  readonly tier: string;
+}
+
+export interface ActiveProfile extends RuleLists {
+  readonly name: string;
+}
+
+/** One policy as an endpoint meets it. */
+export interface PolicyRef {
+  readonly id: PolicyId;
+  /** Canonical text of the composed selector: policies with equal selectors select the same endpoints. */
+  readonly selector: string;
+}
+
+export interface TierPolicies {
+  readonly name: string;
+  readonly defaultAction: 'Deny' | 'Pass';
+  /** In order. Empty: the tier does not apply in that direction, nor does its default action. */
+  readonly ingress: readonly PolicyRef[];
+  readonly egress: readonly PolicyRef[];
+}
+
+/** `namespace/name` of a WorkloadEndpoint. */
+export type EndpointKey = string;
+
+export interface LocalEndpoint {
+  readonly key: EndpointKey;
+  readonly interfaceName: string;
+  readonly tiers: readonly TierPolicies[];
+  /** Names in order. */
+  readonly profiles: readonly string[];
+}
+
+export interface SetDefinition {
+  readonly id: SetId;
+  readonly selector: Selector;
+  /** Undefined: the addresses themselves. Else (address, protocol, port) of the ports with this name. */
+  readonly namedPort?: { readonly name: string; readonly protocol: 'tcp' | 'udp' | 'sctp' };
+}
+
+/** Canonical text, one family each: `10.1.0.0/24`, `10.1.2.3`, `10.1.2.3,tcp:8080`. */
+export type Member = string;
+
+export type SetChange =
+  /** A set that was not there before, or that replaces what was. */
+  | { readonly type: 'whole'; readonly definition: SetDefinition; readonly members: ReadonlySet<Member> }
+  | { readonly type: 'delta'; readonly added: readonly Member[]; readonly removed: readonly Member[] }
+  | { readonly type: 'gone' };
+
+/** What changed since the last delta. `undefined` means: gone. */
+export interface CalcDelta {
+  readonly sets: ReadonlyMap<SetId, SetChange>;
+  readonly policies: ReadonlyMap<PolicyKey, ActivePolicy | undefined>;
+  readonly profiles: ReadonlyMap<string, ActiveProfile | undefined>;
+  readonly endpoints: ReadonlyMap<EndpointKey, LocalEndpoint | undefined>;
+}

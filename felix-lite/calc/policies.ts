@@ -1,0 +1,123 @@
+/** Policies as calc keeps them: read from resources, ready to be put in order and compiled. */
+import type { GlobalNetworkPolicy, NetworkPolicy } from '../../api/index.ts';
+import { effectiveTypes } from '../../api/kinds/policy.ts';
+import { FIXED_TIER_ORDERS } from '../../api/kinds/tier.ts';
+import type { Problem } from '../../api/problem.ts';
+import { type Selector, compareText } from '../../api/selector/index.ts';
+import { compileRules, plainRule } from './compile.ts';
+import type { Direction, PolicyId, RuleLists, SetDefinition } from './model.ts';
+import { policySelector } from './selectors.ts';
+
+export interface Policy {
+  readonly id: PolicyId;
+  readonly tier: string;
+  /** +infinity where none is set. */
+  readonly order: number;
+  readonly selector: Selector;
+  readonly types: Readonly<Record<Direction, boolean>>;
+  readonly rules: RuleLists;
+  readonly sets: readonly SetDefinition[];
+}
+
+export interface ReadPolicy {
+  /** Undefined: it cannot be known whom the policy is for, or it is for no workload. */
+  readonly policy: Policy | undefined;
+  readonly problems: readonly Problem[];
+}
+
+type PolicyResource = NetworkPolicy | GlobalNetworkPolicy;
+
+/** Where rules cannot be expressed, the policy denies in that direction, and a problem says so. */
+export function readPolicy(resource: PolicyResource): ReadPolicy {
+  const { kind, spec } = resource;
+  const namespace = kind === 'NetworkPolicy' ? (resource.metadata.namespace ?? '') : undefined;
+  // Both apply to host endpoints alone: neither table that they live in sees a workload's policy.
+  if (resource.kind === 'GlobalNetworkPolicy' && (resource.spec.doNotTrack === true || resource.spec.preDNAT === true)) {
+    return { policy: undefined, problems: [] };
+  }
+  const selector = policySelector(spec, namespace);
+  if (!selector.ok) return { policy: undefined, problems: selector.problems };
+  const ingress = compileRules(spec.ingress ?? [], namespace, 'spec.ingress');
+  const egress = compileRules(spec.egress ?? [], namespace, 'spec.egress');
+  return {
+    policy: {
+      id: { kind, namespace: namespace ?? '', name: resource.metadata.name },
+      tier: spec.tier,
+      order: spec.order ?? Number.POSITIVE_INFINITY,
+      selector: selector.value,
+      types: effectiveTypes(spec),
+      rules: {
+        ingress: ingress.ok ? ingress.value.rules : [plainRule('Deny', 'spec.ingress')],
+        egress: egress.ok ? egress.value.rules : [plainRule('Deny', 'spec.egress')],
+      },
+      sets: [...(ingress.ok ? ingress.value.sets : []), ...(egress.ok ? egress.value.sets : [])],
+    },
+    problems: [...(ingress.ok ? [] : ingress.problems), ...(egress.ok ? [] : egress.problems)],
+  };
+}
+
+/**
+ * A policy that is in the datastore although the door would not let it in (another tool wrote it): whom it is
+ * for is read as far as it goes, and to them it denies everything.
+ */
+export function readBrokenPolicy(id: PolicyId, value: unknown, problems: readonly Problem[]): ReadPolicy {
+  const spec = fieldsOf(fieldsOf(value).spec);
+  const text = (name: string): string | undefined => (typeof spec[name] === 'string' ? spec[name] : undefined);
+  const selector = policySelector(
+    {
+      selector: text('selector'),
+      namespaceSelector: text('namespaceSelector'),
+      serviceAccountSelector: text('serviceAccountSelector'),
+    },
+    id.kind === 'NetworkPolicy' ? id.namespace : undefined,
+  );
+  if (!selector.ok) return { policy: undefined, problems };
+  const policy: Policy = {
+    id,
+    tier: text('tier') ?? 'default',
+    order: typeof spec.order === 'number' ? spec.order : Number.POSITIVE_INFINITY,
+    selector: selector.value,
+    types: { ingress: true, egress: true },
+    rules: { ingress: [plainRule('Deny', 'spec')], egress: [plainRule('Deny', 'spec')] },
+    sets: [],
+  };
+  return { policy, problems };
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/** Inside a tier: order ascending, none last; then `name/namespace/kind`. */
+export function comparePolicies(a: Policy, b: Policy): number {
+  if (a.order !== b.order) return a.order < b.order ? -1 : 1;
+  return compareText(tieText(a.id), tieText(b.id));
+}
+
+function tieText({ name, namespace, kind }: PolicyId): string {
+  return `${name}/${namespace}/${kind}`;
+}
+
+export interface TierSettings {
+  /** False: only policies speak of the tier. */
+  readonly exists: boolean;
+  readonly order: number;
+  readonly defaultAction: 'Deny' | 'Pass';
+}
+
+/** Tiers that are there without being created. */
+export function fixedTier(name: string): TierSettings {
+  const order = Object.hasOwn(FIXED_TIER_ORDERS, name) ? FIXED_TIER_ORDERS[name] : undefined;
+  if (order === undefined) return { exists: false, order: Number.POSITIVE_INFINITY, defaultAction: 'Deny' };
+  return { exists: true, order, defaultAction: name === 'default' ? 'Deny' : 'Pass' };
+}
+
+/** Tiers that exist before those that do not; order ascending, none last; then name. */
+export function compareTiers(
+  [nameA, a]: readonly [string, TierSettings],
+  [nameB, b]: readonly [string, TierSettings],
+): number {
+  if (a.exists !== b.exists) return a.exists ? -1 : 1;
+  if (a.order !== b.order) return a.order < b.order ? -1 : 1;
+  return compareText(nameA, nameB);
+}

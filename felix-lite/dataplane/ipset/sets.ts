@@ -1,0 +1,230 @@
+/**
+ * Address sets in the kernel. Two phases a pass: before the rules, sets are made and brought up to date; after
+ * the rules, sets that nothing needs are removed. Ours are those named `cali40…`, `cali60…`, `cali4t…`, `cali6t…`.
+ */
+import type { IpVersion } from '../../../net/addr/index.ts';
+import { ipset } from '../../../net/kernel/index.ts';
+import type { Member, SetChange, SetId } from '../../calc/model.ts';
+import { isOurSet, setName, temporarySetName } from '../../rules/names.ts';
+
+export interface IpsetIo {
+  read(): Promise<readonly ipset.SavedSet[]>;
+  write(steps: readonly ipset.IpsetStep[]): Promise<void>;
+}
+
+export function kernelIpsets(options: ipset.IpsetOptions): IpsetIo {
+  return { read: () => ipset.save(undefined, options), write: (steps) => ipset.restore(steps, options) };
+}
+
+/** Calico's `maxIpsetSize`; doubled for a set that needs more. */
+const MAX_ELEMENTS = 1 << 20;
+/** Each removal costs the kernel some 40 ms, in which no other set can be changed. */
+const REMOVALS_A_PASS = 10;
+
+type SetType = 'hash:net' | 'hash:ip,port';
+
+interface KernelSet {
+  readonly name: string;
+  readonly version: IpVersion;
+  readonly type: SetType;
+  readonly wanted: Set<Member>;
+  /** As far as we know; undefined: the kernel has no such set, or one of another make. */
+  actual: Set<Member> | undefined;
+  maxElements: number;
+  /** Members that may differ between wanted and actual. */
+  readonly pending: Set<Member>;
+}
+
+/** What the kernel holds under one of our names. */
+interface Held {
+  readonly type: string;
+  readonly maxElements: number;
+}
+
+export class IpSets {
+  readonly #io: IpsetIo;
+  readonly #versions: readonly IpVersion[];
+  readonly #sets = new Map<string, KernelSet>();
+  readonly #held = new Map<string, Held>();
+  readonly #changed = new Set<KernelSet>();
+  /** Temporary names taken in this pass. */
+  readonly #aside = new Set<string>();
+  #known = false;
+
+  constructor(io: IpsetIo, versions: readonly IpVersion[]) {
+    this.#io = io;
+    this.#versions = versions;
+  }
+
+  update(changes: ReadonlyMap<SetId, SetChange>): void {
+    for (const [id, change] of changes) {
+      for (const version of this.#versions) this.#change(setName(version, id), version, change);
+    }
+  }
+
+  /**
+   * Makes and fills what is wanted. Call before the rules that refer to it.
+   * @param reread  look at the kernel first; the very first pass does so in any case
+   * @returns the number of steps that it took
+   */
+  async applyUpdates(reread: boolean): Promise<number> {
+    if (reread || !this.#known) await this.#read();
+    this.#aside.clear();
+    const steps = [...this.#changed].flatMap((set) => this.#steps(set));
+    if (steps.length > 0) {
+      // Until it has succeeded, nobody knows how far it came.
+      this.#known = false;
+      await this.#io.write(steps);
+      this.#known = true;
+    }
+    for (const set of this.#changed) {
+      const actual = (set.actual ??= new Set());
+      for (const member of set.pending) {
+        if (set.wanted.has(member)) actual.add(member);
+        else actual.delete(member);
+      }
+      set.pending.clear();
+      this.#held.set(set.name, { type: set.type, maxElements: set.maxElements });
+    }
+    this.#changed.clear();
+    return steps.length;
+  }
+
+  /**
+   * Removes what is ours and no longer wanted. Call after the rules that referred to it are gone.
+   * @returns names of sets that could not be removed, and how many wait for a later pass
+   */
+  async applyRemovals(): Promise<{ readonly stuck: readonly string[]; readonly left: number }> {
+    const gone = [...this.#held.keys()].filter((name) => isOurSet(name) && !this.#sets.has(name));
+    const stuck: string[] = [];
+    for (const name of gone.slice(0, REMOVALS_A_PASS)) {
+      try {
+        await this.#io.write([{ op: 'destroy', name }]);
+        this.#held.delete(name);
+      } catch {
+        // A rule of a stranger uses it.
+        stuck.push(name);
+      }
+    }
+    return { stuck, left: Math.max(0, gone.length - REMOVALS_A_PASS) };
+  }
+
+  get size(): number {
+    return this.#sets.size;
+  }
+
+  #change(name: string, version: IpVersion, change: SetChange): void {
+    const present = this.#sets.get(name);
+    switch (change.type) {
+      case 'gone':
+        this.#sets.delete(name);
+        if (present !== undefined) this.#changed.delete(present);
+        return;
+      case 'delta': {
+        if (present === undefined) return;
+        for (const member of ofVersion(change.added, version)) mark(present, member, true);
+        for (const member of ofVersion(change.removed, version)) mark(present, member, false);
+        if (present.pending.size > 0) this.#changed.add(present);
+        return;
+      }
+      case 'whole': {
+        const set: KernelSet = {
+          name,
+          version,
+          type: change.definition.namedPort === undefined ? 'hash:net' : 'hash:ip,port',
+          wanted: new Set(ofVersion(change.members, version)),
+          actual: present?.actual,
+          maxElements: present?.maxElements ?? MAX_ELEMENTS,
+          pending: new Set(),
+        };
+        for (const member of [...set.wanted, ...(present?.wanted ?? []), ...(present?.actual ?? [])]) set.pending.add(member);
+        if (present !== undefined) this.#changed.delete(present);
+        this.#sets.set(name, set);
+        this.#changed.add(set);
+      }
+    }
+  }
+
+  #steps(set: KernelSet): readonly ipset.IpsetStep[] {
+    while (set.wanted.size > set.maxElements) set.maxElements *= 2;
+    const held = this.#held.get(set.name);
+    if (held === undefined) return [create(set, set.name), ...[...set.wanted].map((member) => add(set.name, member))];
+    if (held.type !== set.type || held.maxElements < set.maxElements) return this.#replace(set, held);
+    const steps: ipset.IpsetStep[] = [];
+    const removals: ipset.IpsetStep[] = [];
+    for (const member of set.pending) {
+      const [wanted, actual] = [set.wanted.has(member), set.actual?.has(member) ?? false];
+      if (wanted && !actual) steps.push(add(set.name, member));
+      if (!wanted && actual) removals.push({ op: 'delete', name: set.name, member });
+    }
+    return [...steps, ...removals];
+  }
+
+  /** Another make under the same name: filled aside, then exchanged in one step, so rules never miss it. */
+  #replace(set: KernelSet, held: Held): readonly ipset.IpsetStep[] {
+    let index = 0;
+    while (this.#held.has(temporarySetName(set.version, index)) || this.#aside.has(temporarySetName(set.version, index))) index++;
+    const aside = temporarySetName(set.version, index);
+    this.#aside.add(aside);
+    const fill: readonly ipset.IpsetStep[] = [
+      create(set, aside),
+      ...[...set.wanted].map((member) => add(aside, member)),
+    ];
+    // The kernel exchanges only sets of one type. Ids say the type, so only a stranger's doing brings us here.
+    const exchange: readonly ipset.IpsetStep[] =
+      held.type === set.type
+        ? [
+            { op: 'swap', name: aside, with: set.name },
+            { op: 'destroy', name: aside },
+          ]
+        : [
+            { op: 'destroy', name: set.name },
+            { op: 'rename', name: aside, to: set.name },
+          ];
+    return [...fill, ...exchange];
+  }
+
+  async #read(): Promise<void> {
+    this.#known = false;
+    this.#held.clear();
+    for (const set of this.#sets.values()) {
+      set.actual = undefined;
+      set.pending.clear();
+      for (const member of set.wanted) set.pending.add(member);
+      this.#changed.add(set);
+    }
+    for (const { name, type, options, members } of await this.#io.read()) {
+      if (!isOurSet(name)) continue;
+      this.#held.set(name, { type, maxElements: Number(options.maxelem ?? 65536) });
+      const set = this.#sets.get(name);
+      if (set === undefined) continue;
+      // An entry may be followed by options of its own, which ours never have: such an entry is not ours.
+      set.actual = new Set(members);
+      for (const member of members) {
+        if (set.wanted.has(member)) set.pending.delete(member);
+        else set.pending.add(member);
+      }
+    }
+    this.#known = true;
+  }
+}
+
+function mark(set: KernelSet, member: Member, wanted: boolean): void {
+  if (wanted) set.wanted.add(member);
+  else set.wanted.delete(member);
+  set.pending.add(member);
+}
+
+function create(set: KernelSet, name: string): ipset.IpsetStep {
+  const family = set.version === 4 ? 'inet' : 'inet6';
+  return { op: 'create', name, type: set.type, family, maxElements: set.maxElements };
+}
+
+function add(name: string, member: Member): ipset.IpsetStep {
+  return { op: 'add', name, member };
+}
+
+/** The address is what stands before a comma; only IPv6 addresses hold a colon. */
+function ofVersion(members: Iterable<Member>, version: IpVersion): readonly Member[] {
+  return [...members].filter((member) => (member.split(',', 1)[0] ?? '').includes(':') === (version === 6));
+}

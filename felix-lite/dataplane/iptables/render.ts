@@ -1,0 +1,128 @@
+/**
+ * Rules as lines of iptables-restore, and the hashes that let us know them again in the kernel. The words and
+ * their order are Calico's, since the hashes cover them.
+ */
+import { createHash } from 'node:crypto';
+import type { IpVersion } from '../../../net/addr/index.ts';
+import type { PortRange } from '../../calc/model.ts';
+import type { Match, Rule, Side, Verdict } from '../../rules/types.ts';
+
+/** Rules with a comment that begins so are ours. */
+export const HASH_PREFIX = 'cali:';
+const HASH_LENGTH = 16;
+/** XT_MAX_COMMENT_LEN less the final NUL. */
+const COMMENT_LIMIT = 255;
+/** The kernel cuts a log prefix here (NF_LOG_PREFIXLEN of xt_LOG, less the final NUL). */
+const LOG_PREFIX_LIMIT = 29;
+
+export interface RenderedRule {
+  readonly hash: string;
+  /** Without `-A <chain> `. */
+  readonly text: string;
+}
+
+/**
+ * Each hash covers the name of the chain, the rule, and through the hash before it all rules above: the first
+ * rule that differs from what the kernel holds is the first whose hash differs.
+ *
+ * @param chain  name that the hashes begin with; for the rules that we put behind those of others in one of
+ *   the kernel's own chains: see {@link lastChainName}
+ */
+export function renderChain(chain: string, rules: readonly Rule[], version: IpVersion): readonly RenderedRule[] {
+  let hash = createHash('sha224').update(chain).digest();
+  return rules.map((rule) => {
+    const body = words(rule, version);
+    const hashed = ['-A', chain, 'HASH', ...body].join(' ');
+    hash = createHash('sha224').update(hash).update(hashed).digest();
+    const short = hash.toString('base64url').slice(0, HASH_LENGTH);
+    return { hash: short, text: [comment(HASH_PREFIX + short), ...body].join(' ') };
+  });
+}
+
+/** Keeps the hashes of a hook's last rules apart from those of its first ones. */
+export function lastChainName(hook: string): string {
+  return `${hook}*appends*`;
+}
+
+function words(rule: Rule, version: IpVersion): readonly string[] {
+  return [
+    ...(rule.comments ?? []).map((text) => comment(text.replace(/[^\w @%+=:,./-]/g, '_').slice(0, COMMENT_LIMIT))),
+    ...rule.matches.map((match) => matchText(match, version)),
+    ...(rule.verdict === undefined ? [] : [verdictText(rule.verdict)]),
+  ];
+}
+
+function comment(text: string): string {
+  return `-m comment --comment "${text}"`;
+}
+
+function matchText(match: Match, version: IpVersion): string {
+  switch (match.kind) {
+    case 'protocol':
+      return `${not(match)}-p ${match.protocol}`;
+    case 'in-interface':
+    case 'out-interface':
+      return `--${match.kind} ${match.name}`;
+    case 'net':
+      return `${not(match)}--${match.side} ${match.net}`;
+    case 'set': {
+      const end = match.side === 'source' ? 'src' : 'dst';
+      return `-m set ${not(match)}--match-set ${match.set} ${match.with === 'port' ? `${end},${end}` : end}`;
+    }
+    case 'ports':
+      return `-m multiport ${not(match)}--${match.side}-ports ${portsText(match.ranges)}`;
+    case 'icmp':
+      return icmpText(match, version);
+    case 'mark':
+      return `-m mark --mark ${hex(match.value)}/${hex(match.mask)}`;
+    case 'mark-clear':
+      return `-m mark --mark 0/${hex(match.mask)}`;
+    case 'mark-not-clear':
+      return `-m mark ! --mark 0/${hex(match.mask)}`;
+    case 'conntrack':
+      return `-m conntrack --ctstate ${match.states}`;
+    case 'rpf-failed':
+      return '-m rpfilter --invert --validmark';
+  }
+}
+
+function verdictText(verdict: Verdict): string {
+  switch (verdict.kind) {
+    case 'accept':
+    case 'drop':
+    case 'return':
+    case 'masquerade':
+      return `--jump ${verdict.kind.toUpperCase()}`;
+    case 'jump':
+    case 'goto':
+      return `--${verdict.kind} ${verdict.chain}`;
+    case 'set-mark':
+      return `--jump MARK --set-mark ${hex(verdict.value)}/${hex(verdict.mask)}`;
+    case 'clear-mark':
+      return `--jump MARK --set-mark 0/${hex(verdict.mask)}`;
+    case 'log':
+      return `--jump LOG --log-prefix "${logPrefix(verdict.prefix)}" --log-level 5`;
+  }
+}
+
+function icmpText(match: Match & { readonly kind: 'icmp' }, version: IpVersion): string {
+  const [module, option] = version === 4 ? ['icmp', 'icmp-type'] : ['icmp6', 'icmpv6-type'];
+  const code = match.code === undefined ? '' : `/${match.code}`;
+  return `-m ${module} ${not(match)}--${option} ${match.type}${code}`;
+}
+
+function logPrefix(text: string): string {
+  return `${text}: `.replace(/[^\w @%+=:,./-]/g, '_').slice(0, LOG_PREFIX_LIMIT);
+}
+
+function portsText(ranges: readonly PortRange[]): string {
+  return ranges.map(({ first, last }) => (first === last ? String(first) : `${first}:${last}`)).join(',');
+}
+
+function not(match: { readonly not?: true; readonly side?: Side }): string {
+  return match.not === true ? '! ' : '';
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,139 @@
+/**
+ * The cluster as the evaluator sees it: resources, and who owns an address. Pure, plain, unindexed, and on
+ * purpose without a line of calc: it is what calc and the rules are held against.
+ */
+import type {
+  GlobalNetworkPolicy,
+  GlobalNetworkSet,
+  HostEndpoint,
+  Labels,
+  NetworkPolicy,
+  NetworkSet,
+  Profile,
+  Resource,
+  Tier,
+  WorkloadEndpoint,
+} from '../../api/index.ts';
+import { Address, Prefix } from '../../net/addr/index.ts';
+
+/** Something with labels and addresses. */
+export interface Party {
+  readonly name: string;
+  /** Own and inherited. */
+  readonly labels: Labels;
+  readonly namespace: string | undefined;
+  readonly serviceAccount: string | undefined;
+  readonly prefixes: readonly Prefix[];
+  readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
+}
+
+export class World {
+  readonly tiers: ReadonlyMap<string, Tier>;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  readonly policies: readonly (NetworkPolicy | GlobalNetworkPolicy)[];
+  readonly workloads: readonly WorkloadEndpoint[];
+  readonly parties: readonly Party[];
+
+  constructor(resources: Iterable<Resource>) {
+    const all = [...resources];
+    const named = <R extends Tier | Profile>(list: readonly R[]) => new Map(list.map((each) => [each.metadata.name, each]));
+    this.tiers = named(all.filter((each) => each.kind === 'Tier'));
+    this.profiles = named(all.filter((each) => each.kind === 'Profile'));
+    this.policies = all.filter((each) => each.kind === 'NetworkPolicy' || each.kind === 'GlobalNetworkPolicy');
+    this.workloads = all.filter((each) => each.kind === 'WorkloadEndpoint');
+    this.parties = all.flatMap((each) => {
+      switch (each.kind) {
+        case 'WorkloadEndpoint':
+          return this.workload(each);
+        case 'HostEndpoint':
+          return this.#host(each);
+        case 'NetworkSet':
+        case 'GlobalNetworkSet':
+          return this.#set(each);
+        default:
+          return [];
+      }
+    });
+  }
+
+  /** A workload endpoint as a party; its namespace and account count as labels, whatever its own labels say. */
+  workload({ metadata, spec }: WorkloadEndpoint): Party {
+    const account = spec.serviceAccountName ?? '';
+    return {
+      name: `WorkloadEndpoint/${metadata.namespace ?? ''}/${metadata.name}`,
+      namespace: metadata.namespace,
+      serviceAccount: account === '' ? undefined : account,
+      labels: {
+        ...this.#inherited(spec.profiles),
+        ...notLent(metadata.labels),
+        'projectcalico.org/namespace': metadata.namespace ?? '',
+        'projectcalico.org/orchestrator': spec.orchestrator,
+        ...(account === '' ? {} : { 'projectcalico.org/serviceaccount': account }),
+      },
+      prefixes: prefixes(spec.ipNetworks),
+      ports: ports(spec.ports),
+    };
+  }
+
+  #host({ metadata, spec }: HostEndpoint): Party {
+    return {
+      name: `HostEndpoint/${metadata.name}`,
+      namespace: undefined,
+      serviceAccount: undefined,
+      labels: { ...this.#inherited(spec.profiles), ...notLent(metadata.labels) },
+      prefixes: prefixes(spec.expectedIPs),
+      ports: ports(spec.ports),
+    };
+  }
+
+  #set({ kind, metadata, spec }: NetworkSet | GlobalNetworkSet): Party {
+    const { namespace } = metadata;
+    const place = namespace === undefined ? '' : `${namespace}/`;
+    return {
+      name: `${kind}/${place}${metadata.name}`,
+      namespace,
+      serviceAccount: undefined,
+      labels: {
+        ...this.#inherited(namespace === undefined ? [] : [`kns.${namespace}`]),
+        ...notLent(metadata.labels),
+        ...(namespace === undefined ? {} : { 'projectcalico.org/namespace': namespace }),
+      },
+      prefixes: prefixes(spec.nets),
+      ports: [],
+    };
+  }
+
+  /** Of several profiles that lend a label, the first one's counts. */
+  #inherited(names: readonly string[] = []): Labels {
+    const labels: Record<string, string> = {};
+    for (const name of names) {
+      for (const [label, value] of Object.entries(this.profiles.get(name)?.spec.labelsToApply ?? {})) {
+        labels[label] ??= value;
+      }
+    }
+    return labels;
+  }
+}
+
+function notLent(labels: Labels = {}): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([label]) => !/^pc(?:ns|sa)\./.test(label)));
+}
+
+function prefixes(texts: readonly string[] = []): readonly Prefix[] {
+  return texts.flatMap((text) => {
+    const whole = text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`;
+    return Prefix.parse(whole, { hostBits: 'mask' }) ?? [];
+  });
+}
+
+function ports(
+  list: readonly { readonly name?: string; readonly protocol: string | number; readonly port: number }[] = [],
+): Party['ports'] {
+  return list.flatMap(({ name = '', protocol, port }) =>
+    name === '' ? [] : [{ name, protocol: String(protocol).toUpperCase(), port }],
+  );
+}
+
+export function owns(party: Party, address: Address): boolean {
+  return party.prefixes.some((prefix) => prefix.version === address.version && prefix.contains(address));
+}

@@ -1,0 +1,124 @@
+/**
+ * The two chains of a workload: to it (ingress policy) and from it (egress policy). Accepting is leaving with
+ * the accept bit set, since the packet may have another endpoint's policy before it; all else ends in a drop.
+ */
+import type { Direction, LocalEndpoint, PolicyRef, TierPolicies } from '../calc/model.ts';
+import type { Marks } from './marks.ts';
+import { groupChain, policyChain, profileChain, workloadChain } from './names.ts';
+import { type Chain, type Match, type Rule, rule } from './types.ts';
+
+/** Kernel rules between two looks at the verdict inside a group. */
+const RETURN_STRIDE = 5;
+
+const VXLAN_PORT = 4789;
+const IPIP = 4;
+const UDP = 17;
+
+/** The endpoint's own chains, and the chains of the policy groups that they jump to. */
+export function endpointChains(endpoint: LocalEndpoint, marks: Marks): readonly Chain[] {
+  return [...oneDirection(endpoint, 'ingress', marks), ...oneDirection(endpoint, 'egress', marks)];
+}
+
+function oneDirection(endpoint: LocalEndpoint, direction: Direction, marks: Marks): readonly Chain[] {
+  const tiers = endpoint.tiers.filter((tier) => tier[direction].length > 0);
+  const groups = tiers.flatMap((tier) => groupPolicies(tier[direction])).filter((group) => group.length > 1);
+  return [
+    {
+      name: workloadChain(direction, endpoint.interfaceName),
+      rules: [
+        ...connectionRules(),
+        rule([], { kind: 'clear-mark', mask: marks.accept + marks.pass }),
+        ...(direction === 'egress' ? encapsulationRules() : []),
+        ...tiers.flatMap((tier) => tierRules(tier, direction, marks)),
+        ...endpoint.profiles.flatMap((name) => profileRules(name, direction, marks)),
+        rule([], { kind: 'drop' }, 'Drop if no profiles matched'),
+      ],
+    },
+    ...groups.map((group) => groupRules(group, direction, marks)),
+  ];
+}
+
+/** What was allowed once stays allowed while the connection lasts; what belongs to no connection never is. */
+function connectionRules(): readonly Rule[] {
+  return [
+    rule([{ kind: 'conntrack', states: 'RELATED,ESTABLISHED' }], { kind: 'accept' }),
+    rule([{ kind: 'conntrack', states: 'INVALID' }], { kind: 'drop' }),
+  ];
+}
+
+/** A workload that could send tunnelled packets could reach around every egress policy. */
+function encapsulationRules(): readonly Rule[] {
+  const vxlan: readonly Match[] = [
+    { kind: 'protocol', protocol: UDP },
+    { kind: 'ports', side: 'destination', ranges: [{ first: VXLAN_PORT, last: VXLAN_PORT }] },
+  ];
+  return [
+    rule(vxlan, { kind: 'drop' }, 'Drop VXLAN encapped packets originating in workloads'),
+    rule(
+      [{ kind: 'protocol', protocol: IPIP }],
+      { kind: 'drop' },
+      'Drop IPinIP encapped packets originating in workloads',
+    ),
+  ];
+}
+
+function tierRules(tier: TierPolicies, direction: Direction, marks: Marks): readonly Rule[] {
+  const notPassed: readonly Match[] = [{ kind: 'mark-clear', mask: marks.pass }];
+  return [
+    rule([], { kind: 'clear-mark', mask: marks.pass }, `Start of tier ${tier.name}`),
+    ...groupPolicies(tier[direction]).flatMap((group) => [
+      rule(notPassed, { kind: 'jump', chain: groupTarget(group, direction) }),
+      rule(accepted(marks), { kind: 'return' }, 'Return if policy accepted'),
+    ]),
+    ...(tier.defaultAction === 'Deny'
+      ? [rule(notPassed, { kind: 'drop' }, 'Drop if no policies passed packet')]
+      : []),
+  ];
+}
+
+function profileRules(name: string, direction: Direction, marks: Marks): readonly Rule[] {
+  return [
+    rule([], { kind: 'jump', chain: profileChain(direction, name) }),
+    rule(accepted(marks), { kind: 'return' }, 'Return if profile accepted'),
+  ];
+}
+
+function accepted(marks: Marks): readonly Match[] {
+  return [{ kind: 'mark', value: marks.accept, mask: marks.accept }];
+}
+
+function groupTarget(group: readonly PolicyRef[], direction: Direction): string {
+  const [only] = group;
+  return group.length === 1 && only !== undefined
+    ? policyChain(direction, only.id)
+    : groupChain(direction, group);
+}
+
+/**
+ * A run of policies with one selector in one chain: endpoints that meet one of them meet them all, so the
+ * chain is shared. Between policies the verdict bits are looked at; every few rules a RETURN spares the rest.
+ */
+function groupRules(group: readonly PolicyRef[], direction: Direction, marks: Marks): Chain {
+  const verdict = marks.accept + marks.pass;
+  const rules = group.flatMap(({ id }, index) => {
+    const jump = { kind: 'jump', chain: policyChain(direction, id) } as const;
+    if (index % RETURN_STRIDE !== 0) return [rule([{ kind: 'mark-clear', mask: verdict }], jump)];
+    if (index === 0) return [rule([], jump)];
+    return [
+      rule([{ kind: 'mark-not-clear', mask: verdict }], { kind: 'return' }, 'Return on verdict'),
+      rule([], jump),
+    ];
+  });
+  return { name: groupChain(direction, group), rules };
+}
+
+/** Splits into runs of equal selectors, order kept. */
+export function groupPolicies(policies: readonly PolicyRef[]): readonly (readonly PolicyRef[])[] {
+  const groups: PolicyRef[][] = [];
+  for (const policy of policies) {
+    const last = groups.at(-1);
+    if (last?.[0]?.selector === policy.selector) last.push(policy);
+    else groups.push([policy]);
+  }
+  return groups;
+}

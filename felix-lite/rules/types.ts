@@ -1,0 +1,77 @@
+/** Chains and rules as values. A backend renders them; nothing here knows a firewall's syntax. */
+import type { PortRange, Protocol } from '../calc/model.ts';
+
+export type Side = 'source' | 'destination';
+
+/** Names of the kernel's tables that we write to. */
+export type TableName = 'filter' | 'raw' | 'nat' | 'mangle';
+
+/** The kernel's own chains. */
+export type HookName = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING';
+
+export type Match =
+  | { readonly kind: 'protocol'; readonly protocol: Protocol; readonly not?: true }
+  /** Exact name, or with a trailing `+` every name that begins so. */
+  | { readonly kind: 'in-interface' | 'out-interface'; readonly name: string }
+  | { readonly kind: 'net'; readonly side: Side; readonly net: string; readonly not?: true }
+  /** `with: 'port'` looks up (address, protocol, port), else the address. */
+  | {
+      readonly kind: 'set';
+      readonly side: Side;
+      readonly set: string;
+      readonly with: 'address' | 'port';
+      readonly not?: true;
+    }
+  /** At most 15 slots, a range taking two (the kernel's multiport match). Needs a protocol match beside it. */
+  | { readonly kind: 'ports'; readonly side: Side; readonly ranges: readonly PortRange[]; readonly not?: true }
+  /** ICMP or ICMPv6 as the family of the table. Needs its protocol match beside it. */
+  | { readonly kind: 'icmp'; readonly type: number; readonly code?: number; readonly not?: true }
+  /** All bits of the mask are as in `value`. */
+  | { readonly kind: 'mark'; readonly value: number; readonly mask: number }
+  | { readonly kind: 'mark-clear'; readonly mask: number }
+  | { readonly kind: 'mark-not-clear'; readonly mask: number }
+  | { readonly kind: 'conntrack'; readonly states: string }
+  /** The route back to the source does not leave by the interface the packet came from. */
+  | { readonly kind: 'rpf-failed' };
+
+export type Verdict =
+  | { readonly kind: 'accept' | 'drop' | 'return' | 'masquerade' }
+  /** The verdict of the called chain; RETURN there comes back after `jump` and passes our caller on `goto`. */
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
+  | { readonly kind: 'set-mark'; readonly value: number; readonly mask: number }
+  | { readonly kind: 'clear-mark'; readonly mask: number }
+  | { readonly kind: 'log'; readonly prefix: string };
+
+export interface Rule {
+  readonly matches: readonly Match[];
+  /** Undefined: only counts and carries comments. */
+  readonly verdict?: Verdict;
+  readonly comments?: readonly string[];
+}
+
+export interface Chain {
+  readonly name: string;
+  readonly rules: readonly Rule[];
+}
+
+/** What we add to one of the kernel's own chains, among the rules of others. */
+export interface Hook {
+  readonly chain: HookName;
+  /** Stay before every other rule of the chain. */
+  readonly first: readonly Rule[];
+  /** Come after {@link first}, wherever others put theirs. */
+  readonly last: readonly Rule[];
+}
+
+export function rule(matches: readonly Match[], verdict: Verdict, ...comments: readonly string[]): Rule {
+  return comments.length === 0 ? { matches, verdict } : { matches, verdict, comments };
+}
+
+/** The chains a rule sends packets to. */
+export function references(rules: readonly Rule[]): readonly string[] {
+  const names: string[] = [];
+  for (const { verdict } of rules) {
+    if (verdict !== undefined && (verdict.kind === 'jump' || verdict.kind === 'goto')) names.push(verdict.chain);
+  }
+  return names;
+}
