@@ -1,0 +1,328 @@
+/**
+ * Keeps the kernel's routes to what the Loc-RIB chose: read, diff, apply, verify.
+ *
+ * Ours are told by their protocol number, so a new process finds what the one before it left, adopts it, and removes
+ * nothing of it before the speaker says that it has set every route ({@link Fib.complete}). Routes of others are never
+ * touched: where one stands, ours waits. What the kernel refuses (no way to the gateway) is reported per route and
+ * tried again, at growing intervals and whenever a link or an address changes.
+ */
+import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
+import type { Prefix } from '../../net/addr/index.ts';
+import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../speaker/ports.ts';
+import { FAMILIES, type Family } from '../wire/types.ts';
+import { plan, type Plan } from './plan.ts';
+import { sameEntry, type RouteTable, type TableChange, type TableOutcome } from './route-table.ts';
+
+export interface FibOptions {
+  /** The whole table is read again this often, whatever events said. */
+  readonly verifyMs: Millis;
+  readonly retryMs: Millis;
+  readonly longestRetryMs: Millis;
+  readonly onEvent: (event: FibEvent) => void;
+}
+
+export type FibEvent =
+  | { readonly type: 'refused' | 'yielded'; readonly prefix: Prefix; readonly reason: string }
+  /** Somebody changed or removed routes of ours; they are being put right. */
+  | { readonly type: 'repaired'; readonly routes: number }
+  | { readonly type: 'unavailable'; readonly reason: string };
+
+const DEFAULTS: FibOptions = { verifyMs: 60_000, retryMs: 1_000, longestRetryMs: 30_000, onEvent: () => {} };
+
+/** Larger gains nothing (kernel-mechanisms: above 64 messages a send), and a turn stays short. */
+const BATCH = 256;
+
+interface Slot {
+  readonly prefix: Prefix;
+  wanted: ForwardingEntry | undefined;
+  actual: ForwardingEntry | undefined;
+  foreign: string | undefined;
+  /** Why the kernel does not have what is wanted. */
+  obstacle: { readonly state: 'refused' | 'yielded'; readonly reason: string } | undefined;
+  /** The reason last told; the same one again, retry after retry, is no news. */
+  told: string | undefined;
+}
+
+export class Fib implements ForwardingTable {
+  readonly #table: RouteTable;
+  readonly #clock: Clock;
+  readonly #options: FibOptions;
+  readonly #slots = new Map<string, Slot>();
+  readonly #dirty = new Set<Slot>();
+  readonly #adopted = new Set<4 | 6>();
+  readonly #complete = new Set<4 | 6>();
+  #relist = false;
+  #working: Promise<void> | undefined;
+  #retryTimer: Cancel | undefined;
+  #verifyTimer: Cancel | undefined;
+  #retryDelay: Millis;
+  #closed = false;
+
+  /** Reads the table first: what is ours there is adopted. @throws whatever the table throws */
+  static async open(table: RouteTable, clock: Clock, options: Partial<FibOptions> = {}): Promise<Fib> {
+    const fib = new Fib(table, clock, { ...DEFAULTS, ...options });
+    await fib.#readTable();
+    for (const slot of fib.#slots.values())
+      if (slot.actual !== undefined) fib.#adopted.add(slot.prefix.version);
+    fib.#armVerify();
+    return fib;
+  }
+
+  private constructor(table: RouteTable, clock: Clock, options: FibOptions) {
+    this.#table = table;
+    this.#clock = clock;
+    this.#options = options;
+    this.#retryDelay = options.retryMs;
+  }
+
+  adopted(family: Family): boolean {
+    return this.#adopted.has(FAMILIES[family].version);
+  }
+
+  preserved(family: Family): boolean {
+    const { version } = FAMILIES[family];
+    return this.#adopted.has(version) || this.#complete.has(version);
+  }
+
+  set(prefix: Prefix, entry: ForwardingEntry | undefined): void {
+    if (entry === undefined && !this.#slots.has(prefix.toString())) return;
+    const slot = this.#slot(prefix);
+    if (sameEntry(slot.wanted, entry)) return;
+    slot.wanted = entry;
+    slot.obstacle = undefined;
+    this.#touch(slot);
+  }
+
+  complete(family: Family): void {
+    const { version } = FAMILIES[family];
+    this.#complete.add(version);
+    for (const slot of this.#slots.values()) if (slot.prefix.version === version) this.#touch(slot);
+  }
+
+  status(prefix: Prefix): ForwardingStatus | undefined {
+    const slot = this.#slots.get(prefix.toString());
+    if (slot?.wanted === undefined) return undefined;
+    if (slot.obstacle !== undefined) return slot.obstacle;
+    return { state: sameEntry(slot.wanted, slot.actual) ? 'installed' : 'pending' };
+  }
+
+  /** Routes that the kernel does not have although they are wanted, and why. */
+  *obstacles(): Generator<{
+    readonly prefix: Prefix;
+    readonly state: 'refused' | 'yielded';
+    readonly reason: string;
+  }> {
+    for (const { prefix, obstacle } of this.#slots.values())
+      if (obstacle !== undefined) yield { prefix, ...obstacle };
+  }
+
+  /** Somebody changed the table: a stranger's route came or went, or one of ours did without our doing. */
+  observe(prefix: Prefix, owner: 'ours' | 'other', change: 'new' | 'deleted'): void {
+    const slot = this.#slots.get(prefix.toString());
+    if (slot === undefined) return;
+    // Our own writes come back as events; they say what we know.
+    const news =
+      owner === 'other' || (change === 'deleted' && slot.wanted !== undefined && !this.#dirty.has(slot));
+    if (news) this.#verify();
+  }
+
+  /** A link or an address changed, or events were lost: routes may have gone without a word, refused ones may go now. */
+  disturbed(): void {
+    this.#retryDelay = this.#options.retryMs;
+    this.#retry();
+    this.#verify();
+  }
+
+  /** Resolves when nothing is left to do right now. */
+  async idle(): Promise<void> {
+    while (this.#working !== undefined) await this.#working;
+  }
+
+  /** Stops; the kernel keeps what it has. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#retryTimer?.();
+    this.#verifyTimer?.();
+    await this.idle();
+  }
+
+  #slot(prefix: Prefix): Slot {
+    const key = prefix.toString();
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = {
+        prefix,
+        wanted: undefined,
+        actual: undefined,
+        foreign: undefined,
+        obstacle: undefined,
+        told: undefined,
+      };
+      this.#slots.set(key, slot);
+    }
+    return slot;
+  }
+
+  #touch(slot: Slot): void {
+    this.#dirty.add(slot);
+    this.#work();
+  }
+
+  #verify(): void {
+    this.#relist = true;
+    this.#work();
+  }
+
+  #armVerify(): void {
+    this.#verifyTimer = this.#clock.after(this.#options.verifyMs, 'verify kernel routes', () => {
+      this.#armVerify();
+      this.#verify();
+    });
+  }
+
+  #retry(): void {
+    this.#retryTimer?.();
+    this.#retryTimer = undefined;
+    for (const slot of this.#slots.values()) {
+      if (slot.obstacle === undefined) continue;
+      slot.obstacle = undefined;
+      this.#touch(slot);
+    }
+  }
+
+  #retryLater(): void {
+    if (this.#retryTimer !== undefined || this.#closed) return;
+    this.#retryTimer = this.#clock.after(this.#retryDelay, 'retry kernel routes', () => {
+      this.#retryDelay = Math.min(this.#retryDelay * 2, this.#options.longestRetryMs);
+      this.#retry();
+      this.#work();
+    });
+  }
+
+  /** One worker at a time, so that the table is never read while it is being changed. */
+  #work(): void {
+    if (this.#working !== undefined || this.#closed) return;
+    this.#working = this.#run().finally(() => {
+      this.#working = undefined;
+    });
+  }
+
+  async #run(): Promise<void> {
+    // Let the turn that made the first slot dirty make all of them dirty.
+    await Promise.resolve();
+    try {
+      while (!this.#closed && (this.#relist || this.#dirty.size > 0)) {
+        if (this.#relist) await this.#readAgain();
+        else await this.#applyBatch();
+      }
+    } catch (error) {
+      this.#relist = true;
+      this.#options.onEvent({
+        type: 'unavailable',
+        reason: error instanceof Error ? error.message : String(error),
+      });
+      this.#retryLater();
+    }
+  }
+
+  async #readAgain(): Promise<void> {
+    const repairs = await this.#readTable();
+    if (repairs > 0) this.#options.onEvent({ type: 'repaired', routes: repairs });
+  }
+
+  /** @returns how many routes we believed in the kernel are not there as we left them */
+  async #readTable(): Promise<number> {
+    this.#relist = false;
+    const listed = await this.#table.list();
+    const found = new Map<Slot, Pick<Slot, 'actual' | 'foreign'>>();
+    for (const { prefix, owner, entry, text } of listed) {
+      const slot = this.#slots.get(prefix.toString()) ?? (owner === 'ours' ? this.#slot(prefix) : undefined);
+      if (slot === undefined) continue;
+      const seen = found.get(slot) ?? { actual: undefined, foreign: undefined };
+      found.set(
+        slot,
+        owner === 'ours' ? { ...seen, actual: entry ?? OTHERWISE } : { ...seen, foreign: text },
+      );
+    }
+    let repairs = 0;
+    for (const slot of this.#slots.values()) {
+      const { actual, foreign } = found.get(slot) ?? { actual: undefined, foreign: undefined };
+      if (sameEntry(slot.actual, actual) && slot.foreign === foreign) {
+        // Also what a batch left undone whose outcome we never learned.
+        if (slot.obstacle === undefined && !sameEntry(slot.wanted, actual)) this.#dirty.add(slot);
+        continue;
+      }
+      if (slot.actual !== undefined && !sameEntry(slot.actual, actual)) repairs++;
+      slot.actual = actual;
+      slot.foreign = foreign;
+      slot.obstacle = undefined;
+      this.#dirty.add(slot);
+    }
+    return repairs;
+  }
+
+  async #applyBatch(): Promise<void> {
+    const slots: Slot[] = [];
+    const changes: TableChange[] = [];
+    for (const slot of this.#dirty) {
+      if (changes.length >= BATCH) break;
+      this.#dirty.delete(slot);
+      const next = this.#planFor(slot);
+      if (next.type === 'yield') this.#obstruct(slot, 'yielded', next.to);
+      if (next.type === 'nothing') this.#forget(slot);
+      if (next.type !== 'change') continue;
+      for (const each of next.changes) {
+        slots.push(slot);
+        changes.push(each);
+      }
+    }
+    if (changes.length === 0) return;
+    const outcomes = await this.#table.apply(changes);
+    for (const [i, change] of changes.entries())
+      this.#record(slots[i] as Slot, change, outcomes[i] as TableOutcome);
+  }
+
+  #planFor(slot: Slot): Plan {
+    return plan({
+      prefix: slot.prefix,
+      wanted: slot.wanted,
+      actual: slot.actual,
+      foreign: slot.foreign,
+      refused: slot.obstacle?.state === 'refused',
+      complete: this.#complete.has(slot.prefix.version),
+    });
+  }
+
+  #record(slot: Slot, change: TableChange, outcome: TableOutcome): void {
+    if (outcome.ok || outcome.cause === 'absent') this.#done(slot, change, outcome.ok);
+    else if (change.op === 'delete' || sameEntry(slot.wanted, change.entry)) {
+      this.#obstruct(slot, 'refused', outcome.reason);
+      // A route came between reading and writing: look whose it is.
+      if (outcome.cause === 'exists') this.#relist = true;
+      if (change.op === 'replace') this.#dirty.add(slot);
+    }
+    if (slot.obstacle === undefined && !sameEntry(slot.wanted, slot.actual)) this.#dirty.add(slot);
+  }
+
+  #done(slot: Slot, change: TableChange, succeeded: boolean): void {
+    slot.actual = succeeded && change.op !== 'delete' ? change.entry : undefined;
+    if (slot.actual !== undefined) slot.told = undefined;
+    this.#forget(slot);
+  }
+
+  #obstruct(slot: Slot, state: 'refused' | 'yielded', reason: string): void {
+    slot.obstacle = { state, reason };
+    if (slot.told !== reason) this.#options.onEvent({ type: state, prefix: slot.prefix, reason });
+    slot.told = reason;
+    // A stranger's route is watched; only the kernel's mind has to be asked after.
+    if (state === 'refused') this.#retryLater();
+  }
+
+  /** Nothing wanted, nothing there: no slot. */
+  #forget(slot: Slot): void {
+    if (slot.wanted === undefined && slot.actual === undefined) this.#slots.delete(slot.prefix.toString());
+  }
+}
+
+/** A route of ours of a type that we do not write: whatever is wanted differs from it, so it goes. */
+const OTHERWISE: ForwardingEntry = { type: 'unicast', gateways: [] };

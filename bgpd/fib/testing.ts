@@ -1,0 +1,60 @@
+/** A kernel's routing table for tests: one route per prefix, strangers, gateways without a way, failure. */
+import type { Prefix } from '../../net/addr/index.ts';
+import type { ForwardingEntry } from '../speaker/ports.ts';
+import type { RouteTable, TableChange, TableOutcome, TableRoute } from './route-table.ts';
+
+export class SimulatedTable implements RouteTable {
+  readonly routes = new Map<string, TableRoute>();
+  readonly log: string[] = [];
+  /** Gateways that the kernel says it has no way to. */
+  readonly unreachable = new Set<string>();
+  broken = false;
+  lists = 0;
+
+  list(): Promise<readonly TableRoute[]> {
+    this.lists++;
+    return this.broken
+      ? Promise.reject(new Error('netlink is gone'))
+      : Promise.resolve([...this.routes.values()]);
+  }
+
+  async apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]> {
+    await Promise.resolve();
+    if (this.broken) throw new Error('netlink is gone');
+    return changes.map((change) => this.#one(change));
+  }
+
+  #one({ op, prefix, entry }: TableChange): TableOutcome {
+    const key = prefix.toString();
+    const there = this.routes.get(key);
+    if (op === 'delete') {
+      if (there?.owner !== 'ours') return { ok: false, cause: 'absent', reason: 'there is no such route' };
+      this.routes.delete(key);
+      this.log.push(`delete ${key}`);
+      return { ok: true };
+    }
+    if (op === 'add' && there !== undefined) return { ok: false, cause: 'exists', reason: 'file exists' };
+    if (
+      entry.type === 'unicast' &&
+      entry.gateways.some((gateway) => this.unreachable.has(gateway.toString()))
+    )
+      return { ok: false, cause: 'refused', reason: 'network is unreachable' };
+    if (there?.owner === 'other') throw new Error(`replaced a stranger's route ${key}`);
+    this.log.push(`${op} ${key} ${entryText(entry)}`);
+    this.routes.set(key, { prefix, owner: 'ours', entry, text: key });
+    return { ok: true };
+  }
+
+  ours(): Record<string, string> {
+    const mine = [...this.routes.values()].filter((route) => route.owner === 'ours');
+    return Object.fromEntries(mine.map(({ prefix, entry }) => [prefix.toString(), entryText(entry)]));
+  }
+
+  put(prefix: Prefix, owner: 'ours' | 'other', entry?: ForwardingEntry): void {
+    this.routes.set(prefix.toString(), { prefix, owner, entry, text: `${prefix.toString()} proto static` });
+  }
+}
+
+export function entryText(entry: ForwardingEntry | undefined): string {
+  return entry?.type === 'unicast' ? entry.gateways.map(String).join(' ') : (entry?.type ?? 'none');
+}
