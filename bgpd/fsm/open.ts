@@ -14,8 +14,8 @@ export interface OpenConfig {
 export interface RestartState {
   /** R bit: we have restarted, and not yet sent every End-of-RIB. */
   readonly restarting: boolean;
-  /** F bit: families whose forwarding state has survived, as the kernel shows, not as we hope. */
-  readonly forwarding: readonly Family[];
+  /** F bit: the family's forwarding state has survived, as the kernel shows, not as we hope. */
+  forwarding(family: Family): boolean;
 }
 
 export function openMessage(config: OpenConfig, restart: RestartState): OpenMessage {
@@ -33,7 +33,7 @@ export function openMessage(config: OpenConfig, restart: RestartState): OpenMess
       restarting: restart.restarting,
       notification: false,
       restartSeconds: gracefulRestart.restartSeconds,
-      families: families.map((family) => ({ family, forwarding: restart.forwarding.includes(family) })),
+      families: families.map((family) => ({ family, forwarding: restart.forwarding(family) })),
     });
   }
   capabilities.push({ code: 65, asn: localAsn });

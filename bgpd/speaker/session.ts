@@ -26,6 +26,8 @@ export interface SessionConfig {
   readonly connectRetrySeconds: number;
   /** Never open a connection ourselves. */
   readonly passive: boolean;
+  /** Once connected, wait this long for the peer's OPEN before sending ours (RFC 4271 §8.1.1). Default 0. */
+  readonly delayOpenSeconds?: number;
   readonly families: readonly Family[];
   /** Graceful restart we offer; undefined = capability not sent. */
   readonly gracefulRestart?: { readonly restartSeconds: number };

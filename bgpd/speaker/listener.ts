@@ -1,0 +1,119 @@
+/**
+ * The speaker's ear: one TCP port, IPv4 and IPv6, whose connections go to whoever waits for that remote address.
+ * A connection from anybody else is closed at once.
+ */
+import { type Server, type Socket, createServer } from 'node:net';
+import type { Clock } from '../../clock/clock.ts';
+import { Address } from '../../net/addr/index.ts';
+import { LogLimit } from './log-limit.ts';
+import { incoming } from './tcp.ts';
+import type { IncomingConnection } from './transport.ts';
+
+export interface ListenerOptions {
+  readonly clock: Clock;
+  /** 0: any free port, see {@link Listener.port}. */
+  readonly port: number;
+  /** Default: every address of both versions. */
+  readonly addresses?: readonly string[];
+  readonly log?: (level: 'info' | 'warn', text: string) => void;
+}
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #limit: LogLimit;
+  readonly #waiting = new Map<string, (connection: IncomingConnection) => void>();
+  readonly #servers: Server[] = [];
+  #port: number;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#limit = new LogLimit(options.clock);
+    this.#port = options.port;
+  }
+
+  /** The port that is listened on. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /**
+   * Begins to listen. A machine without IPv6 is no error as long as one address can be listened on.
+   *
+   * @throws the system's error when none can, EADDRINUSE for instance
+   */
+  async listen(): Promise<void> {
+    let failure: unknown;
+    for (const address of this.#options.addresses ?? ['0.0.0.0', '::']) {
+      try {
+        this.#servers.push(await this.#listenOn(address));
+      } catch (error) {
+        failure = error;
+        if (!isUnsupported(error)) break;
+      }
+    }
+    if (failure === undefined || (isUnsupported(failure) && this.#servers.length > 0)) return;
+    this.close();
+    throw failure;
+  }
+
+  /**
+   * Hands connections from this address to the acceptor, until the returned function is called. A link-local address
+   * carries its zone, `fe80::1%eth0`. One acceptor for an address: a later one takes over.
+   */
+  expect(address: string, accept: (connection: IncomingConnection) => void): () => void {
+    const key = keyOf(address);
+    this.#waiting.set(key, accept);
+    return () => {
+      if (this.#waiting.get(key) === accept) this.#waiting.delete(key);
+    };
+  }
+
+  /** Stops listening. Connections already handed over live on, so their end is not waited for. */
+  close(): void {
+    for (const server of this.#servers.splice(0)) server.close();
+  }
+
+  async #listenOn(address: string): Promise<Server> {
+    const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host: address, port: this.#port, ipv6Only: address.includes(':') }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    // Out of file descriptors, say: the connection is lost, the listener is not.
+    server.on('error', (error) => this.#log(`accept: ${error.message}`));
+    const bound = server.address();
+    if (bound !== null && typeof bound === 'object') this.#port = bound.port;
+    return server;
+  }
+
+  #accept(socket: Socket): void {
+    const connection = incoming(socket, this.#options.clock);
+    const accept = this.#waiting.get(keyOf(connection.remoteAddress));
+    if (accept !== undefined) {
+      accept(connection);
+      return;
+    }
+    socket.on('error', () => undefined);
+    connection.refuse();
+    this.#log(`connection from ${connection.remoteAddress}, which is no configured peer, closed`);
+  }
+
+  #log(text: string): void {
+    const line = this.#limit.pass(text);
+    if (line !== undefined) this.#options.log?.('warn', line);
+  }
+}
+
+function keyOf(address: string): string {
+  const [plain = '', zone] = address.split('%');
+  const canonical = Address.parse(plain)?.toString() ?? plain;
+  return zone === undefined ? canonical : `${canonical}%${zone}`;
+}
+
+function isUnsupported(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL';
+}

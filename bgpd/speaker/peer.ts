@@ -1,0 +1,390 @@
+/**
+ * One session of the speaker: the pure machine of `../fsm` joined to sockets and timers. Octets come in and become
+ * an input, the machine steps, its actions are performed; nothing else happens here.
+ */
+import { seconds, type Clock, type Millis } from '../../clock/clock.ts';
+import {
+  INITIAL,
+  advance,
+  formatRouterId,
+  openMessage,
+  sendHoldSeconds,
+  stateName,
+  stopInput,
+  type Action,
+  type Connection,
+  type ConnectionEvent,
+  type End,
+  type RestartState,
+  type SessionAction,
+  type SessionInput,
+  type SessionState,
+  type SessionTimer,
+  type StateName,
+  type TimerName,
+} from '../fsm/index.ts';
+import {
+  MESSAGE_TYPE,
+  decodeMessage,
+  encodeKeepalive,
+  encodeNotification,
+  encodeOpen,
+  encodeRouteRefresh,
+  formatFault,
+  formatNotification,
+  outcomeOf,
+  type Family,
+  type Fault,
+  type Negotiated,
+  type NotificationMessage,
+} from '../wire/index.ts';
+import { Link } from './link.ts';
+import { LogLimit } from './log-limit.ts';
+import type { DownReason, Session, SessionConfig, SessionCounters, SessionEvents } from './session.ts';
+import { Timers } from './timers.ts';
+import type { ConnectionHandler, IncomingConnection, Transport } from './transport.ts';
+
+export interface PeerOptions {
+  readonly config: SessionConfig;
+  readonly events: SessionEvents;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  /** Uniform in [0, 1): jitter of timers (RFC 4271 §10). */
+  readonly random: () => number;
+  /** One line for people; called at a bounded rate whatever the peer does. */
+  readonly log?: (level: 'info' | 'warn', text: string) => void;
+  /** Asked for each OPEN sent. Default: not restarting, forwarding state not kept. */
+  readonly restart?: RestartState;
+}
+
+const COLD: RestartState = { restarting: false, forwarding: () => false };
+const CEASE_ADMINISTRATIVE_SHUTDOWN = 2;
+
+interface Queued {
+  readonly input: SessionInput;
+  readonly incoming?: IncomingConnection;
+}
+
+export class Peer implements Session {
+  readonly config: SessionConfig;
+  readonly counters: SessionCounters = {
+    messagesIn: 0,
+    messagesOut: 0,
+    updatesIn: 0,
+    updatesOut: 0,
+    treatedAsWithdraw: 0,
+    attributesDiscarded: 0,
+    establishedTransitions: 0,
+  };
+  readonly #options: PeerOptions;
+  readonly #limit: LogLimit;
+  readonly #timers: Timers<SessionTimer>;
+  readonly #links = new Map<number, Link>();
+  readonly #queue: Queued[] = [];
+  #state: SessionState = INITIAL;
+  #working = false;
+  #shown: StateName = 'Idle';
+  #since: Millis;
+  #lastError: string | undefined;
+
+  constructor(options: PeerOptions) {
+    this.config = options.config;
+    this.#options = options;
+    this.#since = options.clock.now();
+    this.#limit = new LogLimit(options.clock);
+    this.#timers = new Timers(options.clock, `bgp ${options.config.name}`, (timer) => {
+      this.#input({ type: 'timer', timer });
+    });
+  }
+
+  get state(): StateName {
+    return stateName(this.#state);
+  }
+
+  get negotiated(): Negotiated | undefined {
+    const state = this.#established()?.state;
+    return state?.name === 'Established' ? state.peer : undefined;
+  }
+
+  get localAddress(): string | undefined {
+    return this.#establishedLink()?.localAddress;
+  }
+
+  get since(): Millis {
+    return this.#since;
+  }
+
+  get lastError(): string | undefined {
+    return this.#lastError;
+  }
+
+  /** Timers that run, with the time left, for the control socket. */
+  pending(): { readonly name: string; readonly inMs: Millis }[] {
+    return [...this.#timers.pending(), ...[...this.#links.values()].flatMap((link) => link.timers.pending())];
+  }
+
+  start(): void {
+    this.#input({ type: 'start' });
+  }
+
+  stop(subcode: number = CEASE_ADMINISTRATIVE_SHUTDOWN, text?: string): void {
+    this.#input(stopInput(subcode, text));
+  }
+
+  drop(): void {
+    this.#input({ type: 'drop' });
+  }
+
+  /** A connection that the peer has opened to our listener. */
+  accept(incoming: IncomingConnection): void {
+    this.#input({ type: 'accepted' }, incoming);
+  }
+
+  send(messages: readonly Uint8Array[]): boolean {
+    const link = this.#establishedLink();
+    if (link === undefined || messages.length === 0) return true;
+    this.counters.messagesOut += messages.length;
+    this.counters.updatesOut += messages.length;
+    return link.write(messages);
+  }
+
+  requestRefresh(family: Family): void {
+    const { negotiated } = this;
+    if (negotiated?.routeRefresh !== true || !negotiated.families.includes(family)) return;
+    this.#write(this.#establishedLink(), encodeRouteRefresh({ family, subtype: 0 }));
+  }
+
+  #established(): Connection | undefined {
+    return this.#state.connections.find(({ state }) => state.name === 'Established');
+  }
+
+  #establishedLink(): Link | undefined {
+    const connection = this.#established();
+    return connection === undefined ? undefined : this.#links.get(connection.id);
+  }
+
+  /** One input at a time: what an action or a listener causes meanwhile waits its turn. */
+  #input(input: SessionInput, incoming?: IncomingConnection): void {
+    this.#queue.push(incoming === undefined ? { input } : { input, incoming });
+    if (this.#working) return;
+    this.#working = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const { state, actions } = advance(this.#state, next.input, this.config);
+        this.#state = state;
+        this.#noteState();
+        for (const action of actions) this.#perform(action, next.incoming);
+      }
+    } finally {
+      this.#working = false;
+    }
+  }
+
+  #noteState(): void {
+    const now = this.state;
+    if (now === this.#shown) return;
+    this.#shown = now;
+    this.#since = this.#options.clock.now();
+  }
+
+  #perform(action: SessionAction, incoming: IncomingConnection | undefined): void {
+    if ('on' in action) {
+      this.#performOn(action.on, action.action);
+      return;
+    }
+    switch (action.do) {
+      case 'adopt':
+        if (incoming !== undefined) this.#linkOf(action.id).attach(incoming.adopt(this.#handler(action.id)));
+        return;
+      case 'reject':
+        incoming?.refuse();
+        this.#logLimited(`connection from the peer refused: ${action.reason}`);
+        return;
+      case 'arm-session':
+        this.#timers.arm(action.timer, this.#delay(action.timer, action.seconds));
+        return;
+      case 'disarm-session':
+        this.#timers.disarm(action.timer);
+        return;
+      case 'up':
+        this.counters.establishedTransitions++;
+        this.#options.log?.('info', `established: ${describe(action.peer)}`);
+        this.#options.events.established(this, action.peer);
+        return;
+      case 'down':
+        this.#options.events.down(this, downReason(action.end));
+        return;
+      case 'ended':
+        this.#noteEnd(action.end);
+    }
+  }
+
+  #performOn(id: number, action: Action): void {
+    const link = this.#links.get(id);
+    switch (action.do) {
+      case 'connect':
+        this.#connect(id);
+        return;
+      case 'send-open':
+        this.#write(link, encodeOpen(openMessage(this.config, this.#options.restart ?? COLD)));
+        return;
+      case 'send-keepalive':
+        this.#write(link, encodeKeepalive());
+        return;
+      case 'send-notification':
+        this.#write(link, encodeNotification(action.notification));
+        return;
+      case 'close':
+        this.#links.delete(id);
+        link?.close();
+        return;
+      case 'arm':
+        this.#linkOf(id).timers.arm(action.timer, this.#delay(action.timer, action.seconds));
+        return;
+      case 'disarm':
+        link?.timers.disarm(action.timer);
+        return;
+      case 'disarm-all':
+        link?.timers.disarmAll();
+        return;
+      case 'deliver':
+        if (action.message.type === 'update') this.#options.events.update(this, action.message);
+        else this.#options.events.refresh(this, action.message.family);
+    }
+  }
+
+  #connect(id: number): void {
+    const { peerAddress: address, peerPort: port, localAddress } = this.config;
+    const target = localAddress === undefined ? { address, port } : { address, port, localAddress };
+    this.#linkOf(id).attach(this.#options.transport.connect(target, this.#handler(id)));
+  }
+
+  /** Made when the first of its timers or its TCP connection is; gone with `close`. */
+  #linkOf(id: number): Link {
+    const known = this.#links.get(id);
+    if (known !== undefined) return known;
+    const owner = `bgp ${this.config.name} ${id}`;
+    const timers = new Timers<TimerName>(this.#options.clock, owner, (timer) => this.#timerFired(id, timer));
+    const link = new Link(timers, this.#options.clock);
+    this.#links.set(id, link);
+    return link;
+  }
+
+  #handler(id: number): ConnectionHandler {
+    return {
+      connected: () => this.#event(id, { type: 'tcp-connected' }),
+      received: (chunk) => this.#received(id, chunk),
+      progressed: () => this.#links.get(id)?.progressed(),
+      drained: () => {
+        if (this.#established()?.id === id) this.#options.events.writable(this);
+      },
+      closed: (reason) => {
+        if (this.#links.has(id)) this.#lastError = reason;
+        this.#event(id, { type: 'tcp-failed', reason });
+      },
+    };
+  }
+
+  #event(id: number, event: ConnectionEvent): void {
+    if (this.#links.has(id)) this.#input({ type: 'connection', id, event });
+  }
+
+  /** RFC 9687 §3.2: what counts is that octets leave, and the peer may have taken some since the timer was set. */
+  #timerFired(id: number, timer: TimerName): void {
+    const link = this.#links.get(id);
+    const { negotiated } = this;
+    if (timer === 'send-hold' && link !== undefined && negotiated !== undefined) {
+      const left =
+        link.stalledSince + seconds(sendHoldSeconds(negotiated.holdSeconds)) - this.#options.clock.now();
+      if (left > 0) {
+        link.timers.arm('send-hold', left);
+        return;
+      }
+    }
+    this.#event(id, { type: 'timer', timer });
+  }
+
+  #received(id: number, chunk: Uint8Array): void {
+    const error = this.#links.get(id)?.framer.push(chunk, (message) => {
+      this.counters.messagesIn++;
+      this.#event(id, this.#decode(id, message));
+      return this.#links.has(id);
+    });
+    if (error !== undefined) this.#event(id, messageError(error, formatNotification(error)));
+  }
+
+  #decode(id: number, bytes: Uint8Array): ConnectionEvent {
+    const state = this.#state.connections.find((connection) => connection.id === id)?.state;
+    const peer = state?.name === 'Established' ? state.peer : undefined;
+    const type = bytes[18];
+    if (peer === undefined && type === MESSAGE_TYPE.update) return { type: 'update-received' };
+    if (peer === undefined && type === MESSAGE_TYPE.routeRefresh) return { type: 'refresh-received' };
+    const decoded = decodeMessage(bytes, peer);
+    if (!decoded.ok) return messageError(decoded.notification, decoded.reason);
+    const { message } = decoded;
+    switch (message?.type) {
+      case undefined:
+        return { type: 'refresh-received' };
+      case 'open':
+        return { type: 'open-received', open: message };
+      case 'keepalive':
+        return { type: 'keepalive-received' };
+      case 'notification':
+        return { type: 'notification-received', notification: message };
+      case 'route-refresh':
+        return { type: 'refresh-received', message };
+      case 'update':
+        this.counters.updatesIn++;
+        this.#noteFaults(decoded.faults);
+        return { type: 'update-received', message };
+    }
+  }
+
+  #noteFaults(faults: readonly Fault[]): void {
+    if (faults.length === 0) return;
+    if (outcomeOf(faults) === 'treat-as-withdraw') this.counters.treatedAsWithdraw++;
+    for (const fault of faults)
+      if (fault.check.outcome === 'attribute-discard') this.counters.attributesDiscarded++;
+    this.#logLimited(`malformed UPDATE: ${faults.map(formatFault).join('; ')}`);
+  }
+
+  #noteEnd(end: End): void {
+    if (end.cause === 'administrative' || end.cause === 'collision') return;
+    this.#lastError = end.reason;
+    this.#logLimited(`connection ended: ${end.reason}`);
+  }
+
+  /** RFC 4271 §10: 0.75 to 1 of the time, so that peers do not fall into step. The hold times are kept to the letter. */
+  #delay(timer: TimerName | SessionTimer, wanted: number): Millis {
+    const exact = timer === 'hold' || timer === 'send-hold' || timer === 'stable' || timer === 'delay-open';
+    return seconds(wanted) * (exact ? 1 : 0.75 + 0.25 * this.#options.random());
+  }
+
+  #write(link: Link | undefined, message: Uint8Array): void {
+    if (link === undefined) return;
+    this.counters.messagesOut++;
+    link.write([message]);
+  }
+
+  #logLimited(text: string): void {
+    const line = this.#limit.pass(text);
+    if (line !== undefined) this.#options.log?.('warn', line);
+  }
+}
+
+function messageError(notification: NotificationMessage, reason: string): ConnectionEvent {
+  return { type: 'message-error', notification, reason };
+}
+
+function downReason({ cause, sent, received }: End): DownReason {
+  if (cause === 'hold-timer-expired' || cause === 'administrative') return { cause };
+  if (received !== undefined) return { cause: 'notification-received', notification: received };
+  if (sent !== undefined) return { cause: 'notification-sent', notification: sent };
+  return { cause: 'connection-lost' };
+}
+
+function describe(peer: Negotiated): string {
+  const kind = peer.internal ? 'internal' : 'external';
+  const id = formatRouterId(peer.peerRouterId);
+  return `${kind}, AS ${peer.peerAsn}, id ${id}, ${peer.families.join(' and ')}, hold time ${peer.holdSeconds} s`;
+}

@@ -1,0 +1,47 @@
+/** Real sessions for the speaker: peers over TCP, each waited for by the listener. */
+import type { Clock } from '../../clock/clock.ts';
+import type { Listener } from './listener.ts';
+import { Peer } from './peer.ts';
+import type { RestartState, SessionFactory } from './ports.ts';
+import type { Session, SessionConfig, SessionEvents } from './session.ts';
+import type { Transport } from './transport.ts';
+
+export interface TcpSessionsOptions {
+  readonly clock: Clock;
+  readonly transport: Transport;
+  /** Uniform in [0, 1), for the timers' jitter. */
+  readonly random: () => number;
+  /** Absent: sessions only dial. */
+  readonly listener?: Pick<Listener, 'expect'>;
+  readonly log?: (level: 'info' | 'warn', text: string, peer: string) => void;
+}
+
+export class TcpSessions implements SessionFactory {
+  readonly #options: TcpSessionsOptions;
+  readonly #forget = new Map<Session, () => void>();
+
+  constructor(options: TcpSessionsOptions) {
+    this.#options = options;
+  }
+
+  create(config: SessionConfig, events: SessionEvents, restart: RestartState): Peer {
+    const { clock, transport, random, log, listener } = this.#options;
+    const peer = new Peer({
+      config,
+      events,
+      transport,
+      clock,
+      random,
+      restart,
+      log: (level, text) => log?.(level, text, config.name),
+    });
+    const forget = listener?.expect(config.peerAddress, (incoming) => peer.accept(incoming));
+    if (forget !== undefined) this.#forget.set(peer, forget);
+    return peer;
+  }
+
+  remove(session: Session): void {
+    this.#forget.get(session)?.();
+    this.#forget.delete(session);
+  }
+}

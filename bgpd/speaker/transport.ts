@@ -1,0 +1,47 @@
+/**
+ * TCP as the session needs it. `tcp.ts` is the real one; `simulated.ts` runs on a simulated clock. Nothing calls a
+ * handler before the call that gave it has returned.
+ */
+
+export interface Target {
+  readonly address: string;
+  readonly port: number;
+  readonly localAddress?: string;
+}
+
+export interface ConnectionHandler {
+  /** The connection stands. Not called for one that came in. */
+  connected(): void;
+  /** The next octets of the stream. The chunk is the handler's to keep. */
+  received(chunk: Uint8Array): void;
+  /** Some of what was written has left for the kernel. */
+  progressed(): void;
+  /** After `write` said false: there is room again. */
+  drained(): void;
+  /** The connection failed or the peer closed it; nothing follows. Not called after our own `close`. */
+  closed(reason: string): void;
+}
+
+export interface TransportConnection {
+  /** Undefined until connected. */
+  readonly localAddress: string | undefined;
+  readonly remoteAddress: string | undefined;
+  /** Octets written that have not left yet. */
+  readonly buffered: number;
+  /** @returns false when the buffer is full: what was given is taken all the same, but wait for `drained` */
+  write(messages: readonly Uint8Array[]): boolean;
+  /** Sends what is buffered, then ends the connection; gives up on a peer that does not read after a while. */
+  close(): void;
+}
+
+/** A connection that a stranger has opened. Either method is called once. */
+export interface IncomingConnection {
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  adopt(handler: ConnectionHandler): TransportConnection;
+  refuse(): void;
+}
+
+export interface Transport {
+  connect(target: Target, handler: ConnectionHandler): TransportConnection;
+}
