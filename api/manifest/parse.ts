@@ -33,7 +33,7 @@ export function parseManifests(text: string, file?: string): Result<ManifestDocu
 
 function readDocument(source: Source): Result<ManifestDocument[]> {
   if (source.document.errors.length > 0) {
-    return fail(...source.document.errors.map((error) => syntaxProblem(source, error)));
+    return fail(...telling(source.document.errors).map((error) => syntaxProblem(source, error)));
   }
   const plain = plainValue(source);
   if (!plain.ok) return plain;
@@ -89,20 +89,29 @@ function steps(field: string | undefined): FieldPath {
   return field === undefined ? [] : (parsePath(field) ?? []);
 }
 
+/** One torn line makes many errors after it: repeated keys are told all, of the rest only the first. */
+function telling(errors: readonly YAMLParseError[]): readonly YAMLParseError[] {
+  const first = errors.find((error) => error.code !== 'DUPLICATE_KEY');
+  return first === undefined ? errors : [first];
+}
+
 function syntaxProblem(source: Source, error: YAMLParseError): Problem {
   const { line, col } = source.lines.linePos(error.pos[0]);
+  const known = SYNTAX[error.code];
   return {
     code: 'MANIFEST_SYNTAX',
-    what: `the text is not valid YAML: ${error.message}`,
+    what: `the text is not valid YAML: ${known?.what ?? error.message}`,
     remedy:
-      REMEDIES[error.code] ??
-      'mend the line; indentation is by spaces, and text with ": " or " #" needs quotes',
+      known?.remedy ?? 'mend the line; indentation is by spaces, and text with ": " or " #" needs quotes',
     at: { ...source.origin, line, column: col },
   };
 }
 
-const REMEDIES: Readonly<Record<string, string>> = {
-  DUPLICATE_KEY: 'keep one of the two fields of the same name',
-  TAB_AS_INDENT: 'indent with spaces',
-  BAD_INDENT: 'align the line with its neighbours',
+const SYNTAX: Readonly<Record<string, { readonly what: string; readonly remedy: string }>> = {
+  DUPLICATE_KEY: { what: 'a field is given twice', remedy: 'keep one of the two' },
+  TAB_AS_INDENT: { what: 'a tab indents the line', remedy: 'indent with spaces' },
+  RESOURCE_EXHAUSTION: {
+    what: 'it is nested too deep',
+    remedy: 'no resource has more than a few dozen levels',
+  },
 };
