@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import * as fc from 'fast-check';
 import * as iptables from './iptables.ts';
 import { CommandError, run } from './process.ts';
@@ -234,4 +237,26 @@ describeOnKernel('iptables writers side by side', () => {
       const { stdout } = await run(`iptables-${backend}`, ['-S'], { netns: netns.path() });
       expect(stdout.match(/^-N poplin-/gm)?.length).to.equal(names.length);
     });
+
+  it('wait for the lock of the legacy tools, and say so when it is not to be had', async () => {
+    // The lock is one for all namespaces; a file of our own keeps this test out of others' way.
+    const lock = `/tmp/poplin-test-xtables-${process.pid}.lock`;
+    const env = { ...process.env, XTABLES_LOCKFILE: lock };
+    const holder = spawn('sh', ['-c', 'exec 9>"$0"; flock 9; echo held; exec sleep 20', lock], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    try {
+      await once(holder.stdout, 'data');
+      const options = { netns: netns.path(), backend: 'legacy', waitMs: 1000, env } as const;
+      const started = performance.now();
+      const error = await iptables
+        .restore(4, '*filter\nCOMMIT\n', options)
+        .catch((reason: unknown) => reason);
+      expect(String(error)).to.contain('xtables lock');
+      expect(performance.now() - started).to.be.within(900, 4000);
+    } finally {
+      holder.kill();
+      rmSync(lock, { force: true });
+    }
+  });
 });

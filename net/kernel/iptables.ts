@@ -34,6 +34,8 @@ export interface RestoreOptions extends IptablesOptions {
   readonly noflush?: boolean;
   /** How long to wait for the xtables lock, which the legacy tools share over all namespaces. Default 10 s. */
   readonly waitMs?: Millis;
+  /** The tool's environment; default: ours. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
   /** Only check the input. */
   readonly test?: boolean;
 }
@@ -69,9 +71,15 @@ export async function save(
   return parseSave(await saveText(version, table, options));
 }
 
-/** Exit status of the tools when another writer got in between (or held the lock): the same input may work now. */
-const RESOURCE_PROBLEM = 4;
 const ATTEMPTS = 3;
+
+/** Another writer changed the table between reading and committing: the same input may work now. */
+function lostRace(error: unknown): boolean {
+  const RESOURCE_PROBLEM = 4;
+  if (!(error instanceof CommandError) || error.exitCode !== RESOURCE_PROBLEM) return false;
+  // The same status tells that the lock was not to be had, for which the tool has waited long enough.
+  return !error.stderr.includes('xtables lock');
+}
 
 /**
  * Applies restore input, text or typed, one transaction per table in it.
@@ -91,12 +99,15 @@ export async function restore(
   const program = iptablesProgram(version, '-restore', options.backend);
   for (let attempt = 1; ; attempt++) {
     try {
-      await run(program, args, { stdin: text, netns: options.netns, deadlineMs: waitMs + 60_000 });
+      await run(program, args, {
+        stdin: text,
+        netns: options.netns,
+        env: options.env,
+        deadlineMs: waitMs + 60_000,
+      });
       return;
     } catch (error) {
-      const again =
-        error instanceof CommandError && error.exitCode === RESOURCE_PROBLEM && attempt < ATTEMPTS;
-      if (!again) throw error;
+      if (attempt === ATTEMPTS || !lostRace(error)) throw error;
     }
   }
 }

@@ -9,6 +9,7 @@
  * succeeds at what V8 does meanwhile (allocation).
  */
 import { constants } from 'node:os';
+import { isMainThread } from 'node:worker_threads';
 import { dlopen, getCurrentEventLoop, getInt32 } from 'node:ffi';
 import { KernelError } from './errors.ts';
 
@@ -149,11 +150,13 @@ process.on('exit', () => {
 /**
  * Calls `ready` on the event loop whenever `fd` has something to read. Does not keep the process alive.
  *
- * `ready` runs inside libuv's callback, where promise jobs wait: hand over with setImmediate. It must not throw.
+ * Main thread only. `ready` runs inside libuv's callback, where promise jobs wait: hand over with setImmediate. It must not throw.
  *
  * @returns stops the poll; must be called before the fd is closed
  */
 export function pollReadable(fd: number, ready: () => void): () => void {
+  // Terminating a worker runs no exit handler, and Node aborts the process over the handle left in its loop.
+  if (!isMainThread) throw new Error('pollReadable: only on the main thread');
   const handle = c.calloc(1n, pollSize);
   const initialised = c.uv_poll_init(getCurrentEventLoop(), handle, fd);
   if (initialised < 0) {

@@ -45,6 +45,11 @@ describe('run', () => {
     expect(error.exitCode).to.equal(undefined);
   });
 
+  it('does not wait beyond the deadline for what the program left running', async () => {
+    const error = await failure(run('sh', ['-c', 'sleep 6 & exit 0'], { deadlineMs: 50 }));
+    expect(error.problems[0]).to.include({ code: 'COMMAND_TIMEOUT' });
+  });
+
   it('stops a program that writes without end', async () => {
     const error = await failure(run('yes', [], { maxOutputBytes: 10_000 }));
     expect(error.problems[0]).to.include({ code: 'COMMAND_OUTPUT_LIMIT' });

@@ -13,7 +13,7 @@ export interface RunOptions {
   /** Path of a network namespace to run in, e.g. `/run/netns/a1`. The program is started by `nsenter`. */
   readonly netns?: string | undefined;
   /** The whole environment; default: ours. */
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: NodeJS.ProcessEnv | undefined;
   readonly cwd?: string;
   /** The program is killed when it takes longer. Default 30 seconds. */
   readonly deadlineMs?: Millis;
@@ -77,7 +77,14 @@ export function run(file: string, args: readonly string[], options: RunOptions =
     if (stopped !== undefined) return;
     stopped = problem;
     child.kill('SIGTERM');
-    timers.push(setTimeout(() => child.kill('SIGKILL'), TERM_GRACE));
+    timers.push(
+      setTimeout(() => {
+        child.kill('SIGKILL');
+        // What it started may still hold the pipes; we no longer wait for that.
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, TERM_GRACE),
+    );
   };
 
   const deadline = options.deadlineMs ?? DEFAULT_DEADLINE;

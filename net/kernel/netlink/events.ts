@@ -3,7 +3,8 @@
  *
  * The kernel drops events when nobody reads them fast enough, and says so (ENOBUFS): the listener then gets
  * `resync` and has to list again. It also reports nothing about the IPv4 routes that vanish because their interface
- * went down or away: who cares for routes listens to links too.
+ * went down or away: who cares for routes listens to links too. IPv6 routes that go that way are reported next hop by
+ * next hop.
  */
 import { closeSync } from 'node:fs';
 import type { Cancel } from '../../../clock/clock.ts';

@@ -292,7 +292,7 @@ export class Netlink {
   }
 
   /**
-   * Calls `listener` with each change in these groups, until cancelled or closed. See events.ts for what the kernel
+   * Calls `listener` with each change in these groups, until cancelled or closed. Main thread only. See events.ts for what the kernel
    * does not report, and for `resync`.
    *
    * @throws KernelError, or the file system's error when the namespace has gone since
