@@ -45,7 +45,7 @@ describe('ResourceClient', () => {
     });
     expect(stored?.value).to.have.property('metadata').that.does.not.have.property('resourceVersion');
     expect(unwrap(await client.get('IPPool', 'a'))).to.deep.equal(created);
-    expect(await client.list('IPPool')).to.deep.equal([created]);
+    expect(unwrap(await client.list('IPPool'))).to.deep.equal([created]);
   });
 
   it('keeps identity through an apply, and writes nothing when nothing changed', async () => {
@@ -86,7 +86,7 @@ describe('ResourceClient', () => {
   it('deletes, and says what was there', async () => {
     await client.create(pool('a', '10.1.0.0/16'));
     expect(unwrap(await client.delete('IPPool', 'a')).spec.cidr).to.equal('10.1.0.0/16');
-    expect(await client.list('IPPool')).to.deep.equal([]);
+    expect(unwrap(await client.list('IPPool'))).to.deep.equal([]);
   });
 
   it('refuses what does not fit what is stored, with its place in the file', async () => {
@@ -114,7 +114,7 @@ spec:
       document: 2,
       line: 10,
     });
-    expect(await client.list('IPPool')).to.have.length(1);
+    expect(unwrap(await client.list('IPPool'))).to.have.length(1);
   });
 
   it('does not hold an old fault against an unrelated change', async () => {
@@ -161,7 +161,7 @@ spec:
         client.create(pool(`p${i}`, `10.1.${i}.0/${i === 0 ? 16 : 24}`)),
       ),
     );
-    const pools = await client.list('IPPool');
+    const pools = unwrap(await client.list('IPPool'));
     const wide = pools.some(({ metadata }) => metadata.name === 'p0');
     expect(pools.length).to.equal(results.filter(({ ok }) => ok).length);
     if (wide) expect(pools).to.have.length(1);
@@ -185,6 +185,6 @@ spec:
     }));
     const result = await onSingle.change(changes);
     expect(codes(result)).to.deep.equal(['RESOURCE_CONFLICT', 'PARTLY_WRITTEN']);
-    expect(await client.list('IPPool')).to.have.length(1);
+    expect(unwrap(await client.list('IPPool'))).to.have.length(1);
   });
 });

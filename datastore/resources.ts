@@ -12,6 +12,7 @@ import {
   type Resource,
   type ResourceOf,
   type Result,
+  unwrap,
   validate,
 } from '../api/index.ts';
 import type { Clock } from '../clock/clock.ts';
@@ -60,11 +61,11 @@ export class ResourceClient {
   }
 
   /** By namespace, then name; of all namespaces when none is given. */
-  async list<K extends Kind>(kind: K, namespace?: string): Promise<ResourceOf<K>[]> {
+  async list<K extends Kind>(kind: K, namespace?: string): Promise<Result<ResourceOf<K>[]>> {
     const { entries } = await this.#store.list(
       namespace === undefined ? { kind } : { kind, scope: namespace },
     );
-    return entries.map((entry) => toResource(entry) as ResourceOf<K>);
+    return ok(entries.map((entry) => toResource(entry) as ResourceOf<K>));
   }
 
   /** @returns the problem `RESOURCE_EXISTS` when there is one */
@@ -145,7 +146,9 @@ export class ResourceClient {
 
   async #plan(changes: readonly ResourceChange[]): Promise<ReturnType<typeof planChanges>> {
     const found = await Promise.all(changes.map((change) => this.#store.get(changeKey(change))));
-    const related = await Promise.all(checkedWith(changes).map((kind) => this.list(kind)));
+    const related = await Promise.all(
+      checkedWith(changes).map(async (kind) => unwrap(await this.list(kind))),
+    );
     return planChanges(changes, {
       found,
       related: related.flat(),
