@@ -44,3 +44,11 @@ export function freshNamespace(): {
     ip: async (...args) => (await run('ip', args, { netns: namespacePath(name) })).stdout,
   };
 }
+
+/** The lines of what `ip` shows, without the router preference that it adds to IPv6 routes. */
+export function textLines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim().replace(/ pref medium$/, ''))
+    .filter((line) => line !== '');
+}

@@ -14,7 +14,8 @@ import { decodeAddress, type LinkAddress, RTM_DELADDR, RTM_NEWADDR } from './add
 import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from './link.ts';
 import type { Message } from './message.ts';
 import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from './neighbour.ts';
-import { decodeRoute, type Route, RTM_DELROUTE, RTM_NEWROUTE } from './route.ts';
+import type { Route } from './route.ts';
+import { decodeRoute, RTM_DELROUTE, RTM_NEWROUTE } from './route-codec.ts';
 import { openRouteSocket, SOL_NETLINK, takeDatagram } from './socket.ts';
 
 /** `new`: came or changed. Routes name their interfaces by index. */

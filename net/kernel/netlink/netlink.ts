@@ -31,16 +31,8 @@ import {
 } from './link.ts';
 import { type IndexOf, MessageWriter } from './message.ts';
 import { decodeNeighbour, encodeNeighbour, encodeNeighbourDump, type Neighbour } from './neighbour.ts';
-import {
-  decodeRoute,
-  encodeRoute,
-  encodeRouteDump,
-  formatRoute,
-  matchesFilter,
-  type Route,
-  type RouteFilter,
-  type RouteOperation,
-} from './route.ts';
+import { formatRoute, matchesFilter, type Route, type RouteFilter, type RouteOperation } from './route.ts';
+import { decodeRoute, encodeRoute, encodeRouteDump } from './route-codec.ts';
 import { RequestSocket } from './socket.ts';
 
 export interface NetlinkOptions {
