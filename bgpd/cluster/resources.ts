@@ -1,0 +1,28 @@
+/** What the configuration of one node's speaker is made of: resources, as they are in the datastore. */
+import type {
+  BGPConfiguration,
+  BGPFilter,
+  BGPPeer,
+  IPPool,
+  Node,
+  WorkloadEndpoint,
+} from '../../api/index.ts';
+import type { Prefix } from '../../net/addr/index.ts';
+
+export interface ClusterResources {
+  readonly nodes: readonly Node[];
+  readonly bgpConfigurations: readonly BGPConfiguration[];
+  readonly bgpPeers: readonly BGPPeer[];
+  readonly bgpFilters: readonly BGPFilter[];
+  readonly ipPools: readonly IPPool[];
+  readonly workloadEndpoints: readonly WorkloadEndpoint[];
+  readonly affinities: readonly Affinity[];
+}
+
+/** A block that a node claims; only confirmed ones are routed (calico-data-model §6.2). */
+export interface Affinity {
+  /** Node name, without the `host:` of the key. */
+  readonly node: string;
+  readonly block: Prefix;
+  readonly state: string;
+}
