@@ -31,7 +31,7 @@ describe('run', () => {
   });
 
   it('says that a program is not installed, and how to mend it', async () => {
-    const error = await failure(run('poplin-no-such-program', []));
+    const error = await failure(run('poplin-no-such-program', [], { env: { PATH: '/usr/bin:/bin' } }));
     expect(error.notFound).to.equal(true);
     expect(error.problems[0]).to.include({ code: 'COMMAND_NOT_FOUND' });
   });
