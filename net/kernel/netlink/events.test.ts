@@ -166,7 +166,8 @@ describeOnKernel('Netlink: the life of a socket', () => {
       kernel.close();
     }
     await sleep(50);
-    expect(openFiles()).to.equal(before);
+    // Fewer is fine: an earlier test's socket may have been closing still.
+    expect(openFiles()).to.be.at.most(before);
   });
 
   it('ends after the question under way and before the next', async () => {
