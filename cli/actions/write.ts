@@ -1,0 +1,93 @@
+/** apply, create, replace: all documents in one transaction. */
+import type { ManifestDocument, Problem } from '../../api/index.ts';
+import type { ResourceChange, ResourceChanged, ResourceClient } from '../../datastore/index.ts';
+import { type Action, type Arguments, EXIT, type ExitCode } from '../command.ts';
+import { tellProblems } from '../failure.ts';
+import { loadManifests } from '../resources/manifests.ts';
+import { countResources, notWritable } from '../resources/outcome.ts';
+import { type OpenStore, withStore } from '../store.ts';
+import type { applyTable, createTable, replaceTable } from '../tables/resources.ts';
+import type { Terminal } from '../terminal.ts';
+
+export const apply: Action<Arguments<typeof applyTable>> = (args, terminal) =>
+  write(args, terminal, { type: 'apply', done: 'applied', skipExisting: false });
+
+export const create: Action<Arguments<typeof createTable>> = (args, terminal) =>
+  write(args, terminal, { type: 'create', done: 'created', skipExisting: args['skip-exists'] });
+
+export const replace: Action<Arguments<typeof replaceTable>> = (args, terminal) =>
+  write(args, terminal, { type: 'update', done: 'replaced', skipExisting: false });
+
+interface Manner {
+  readonly type: 'apply' | 'create' | 'update';
+  readonly done: string;
+  readonly skipExisting: boolean;
+}
+
+async function write(
+  args: Arguments<typeof applyTable>,
+  terminal: Terminal,
+  manner: Manner,
+): Promise<ExitCode> {
+  const loaded = await loadManifests(args, terminal);
+  const problems = loaded.ok ? notWritable(loaded.value) : loaded.problems;
+  if (!loaded.ok || problems.length > 0) return refused(problems, terminal, true);
+  return withStore(args, terminal, async (open) => {
+    const documents = manner.skipExisting ? await withoutExisting(open.client, loaded.value) : loaded.value;
+    return change(open, documents, loaded.value, manner, terminal);
+  });
+}
+
+async function change(
+  { client, store }: OpenStore,
+  documents: readonly ManifestDocument[],
+  given: readonly ManifestDocument[],
+  { type, done }: Manner,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const changes = documents.map(
+    (document): ResourceChange => ({
+      type,
+      resource: document.resource,
+      at: (field) => document.at(field),
+    }),
+  );
+  const result = await client.change(changes);
+  if (!result.ok) return refused(result.problems, terminal, store.transactional);
+  const skipped = given.length - documents.length;
+  const summary = summaryOf(result.value, skipped);
+  terminal.out(
+    `Successfully ${done} ${countResources(given.map(({ resource }) => resource.kind))}${summary}\n`,
+  );
+  return EXIT.ok;
+}
+
+/** Nothing is half applied without saying so: on a transactional store nothing was; elsewhere a problem says how much. */
+function refused(problems: readonly Problem[], terminal: Terminal, nothingWritten: boolean): ExitCode {
+  tellProblems(problems, terminal);
+  if (nothingWritten || !problems.some(({ code }) => code === 'PARTLY_WRITTEN'))
+    terminal.err('Nothing was changed.\n');
+  return EXIT.failure;
+}
+
+async function withoutExisting(
+  client: ResourceClient,
+  documents: readonly ManifestDocument[],
+): Promise<ManifestDocument[]> {
+  const kept: ManifestDocument[] = [];
+  for (const document of documents) {
+    const { kind, metadata } = document.resource;
+    if (!(await client.get(kind, metadata.name, metadata.namespace)).ok) kept.push(document);
+  }
+  return kept;
+}
+
+/** `: 10 created, 2 unchanged`; nothing when all went the same, expected way. */
+function summaryOf(changed: readonly ResourceChanged[], skipped: number): string {
+  const parts = (['created', 'updated', 'unchanged'] as const).flatMap((outcome) => {
+    const count = changed.filter((one) => one.outcome === outcome).length;
+    return count === 0 ? [] : [`${count} ${outcome}`];
+  });
+  if (skipped > 0) parts.push(`${skipped} left as they are`);
+  return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+}

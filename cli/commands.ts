@@ -1,0 +1,32 @@
+/** Every command of `poplin`: its table and where its code is. Parser, help, completion and docs/cli.md come from here. */
+import { type Command, command } from './command.ts';
+import { ipamCheckTable, ipamShowTable } from './tables/ipam.ts';
+import {
+  labDownTable,
+  labExecTable,
+  labQuickstartTable,
+  labStatusTable,
+  labTestTable,
+  labUpTable,
+} from './tables/lab.ts';
+import { nodeStatusTable } from './tables/node.ts';
+import { versionTable } from './tables/other.ts';
+import { applyTable, createTable, deleteTable, getTable, replaceTable } from './tables/resources.ts';
+
+export const COMMANDS: readonly Command[] = [
+  command(getTable, async () => (await import('./actions/get.ts')).get),
+  command(applyTable, async () => (await import('./actions/write.ts')).apply),
+  command(createTable, async () => (await import('./actions/write.ts')).create),
+  command(replaceTable, async () => (await import('./actions/write.ts')).replace),
+  command(deleteTable, async () => (await import('./actions/delete.ts')).remove),
+  command(nodeStatusTable, async () => (await import('./actions/node-status.ts')).nodeStatus),
+  command(ipamShowTable, async () => (await import('./actions/ipam-show.ts')).ipamShow),
+  command(ipamCheckTable, async () => (await import('./actions/ipam-check.ts')).ipamCheck),
+  command(labUpTable, async () => (await import('./actions/lab.ts')).labUp),
+  command(labDownTable, async () => (await import('./actions/lab.ts')).labDown),
+  command(labStatusTable, async () => (await import('./actions/lab.ts')).labStatus),
+  command(labExecTable, async () => (await import('./actions/lab.ts')).labExec),
+  command(labTestTable, async () => (await import('./actions/lab.ts')).labTest),
+  command(labQuickstartTable, async () => (await import('./actions/lab.ts')).labQuickstart),
+  command(versionTable, async () => (await import('./actions/version.ts')).version),
+];

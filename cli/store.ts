@@ -1,0 +1,23 @@
+/** Opens the datastore that a command means, for as long as the command takes. */
+import { SystemClock } from '../clock/system.ts';
+import { openStore, ResourceClient, type Store } from '../datastore/index.ts';
+import { chooseDatastore } from './context.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface OpenStore {
+  readonly store: Store;
+  readonly client: ResourceClient;
+}
+
+export async function withStore<T>(
+  args: { readonly datastore: string | undefined },
+  terminal: Terminal,
+  work: (open: OpenStore) => Promise<T>,
+): Promise<T> {
+  const store = await openStore(chooseDatastore(args.datastore, terminal.env));
+  try {
+    return await work({ store, client: new ResourceClient(store, new SystemClock()) });
+  } finally {
+    await store.close();
+  }
+}
