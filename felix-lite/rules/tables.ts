@@ -14,7 +14,9 @@ import type { Chain, Hook, TableName } from './types.ts';
 
 export type RulesOptions = StaticOptions & PolicyRuleOptions;
 
-export const IP_VERSIONS: readonly IpVersion[] = [4, 6];
+const IP_VERSIONS: readonly IpVersion[] = [4, 6];
+/** Tables in which we keep chains. */
+export const TABLES: readonly TableName[] = ['raw', 'filter'];
 const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
 
 export interface TableChange {

@@ -78,6 +78,8 @@ export class IptablesTable {
     if (!this.#dirty && !reread) return 0;
     this.#dirty = true;
     let actual = reread ? undefined : this.#actual;
+    // If this fails, nobody knows what the kernel holds.
+    this.#actual = undefined;
     let taken = 0;
     for (let attempt = 1; ; attempt++) {
       actual ??= await this.#io.read(this.version, this.table);

@@ -1,0 +1,47 @@
+/** FelixConfiguration, cluster-wide under the node's own, with our defaults. */
+import { type FelixConfiguration, parseDuration } from '../../api/index.ts';
+import type { Millis } from '../../clock/clock.ts';
+import { DEFAULT_MARK_MASK, type Marks, allocateMarks } from '../rules/marks.ts';
+import type { RulesOptions } from '../rules/tables.ts';
+
+export interface FelixSettings {
+  readonly rules: RulesOptions;
+  /** How often the kernel is read for edits by others; 0 is never. */
+  readonly refreshMs: Millis;
+  /** Undefined: found out on the machine. */
+  readonly backend: 'nft' | 'legacy' | undefined;
+  readonly ipv6: boolean;
+  readonly forwarding: boolean;
+}
+
+/** Shorter than Calico's three minutes: a pass that finds nothing costs four short processes. */
+const REFRESH: Millis = 10_000;
+
+const BACKENDS = { Auto: undefined, NFT: 'nft', Legacy: 'legacy' } as const;
+
+export function readSettings(
+  cluster: FelixConfiguration | undefined,
+  node: FelixConfiguration | undefined,
+): FelixSettings {
+  const spec = { ...cluster?.spec, ...node?.spec };
+  const refresh = spec.iptablesRefreshInterval;
+  return {
+    rules: {
+      marks: marksOf(spec.iptablesMarkMask),
+      interfacePrefix: spec.interfacePrefix?.split(',')[0] ?? 'cali',
+      endpointToHost: spec.defaultEndpointToHostAction ?? 'Drop',
+      logPrefix: spec.logPrefix ?? 'calico-packet',
+    },
+    refreshMs: (refresh === undefined ? undefined : parseDuration(refresh)) ?? REFRESH,
+    backend: BACKENDS[spec.iptablesBackend ?? 'Auto'],
+    ipv6: spec.ipv6Support ?? true,
+    forwarding: spec.ipForwarding !== 'Disabled',
+  };
+}
+
+/** A mask with too few bits counts as none: marks that overlap would let packets through. */
+function marksOf(mask: number | undefined): Marks {
+  const marks = allocateMarks(mask ?? DEFAULT_MARK_MASK) ?? allocateMarks(DEFAULT_MARK_MASK);
+  if (marks === undefined) throw new Error('the default mask has bits enough');
+  return marks;
+}

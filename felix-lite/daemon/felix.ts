@@ -1,0 +1,219 @@
+/**
+ * The agent: follows the datastore, keeps the kernel to it, and says what it has done. It touches nothing
+ * before it has seen the datastore in full once, and it never flushes: what a predecessor left is compared
+ * and kept.
+ */
+import type { FelixConfiguration } from '../../api/index.ts';
+import { validate } from '../../api/index.ts';
+import type { Problem } from '../../api/problem.ts';
+import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
+import type { Log } from '../../daemon/log.ts';
+import { type Key, Mirror, type MirrorChange, type Store } from '../../datastore/index.ts';
+import { CALC_KINDS } from '../calc/calculator.ts';
+import { readSettings } from './config.ts';
+import { type EndpointStatus, EndpointStatusFiles } from './endpoint-status.ts';
+import { Pipeline } from './pipeline.ts';
+
+export interface FelixOptions {
+  readonly node: string;
+  readonly store: Store;
+  readonly runDir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Path of a network namespace to guard; default: the one we run in. */
+  readonly netns?: string;
+}
+
+const FIRST_RETRY: Millis = 100;
+const LONGEST_RETRY: Millis = 5_000;
+
+export interface FelixStatus {
+  readonly node: string;
+  /** The datastore has been seen in full. */
+  readonly synced: boolean;
+  /** The kernel held everything at the end of the last pass. */
+  readonly ready: boolean;
+  /** Of the datastore, as far as it has been followed. */
+  readonly revision: string | undefined;
+  /** The kernel has been seen to hold the policy of this revision. */
+  readonly appliedRevision: string | undefined;
+  readonly endpoints: readonly { readonly endpoint: string; readonly interface: string }[];
+  readonly passes: number;
+  readonly lastPass: { readonly at: string; readonly steps: number; readonly millis: Millis } | undefined;
+  readonly lastError: string | undefined;
+  readonly counts: object | undefined;
+  readonly problems: readonly Problem[];
+}
+
+export class Felix {
+  readonly #options: FelixOptions;
+  readonly #mirror: Mirror;
+  readonly #files: EndpointStatusFiles;
+  #pipeline: Pipeline | undefined;
+  #settings = '';
+  #refreshMs: Millis = 0;
+  #wanted: 'nothing' | 'apply' | 'reread' = 'nothing';
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #retryMs = FIRST_RETRY;
+  #timer: Cancel = () => {};
+  #ready = false;
+  #passes = 0;
+  #appliedRevision: string | undefined;
+  #lastPass: FelixStatus['lastPass'];
+  #lastError: string | undefined;
+
+  constructor(options: FelixOptions) {
+    this.#options = options;
+    this.#files = new EndpointStatusFiles(options.runDir);
+    const kinds = [...CALC_KINDS, 'FelixConfiguration'];
+    this.#mirror = new Mirror(
+      options.store,
+      kinds.map((kind) => ({ kind })),
+      {
+        clock: options.clock,
+        onError: (error, retryInMs) =>
+          options.log.warn({ error: String(error), retryInMs }, 'the datastore is out of reach; policy stays as it is'),
+      },
+    );
+  }
+
+  start(): void {
+    this.#mirror.onChange((changes) => this.#heard(changes));
+    this.#mirror.onSync(() => this.#want('apply'));
+    this.#mirror.start();
+  }
+
+  /** Leaves the kernel as it is: policy outlives its agent. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer();
+    await this.#mirror.stop();
+    await this.#running;
+  }
+
+  status(): FelixStatus {
+    return {
+      node: this.#options.node,
+      synced: this.#mirror.synced,
+      ready: this.#ready,
+      revision: this.#mirror.revision,
+      appliedRevision: this.#appliedRevision,
+      endpoints: [...(this.#pipeline?.endpoints ?? [])].map(([endpoint, name]) => ({ endpoint, interface: name })),
+      passes: this.#passes,
+      lastPass: this.#lastPass,
+      lastError: this.#lastError,
+      counts: this.#pipeline?.counts,
+      problems: this.#pipeline?.problems ?? [],
+    };
+  }
+
+  /** Everything that is known, for explanations. */
+  resources(): readonly unknown[] {
+    return this.#mirror.entries().map(({ value }) => value);
+  }
+
+  #heard(changes: readonly MirrorChange[]): void {
+    // The first list is read whole when the pipeline is made.
+    if (!this.#mirror.synced) return;
+    this.#pipeline?.update(changes);
+    this.#want('apply');
+  }
+
+  #want(what: 'apply' | 'reread'): void {
+    if (this.#wanted !== 'reread') this.#wanted = what;
+    if (this.#stopped || this.#running !== undefined) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#wanted !== 'nothing' && !this.#stopped) {
+      const reread = this.#wanted === 'reread';
+      this.#wanted = 'nothing';
+      this.#timer();
+      try {
+        const leftover = await this.#pass(reread);
+        this.#retryMs = FIRST_RETRY;
+        this.#lastError = undefined;
+        this.#ready = true;
+        if (leftover > 0) this.#later(FIRST_RETRY, 'remove the sets left', 'apply');
+        else if (this.#refreshMs > 0) this.#later(this.#refreshMs, 'look for edits by others', 'reread');
+      } catch (error) {
+        this.#ready = false;
+        this.#lastError = error instanceof Error ? error.message : String(error);
+        this.#options.log.error({ error: this.#lastError, retryInMs: this.#retryMs }, 'the kernel did not take the policy');
+        this.#later(this.#retryMs, 'try again', 'reread');
+        this.#retryMs = Math.min(this.#retryMs * 2, LONGEST_RETRY);
+        // Changes that come meanwhile are tried with the retry, or at once if they come later than that.
+      }
+    }
+  }
+
+  #later(delay: Millis, name: string, what: 'apply' | 'reread'): void {
+    if (this.#stopped) return;
+    this.#timer = this.#options.clock.after(delay, name, () => this.#want(what));
+  }
+
+  async #pass(reread: boolean): Promise<number> {
+    const { clock, log } = this.#options;
+    const began = clock.now();
+    const pipeline = await this.#current();
+    const applying = pipeline.apply(reread);
+    // What apply() has taken in so far is what it puts into the kernel; later changes wait for the next pass.
+    const up = this.#endpointsUp(pipeline);
+    const { revision } = this.#mirror;
+    const { steps, failures, leftover } = await applying;
+    if (failures.length > 0) {
+      throw new AggregateError(
+        failures.map(({ error }) => error),
+        failures.map(({ version, table, error }) => `IPv${version} ${table}: ${String(error)}`).join('; '),
+      );
+    }
+    this.#files.reconcile(up);
+    this.#passes++;
+    this.#appliedRevision = revision;
+    const millis = Math.round((clock.now() - began) * 10) / 10;
+    this.#lastPass = { at: clock.wall().toISOString(), steps, millis };
+    if (steps > 0) {
+      log.info({ steps, millis, endpoints: up.size }, reread ? 'repaired the kernel' : 'the kernel holds the policy');
+    }
+    return leftover;
+  }
+
+  #endpointsUp(pipeline: Pipeline): ReadonlyMap<string, EndpointStatus> {
+    const up = new Map<string, EndpointStatus>();
+    for (const [key, name] of pipeline.endpoints) {
+      const slash = key.indexOf('/');
+      const entry = this.#mirror.get({ kind: 'WorkloadEndpoint', scope: key.slice(0, slash), name: key.slice(slash + 1) });
+      if (entry !== undefined) up.set(key, { status: 'up', interface: name, revision: entry.revision });
+    }
+    return up;
+  }
+
+  /** A new one where the settings have changed: it reads the kernel and goes on from there. */
+  async #current(): Promise<Pipeline> {
+    const { node, netns } = this.#options;
+    const settings = readSettings(this.#configuration('default'), this.#configuration(`node.${node}`));
+    const text = JSON.stringify(settings);
+    if (this.#pipeline !== undefined && text === this.#settings) return this.#pipeline;
+    const pipeline = await Pipeline.create({ node, settings, netns });
+    // No await between the read of the mirror and the assignment: changes reach either the one or the other.
+    pipeline.update(this.#mirror.entries().map(({ key, value }) => ({ key, value })));
+    this.#pipeline = pipeline;
+    this.#settings = text;
+    this.#refreshMs = settings.refreshMs;
+    return pipeline;
+  }
+
+  #configuration(name: string): FelixConfiguration | undefined {
+    const key: Key = { kind: 'FelixConfiguration', scope: '', name };
+    const entry = this.#mirror.get(key);
+    if (entry === undefined) return undefined;
+    const read = validate(entry.value);
+    if (read.ok && read.value.kind === 'FelixConfiguration') return read.value;
+    this.#options.log.warn({ name }, 'the FelixConfiguration is not valid and is left aside');
+    return undefined;
+  }
+}
