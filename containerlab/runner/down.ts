@@ -31,9 +31,8 @@ export async function removeLab(lab: string): Promise<Removed> {
   );
 
   // First what restarts others, then the others.
-  await Promise.all(
-    Object.values(state?.nodes ?? {}).map(({ init }) => (init === undefined ? undefined : terminate(init))),
-  );
+  const inits = Object.values(state?.nodes ?? {}).flatMap(({ init }) => init ?? []);
+  await Promise.all(inits.map((init) => terminate(init)));
   await endMembers(namespaces);
   for (const namespace of namespaces) deleteNamespace(namespace);
 

@@ -37,12 +37,16 @@ export function prepareMounts(lab: string, node: LabNode): string {
     return parent === undefined ? undefined : join(parent.source, target.slice(parent.target.length));
   };
 
-  if (node.startupConfig !== undefined && role.startupConfig !== undefined) {
-    const place = privately(role.startupConfig);
-    if (place !== undefined) {
-      copyFileSync(node.startupConfig, place);
-      own(place);
-    }
+  for (const [target, text] of Object.entries(role.files ?? {})) {
+    const place = privately(target);
+    if (place === undefined) throw new Error(`${target} is not in a private folder of its role`);
+    writeFileSync(place, text);
+    own(place);
+  }
+  const startup = role.startupConfig === undefined ? undefined : privately(role.startupConfig);
+  if (node.startupConfig !== undefined && startup !== undefined) {
+    copyFileSync(node.startupConfig, startup);
+    own(startup);
   }
   for (const bind of node.binds) ensureTarget(node.name, bind, privately(bind.target), own);
   // The machine may not have run this router yet, so the folders that are hidden may not be there to hide.

@@ -28,8 +28,14 @@ export async function startNode(lab: string, node: LabNode): Promise<ProcessIden
     [
       `--net=${namespacePath(namespaceName(lab, node.name))}`,
       'unshare',
-      ...['--mount', '--uts', '--propagation', 'slave'],
-      ...['/bin/sh', join(import.meta.dirname, 'init.sh'), node.name, mounts, ...command],
+      '--mount',
+      '--uts',
+      '--propagation=slave',
+      '/bin/sh',
+      join(import.meta.dirname, 'init.sh'),
+      node.name,
+      mounts,
+      ...command,
     ],
     { detached: true, stdio: ['ignore', log, log], env: environmentOf(lab, node), cwd: '/' },
   );
@@ -137,6 +143,8 @@ export function attachTo(
   return attach(['nsenter', ...enter(init), ...command], environmentOf(lab, node), stdio);
 }
 
+function ignore(): void {}
+
 export function attach(
   command: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -144,7 +152,6 @@ export function attach(
 ): Promise<number> {
   const [program = '', ...args] = command;
   // Ctrl-C reaches the program by way of the terminal; we stay to hand on its exit code.
-  const ignore = (): void => undefined;
   process.on('SIGINT', ignore);
   return new Promise<number>((resolve, reject) => {
     const child = spawn(program, args, { stdio, env });

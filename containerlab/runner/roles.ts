@@ -12,6 +12,8 @@ export interface RoleSpec {
   /** Account that owns them. */
   readonly owner?: string;
   readonly startupConfig?: string;
+  /** Files in those folders that the router does not start without; startup-config and binds cover them. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Programs that must be installed. */
   readonly programs: readonly string[];
   readonly command?: (lab: string, node: LabNode) => readonly string[];
@@ -32,6 +34,10 @@ export const ROLES: Readonly<Record<Role, RoleSpec>> = {
     privateFolders: ['/etc/frr', '/run/frr'],
     owner: 'frr',
     startupConfig: '/etc/frr/frr.conf',
+    files: {
+      '/etc/frr/daemons': 'bgpd=yes\nvtysh_enable=yes\n',
+      '/etc/frr/vtysh.conf': 'service integrated-vtysh-config\n',
+    },
     programs: ['/usr/lib/frr/watchfrr', '/usr/lib/frr/zebra', '/usr/bin/vtysh', '/bin/bash'],
     command: () => ['/bin/bash', join(import.meta.dirname, 'frr.sh')],
     version: ['/usr/lib/frr/bgpd', '--version'],

@@ -1,5 +1,5 @@
 /** Namespaces and the veth pairs between them. Both are only added where they are missing. */
-import { createNamespace, listNamespaces, namespacePath, run } from '../../net/kernel/index.ts';
+import { CommandError, createNamespace, listNamespaces, namespacePath, run } from '../../net/kernel/index.ts';
 import { type Link, type LinkEnd, namespaceName } from '../topology/topology.ts';
 
 /** Makes the namespaces that are missing, loopback up. @returns the names that were made */
@@ -23,6 +23,12 @@ export async function ensureLinks(lab: string, links: readonly Link[]): Promise<
   const present = await interfacesOf(lab, new Set(ends.map((end) => end.node)));
   const missing = links.filter(({ ends }) => ends.some((end) => !present.has(endText(end))));
   if (missing.length === 0) return new Set();
+  // A namespace that was removed takes its ends with it, but the kernel does so a moment later.
+  await Promise.all(
+    missing
+      .flatMap(({ ends }) => ends.filter((end) => present.has(endText(end))))
+      .map((end) => removeEnd(lab, end)),
+  );
   await run('ip', ['-batch', '-'], { stdin: missing.map((link) => addCommand(lab, link)).join('') });
   const touched = missing.flatMap((link) => link.ends);
   await Promise.all(
@@ -40,6 +46,14 @@ function addCommand(lab: string, { ends: [left, right], mtu }: Link): string {
   const end = ({ node, interface: device }: LinkEnd): string =>
     `name ${device} mtu ${mtu} netns ${namespaceName(lab, node)}`;
   return `link add ${end(left)} type veth peer ${end(right)}\n`;
+}
+
+async function removeEnd(lab: string, { node, interface: device }: LinkEnd): Promise<void> {
+  try {
+    await run('ip', ['link', 'delete', device], { netns: namespacePath(namespaceName(lab, node)) });
+  } catch (error) {
+    if (!(error instanceof CommandError && /Cannot find device/.test(error.stderr))) throw error;
+  }
 }
 
 async function interfacesOf(lab: string, nodes: ReadonlySet<string>): Promise<Set<string>> {

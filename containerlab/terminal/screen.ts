@@ -20,7 +20,7 @@ export function painter(screen: Screen): Paint {
 /** Characters that a terminal shows, without escape sequences. */
 export function visibleLength(text: string): number {
   // oxlint-disable-next-line no-control-regex -- the escape character is what is looked for
-  return [...text.replace(/\u001b\[[0-9;]*m/g, '')].length;
+  return Array.from(text.replace(/\u001b\[[0-9;]*m/g, '')).length;
 }
 
 export function padTo(text: string, width: number): string {

@@ -40,7 +40,8 @@ function keysBeside(path: FieldPath): readonly string[] {
 }
 
 function remedyOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type') return `give a ${issue.expected}`;
+  if (issue.code === 'invalid_type')
+    return `give ${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`;
   if (issue.code === 'too_small' || issue.code === 'too_big')
     return 'change the number of entries, or the value';
   return 'change the value';

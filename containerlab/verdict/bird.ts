@@ -4,7 +4,7 @@ import type { BestRoute, Session } from './speaker.ts';
 /** `birdc show protocols all` */
 export function parseBirdSessions(text: string): Session[] {
   return text.split(/\n(?=\S)/).flatMap((protocol) => {
-    const [, state] = /^\S+\s+BGP\s+\S+\s+\S+\s+\S+\s*(\w*)/.exec(protocol) ?? [];
+    const [, state] = /^\S+ +BGP +\S+ +\S+ +\S+ *(\w*)/.exec(protocol) ?? [];
     const [, peer] = /Neighbor address:\s+(\S+)/.exec(protocol) ?? [];
     if (state === undefined || peer === undefined) return [];
     return [

@@ -96,13 +96,10 @@ async function startProgram(
   child.on('error', () => undefined);
   child.unref();
   const identity = child.pid === undefined ? undefined : processIdentity(child.pid);
-  const deadline = performance.now() + READY_MS;
-  while (identity !== undefined && isAlive(identity) && performance.now() < deadline) {
-    const health = await askControl(controlSocket(lab, name), 'GET', '/health', { deadlineMs: 1000 });
-    if (health.ok) return identity;
-    await pause(50);
+  if (identity !== undefined) {
+    if (await answers(identity, controlSocket(lab, name))) return identity;
+    await terminate(identity);
   }
-  if (identity !== undefined) await terminate(identity);
   throw new PoplinError([
     {
       code: 'WORKLOAD_START_FAILED',
@@ -111,6 +108,16 @@ async function startProgram(
       remedy: `see ${join(folder, 'log')}`,
     },
   ]);
+}
+
+async function answers(program: ProcessIdentity, socket: string): Promise<boolean> {
+  const deadline = performance.now() + READY_MS;
+  while (isAlive(program) && performance.now() < deadline) {
+    const health = await askControl(socket, 'GET', '/health', { deadlineMs: 1000 });
+    if (health.ok) return true;
+    await pause(50);
+  }
+  return false;
 }
 
 export function controlSocket(lab: string, workload: string): string {
