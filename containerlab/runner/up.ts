@@ -187,8 +187,8 @@ async function applyManifests(lab: RunningLab, narrator: Narrator): Promise<void
     const { stdout } = await run(join(REPOSITORY, 'bin', 'poplin'), ['apply', '-f', folder], {
       env: { ...process.env, POPLIN_DATASTORE: labPaths(lab.topology.name).datastore },
     });
-    const count = stdout.split('\n').filter((line) => line.trim() !== '').length;
-    return `${command}${count > 1 ? `: ${count} resources` : ''}`;
+    const [, count] = /applied (\d+)/.exec(stdout) ?? [];
+    return `${command}${count === undefined ? '' : `: ${count} resources`}`;
   });
 }
 

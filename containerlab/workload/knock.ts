@@ -32,12 +32,25 @@ export function knock({ address, port, timeoutMs }: Knock): Promise<KnockResult>
       text += chunk;
       const end = text.indexOf('\n');
       if (end < 0) return;
-      const { name, you } = JSON.parse(text.slice(0, end)) as { name: string; you: string };
-      settle({ outcome: 'open', name, seenAs: you, tookMs: performance.now() - began });
+      const greeting = readGreeting(text.slice(0, end));
+      settle(
+        greeting === undefined
+          ? { outcome: 'refused', code: 'not a workload of the lab' }
+          : { outcome: 'open', ...greeting, tookMs: performance.now() - began },
+      );
     });
     socket.on('error', (error: NodeJS.ErrnoException) =>
       settle({ outcome: 'refused', code: error.code ?? error.message }),
     );
     socket.on('end', () => settle({ outcome: 'refused', code: 'closed without a greeting' }));
   });
+}
+
+function readGreeting(line: string): { name: string; seenAs: string } | undefined {
+  try {
+    const { name, you } = JSON.parse(line) as { name?: unknown; you?: unknown };
+    return typeof name === 'string' && typeof you === 'string' ? { name, seenAs: you } : undefined;
+  } catch {
+    return undefined;
+  }
 }
