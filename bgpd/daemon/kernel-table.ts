@@ -1,0 +1,107 @@
+/**
+ * The kernel's main routing table, as the Fib sees it, over netlink.
+ *
+ * Whose is it? Protocol 80 in the main table is bgpd's, all of it (the agent's /32s of local workloads are protocol 3).
+ * Only routes that stand where ours would (same prefix, and the metric that the kernel gives a route without one)
+ * compete with us; others of the same prefix are no concern of ours.
+ */
+import type { Cancel } from '../../clock/clock.ts';
+import type { Prefix } from '../../net/addr/index.ts';
+import {
+  formatRoute,
+  type KernelError,
+  type KernelEvent,
+  makeRoute,
+  type Netlink,
+  type Route,
+  type RouteOutcome,
+  routeKey,
+  TABLE_MAIN,
+} from '../../net/kernel/index.ts';
+import type { RouteTable, TableChange, TableOutcome, TableRoute } from '../fib/route-table.ts';
+import type { ForwardingEntry } from '../speaker/ports.ts';
+
+/** Calico's DeviceRouteProtocol for what is not a local workload (calico-data-model §18). */
+export const PROTOCOL_BGPD = 80;
+
+type RouteSocket = Pick<Netlink, 'listRoutes' | 'applyRoutes' | 'subscribe'>;
+
+export interface TableWatcher {
+  observe(prefix: Prefix, owner: 'ours' | 'other', change: 'new' | 'deleted'): void;
+  disturbed(): void;
+}
+
+export class KernelTable implements RouteTable {
+  readonly #netlink: RouteSocket;
+
+  constructor(netlink: RouteSocket) {
+    this.#netlink = netlink;
+  }
+
+  async list(): Promise<readonly TableRoute[]> {
+    const routes = await this.#netlink.listRoutes({ table: TABLE_MAIN });
+    return routes.filter(inOurPlace).map((route) => ({
+      prefix: route.destination,
+      owner: ownerOf(route),
+      entry: entryOf(route),
+      text: formatRoute(route),
+    }));
+  }
+
+  async apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]> {
+    const outcomes = await this.#netlink.applyRoutes(
+      changes.map(({ op, prefix, entry }) => ({ op, route: routeOf(prefix, entry, op) })),
+    );
+    return outcomes.map(outcomeOf);
+  }
+
+  /** Tells the watcher what others do to the table, until cancelled. */
+  watch(watcher: TableWatcher): Cancel {
+    return this.#netlink.subscribe(['route', 'link', 'address'], (event) => tell(watcher, event));
+  }
+}
+
+function tell(watcher: TableWatcher, event: KernelEvent): void {
+  // IPv4 routes that go with their link or source address go without an event of their own.
+  if (event.type !== 'route') return watcher.disturbed();
+  const { route, change } = event;
+  if (route.table === TABLE_MAIN && inOurPlace(route))
+    watcher.observe(route.destination, ownerOf(route), change);
+}
+
+function inOurPlace(route: Route): boolean {
+  return routeKey(route) === routeKey({ ...route, metric: 0 });
+}
+
+function ownerOf(route: Route): 'ours' | 'other' {
+  return route.protocol === PROTOCOL_BGPD ? 'ours' : 'other';
+}
+
+function entryOf(route: Route): ForwardingEntry | undefined {
+  if (route.type === 'blackhole') return { type: 'blackhole' };
+  const gateways = route.nextHops.flatMap(({ gateway }) => gateway ?? []);
+  const plain = route.type === 'unicast' && gateways.length === route.nextHops.length && gateways.length > 0;
+  return plain ? { type: 'unicast', gateways } : undefined;
+}
+
+function routeOf(destination: Prefix, entry: ForwardingEntry, op: TableChange['op']): Route {
+  const ours = { destination, protocol: PROTOCOL_BGPD };
+  if (entry.type === 'blackhole') return makeRoute({ ...ours, type: 'blackhole' });
+  // To a deletion, no next hops means any: what we adopted may have lost a gateway since.
+  if (op === 'delete') return makeRoute(ours);
+  return makeRoute({ ...ours, nextHops: entry.gateways.map((gateway) => ({ gateway })) });
+}
+
+function outcomeOf({ errno, error }: RouteOutcome): TableOutcome {
+  if (errno === 0) return { ok: true };
+  return { ok: false, cause: causeOf(error), reason: reasonOf(error) };
+}
+
+function causeOf(error: KernelError | undefined): 'exists' | 'absent' | 'refused' {
+  if (error?.code === 'EEXIST') return 'exists';
+  return error?.code === 'ESRCH' || error?.code === 'ENOENT' ? 'absent' : 'refused';
+}
+
+function reasonOf(error: KernelError | undefined): string {
+  return error?.problems[0]?.what ?? 'the kernel gave no reason';
+}

@@ -1,0 +1,90 @@
+/**
+ * The port that peers connect to, as the configuration says it at the moment. A port that is taken is no reason to stop:
+ * our own calls go out all the same, and the port is asked for again.
+ */
+import type { Cancel, Clock } from '../../clock/clock.ts';
+import { seconds } from '../../clock/clock.ts';
+import { Listener } from '../speaker/listener.ts';
+import type { IncomingConnection } from '../speaker/transport.ts';
+
+const RETRY = seconds(5);
+
+export interface Endpoint {
+  readonly port: number;
+  /** Undefined: every address of the machine. */
+  readonly addresses: readonly string[] | undefined;
+}
+
+type Accept = (connection: IncomingConnection) => void;
+
+export class Listening {
+  readonly #clock: Clock;
+  readonly #log: (level: 'info' | 'warn', text: string) => void;
+  readonly #expected = new Map<string, Accept>();
+  #endpoint: Endpoint | undefined;
+  #listener: Listener | undefined;
+  #retry: Cancel | undefined;
+  #failure: string | undefined;
+
+  constructor(clock: Clock, log: (level: 'info' | 'warn', text: string) => void) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Why nobody can connect to us at the moment; undefined: they can. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** See {@link Listener.expect}; outlives a change of the port. */
+  expect(address: string, accept: Accept): () => void {
+    this.#expected.set(address, accept);
+    const forget = this.#listener?.expect(address, accept);
+    return () => {
+      forget?.();
+      if (this.#expected.get(address) === accept) this.#expected.delete(address);
+    };
+  }
+
+  /** Listens there from now on. Connections that stand are not touched. */
+  listenOn(endpoint: Endpoint): void {
+    if (JSON.stringify(endpoint) === JSON.stringify(this.#endpoint)) return;
+    this.#endpoint = endpoint;
+    void this.#open(endpoint);
+  }
+
+  close(): void {
+    this.#endpoint = undefined;
+    this.#retry?.();
+    this.#listener?.close();
+  }
+
+  async #open(endpoint: Endpoint): Promise<void> {
+    this.#retry?.();
+    this.#listener?.close();
+    const { port, addresses } = endpoint;
+    const listener = new Listener({
+      clock: this.#clock,
+      port,
+      log: this.#log,
+      ...(addresses === undefined ? {} : { addresses }),
+    });
+    for (const [address, accept] of this.#expected) listener.expect(address, accept);
+    this.#listener = listener;
+    try {
+      await listener.listen();
+      this.#failure = undefined;
+      this.#log('info', `listening on port ${port}`);
+    } catch (error) {
+      this.#failed(endpoint, error);
+    }
+  }
+
+  #failed(endpoint: Endpoint, error: unknown): void {
+    if (endpoint !== this.#endpoint) return;
+    const reason = `cannot listen on port ${endpoint.port}: ${error instanceof Error ? error.message : String(error)}`;
+    if (reason !== this.#failure) this.#log('warn', `${reason}; trying again`);
+    this.#failure = reason;
+    this.#retry = this.#clock.after(RETRY, 'listen', () => void this.#open(endpoint));
+  }
+}
