@@ -1,8 +1,7 @@
 /** The whole tour: a lab started, proved, disturbed, proved again, and left running for its visitor. */
 import { join } from 'node:path';
-import { PoplinError, unwrap } from '../../api/problem.ts';
+import { unwrap } from '../../api/problem.ts';
 import { changeLab } from '../commands/change.ts';
-import { labDown } from '../commands/down.ts';
 import { checkMachine } from '../runner/machine.ts';
 import { removeLab } from '../runner/down.ts';
 import { REPOSITORY } from '../runner/paths.ts';
@@ -17,14 +16,11 @@ import { proveRoutes, proveSessions, proveTraffic } from '../verdict/verdict.ts'
 import { PICTURE, farewell } from './words.ts';
 
 export interface QuickstartOptions {
-  /** `down` removes what the quickstart made. */
-  readonly action?: string | undefined;
   readonly topology?: string | undefined;
 }
 
 /** @returns 0 when everything was as expected; 1 leaves the lab running to be looked at */
 export async function labQuickstart(options: QuickstartOptions, screen: Screen): Promise<number> {
-  if (options.action !== undefined) return quickstartDown(options.action, screen);
   const { topology, expectation } = readLab(
     options.topology ?? join(REPOSITORY, 'topologies', 'quickstart.clab.yml'),
   );
@@ -47,18 +43,6 @@ export async function labQuickstart(options: QuickstartOptions, screen: Screen):
       throw error;
     }
   });
-}
-
-function quickstartDown(action: string, screen: Screen): Promise<number> {
-  if (action === 'down') return labDown({ lab: 'quickstart' }, screen);
-  throw new PoplinError([
-    {
-      code: 'USAGE',
-      value: action,
-      what: `the quickstart knows no "${action}"`,
-      remedy: 'say `npm run quickstart` to start, `npm run quickstart -- down` to remove everything',
-    },
-  ]);
 }
 
 async function prove(

@@ -1,11 +1,11 @@
 /** Takes away all that a lab made, in whatever condition it is: whole, half started, or left by a crash. */
-import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, rmSync } from 'node:fs';
 import { terminate } from '../../daemon/process.ts';
 import { deleteNamespace, listNamespaces } from '../../net/kernel/index.ts';
 import { namespaceName } from '../topology/topology.ts';
+import { removeContext, unlinkCommand } from './context.ts';
 import { endMembers } from './members.ts';
-import { COMMAND_LINK, CONTEXT_FILE, REPOSITORY, labPaths } from './paths.ts';
+import { labPaths } from './paths.ts';
 import { readState, writeState } from './state.ts';
 
 export interface Removed {
@@ -39,25 +39,7 @@ export async function removeLab(lab: string): Promise<Removed> {
   const anything = namespaces.length > 0 || existsSync(paths.state) || existsSync(paths.durable);
   rmSync(paths.durable, { recursive: true, force: true });
   removeContext(lab);
-  if (state?.linkedCommand === true) removeCommandLink();
+  if (state?.linkedCommand === true) unlinkCommand();
   rmSync(paths.state, { recursive: true, force: true });
   return { namespaces: namespaces.length, anything };
-}
-
-function removeContext(lab: string): void {
-  try {
-    const { lab: current } = JSON.parse(readFileSync(CONTEXT_FILE, 'utf8')) as { lab?: string };
-    if (current === lab) rmSync(CONTEXT_FILE);
-  } catch {
-    // No context, or one that is not ours to judge.
-  }
-}
-
-/** Only our own link: somebody may have put a command of that name there since. */
-function removeCommandLink(): void {
-  try {
-    if (readlinkSync(COMMAND_LINK) === join(REPOSITORY, 'bin', 'poplin')) rmSync(COMMAND_LINK);
-  } catch {
-    // No link there.
-  }
 }

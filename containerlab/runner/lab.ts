@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 import { type Result, fail, ok } from '../../api/problem.ts';
 import { loadTopology } from '../topology/load.ts';
 import { type LabNode, type Topology, namespaceName } from '../topology/topology.ts';
+import { contextLab } from './context.ts';
 import { type OnNode, notRunning } from './node.ts';
-import { CONTEXT_FILE } from './paths.ts';
 import { type LabState, knownLabs, readState, writeState } from './state.ts';
 
 export interface RunningLab {
@@ -75,13 +75,4 @@ export function openLab(name: string | undefined): Result<RunningLab> {
 
 export function topologyDigest(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
-}
-
-function contextLab(): string | undefined {
-  try {
-    const { lab } = JSON.parse(readFileSync(CONTEXT_FILE, 'utf8')) as { lab?: unknown };
-    return typeof lab === 'string' ? lab : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -3,7 +3,7 @@
  * what the runner says of itself.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { PoplinError } from '../../api/problem.ts';
@@ -22,7 +22,6 @@ const root = process.getuid?.() === 0;
 describe('lab on namespaces', function () {
   this.timeout(60_000);
   let topology: TestTopology;
-  let context: string | undefined;
   const printed: string[] = [];
   const screen = { out: (text: string) => void printed.push(text), colour: false, columns: undefined };
 
@@ -35,15 +34,12 @@ describe('lab on namespaces', function () {
   beforeEach(() => {
     topology = testTopology();
     printed.length = 0;
-    // A lab that somebody runs on this machine stays the one that `poplin` talks to.
-    context = existsSync(CONTEXT) ? readFileSync(CONTEXT, 'utf8') : undefined;
   });
 
   afterEach(async () => {
     await labDown({ lab: topology.name }, screen);
     topology.remove();
     expect(remains(topology.name)).to.deep.equal([]);
-    if (context !== undefined) writeFileSync(CONTEXT, context);
   });
 
   it('comes up, its routers speak to one another in both families, and goes away whole', async () => {
@@ -158,8 +154,6 @@ describe('lab on namespaces', function () {
     )?.pid;
   }
 });
-
-const CONTEXT = '/run/poplin/context.json';
 
 async function established(lab: string): Promise<LabStatus | undefined> {
   return until(
