@@ -1,0 +1,188 @@
+/**
+ * The maths of one allocation block, as Calico stores it (`AllocationBlock`): pure functions from a block to the block
+ * that replaces it. Whoever writes the result must compare-and-swap on the revision of the block it was made from.
+ *
+ * An ordinal is an address's offset from the block's base. Fields that this release does not know stay as they are.
+ */
+import { Address, Prefix } from '../net/addr/index.ts';
+import { sameJson } from '../datastore/json.ts';
+
+/** Owner of one or more addresses of a block. */
+export interface AllocationAttribute {
+  readonly handle_id?: string | null;
+  readonly secondary?: Readonly<Record<string, string>> | null;
+  /** Written by newer Calico while an address cools down: it has no owner, and is not free yet. */
+  readonly releasedAt?: string | null;
+}
+
+export interface IPAMBlock {
+  /** Canonical. */
+  readonly cidr: string;
+  /** `host:<node>`, `virtual:<owner>`; null or absent when no one has the block. */
+  readonly affinity?: string | null;
+  /** RFC 3339. */
+  readonly affinity_claim_time?: string | null;
+  /** By ordinal: null when free, else an index into `attributes`. */
+  readonly allocations: readonly (number | null)[];
+  /** Free ordinals, the next to be given first: an address returns to use as late as possible. */
+  readonly unallocated: readonly number[];
+  readonly attributes: readonly AllocationAttribute[];
+  /** Unix nanoseconds of the creation, one more with every later write. */
+  readonly sequenceNumber: bigint | number;
+  /** By ordinal in decimal: the block's sequence number when the address was given. */
+  readonly sequenceNumberForAllocation?: Readonly<Record<string, bigint | number>> | null;
+  readonly deleted?: boolean;
+  /** Old form of `affinity`: the bare name of the node. */
+  readonly hostAffinity?: string | null;
+}
+
+export interface Owner {
+  readonly handle: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export function newBlock(cidr: Prefix, affinity: string, now: Date): IPAMBlock {
+  const size = Number(cidr.size);
+  return {
+    cidr: cidr.toString(),
+    affinity,
+    affinity_claim_time: now.toISOString(),
+    allocations: Array.from({ length: size }, () => null),
+    unallocated: Array.from({ length: size }, (_, ordinal) => ordinal),
+    attributes: [],
+    sequenceNumber: BigInt(now.getTime()) * 1_000_000n,
+    sequenceNumberForAllocation: {},
+    deleted: false,
+  };
+}
+
+export function affinityOf({ affinity, hostAffinity }: IPAMBlock): string | undefined {
+  if (affinity !== undefined && affinity !== null && affinity !== '') return affinity;
+  return hostAffinity === undefined || hostAffinity === null || hostAffinity === ''
+    ? undefined
+    : `host:${hostAffinity}`;
+}
+
+/** A write that changes nothing but the revision: whoever still holds the block as it was cannot write it any more. */
+export function bumped(block: IPAMBlock): IPAMBlock {
+  return { ...block, sequenceNumber: BigInt(block.sequenceNumber) + 1n };
+}
+
+export function withoutAffinity(block: IPAMBlock): IPAMBlock {
+  const { hostAffinity: _old, affinity_claim_time: _time, ...rest } = bumped(block);
+  return { ...rest, affinity: null };
+}
+
+export function isEmpty(block: IPAMBlock): boolean {
+  return block.allocations.every((index) => index === null);
+}
+
+/**
+ * Gives up to `count` free addresses to one owner, in the order of `unallocated`.
+ *
+ * @param isReserved  ordinals to pass over; they keep their place in the queue
+ * @returns undefined when none is to be had
+ */
+export function allocate(
+  block: IPAMBlock,
+  count: number,
+  owner: Owner,
+  isReserved: (ordinal: number) => boolean = () => false,
+): { readonly block: IPAMBlock; readonly ordinals: readonly number[] } | undefined {
+  const ordinals = block.unallocated.filter((ordinal) => !isReserved(ordinal)).slice(0, count);
+  return ordinals.length === 0 ? undefined : { block: give(block, ordinals, owner), ordinals };
+}
+
+/** Gives one particular address; undefined when it is taken. */
+export function allocateOrdinal(block: IPAMBlock, ordinal: number, owner: Owner): IPAMBlock | undefined {
+  return block.allocations[ordinal] === null ? give(block, [ordinal], owner) : undefined;
+}
+
+function give(block: IPAMBlock, ordinals: readonly number[], { handle, attributes }: Owner): IPAMBlock {
+  const attribute: AllocationAttribute = { handle_id: handle, secondary: attributes };
+  const known = block.attributes.findIndex((one) => sameJson(one, attribute));
+  const index = known < 0 ? block.attributes.length : known;
+  const taken = new Set(ordinals);
+  const sequences = ordinals.map((ordinal) => [String(ordinal), block.sequenceNumber] as const);
+  return bumped({
+    ...block,
+    allocations: block.allocations.map((was, ordinal) => (taken.has(ordinal) ? index : was)),
+    unallocated: block.unallocated.filter((ordinal) => !taken.has(ordinal)),
+    attributes: known < 0 ? [...block.attributes, attribute] : block.attributes,
+    sequenceNumberForAllocation: { ...block.sequenceNumberForAllocation, ...Object.fromEntries(sequences) },
+  });
+}
+
+/** Frees the given ordinals; those that are free already stay so. */
+export function release(block: IPAMBlock, ordinals: readonly number[]): IPAMBlock {
+  const freed = [...new Set(ordinals)].filter((ordinal) => typeof block.allocations[ordinal] === 'number');
+  const isFreed = new Set(freed);
+  const allocations = block.allocations.map((index, ordinal) => (isFreed.has(ordinal) ? null : index));
+  const sequences = Object.entries(block.sequenceNumberForAllocation ?? {});
+  return bumped({
+    ...block,
+    ...withoutUnusedAttributes(allocations, block.attributes),
+    unallocated: [...block.unallocated, ...freed],
+    sequenceNumberForAllocation: Object.fromEntries(
+      sequences.filter(([ordinal]) => !isFreed.has(Number(ordinal))),
+    ),
+  });
+}
+
+function withoutUnusedAttributes(
+  allocations: readonly (number | null)[],
+  attributes: readonly AllocationAttribute[],
+): Pick<IPAMBlock, 'allocations' | 'attributes'> {
+  const used = attributes.map((_, index) => index).filter((index) => allocations.includes(index));
+  const place = new Map(used.map((index, position) => [index, position]));
+  return {
+    allocations: allocations.map((index) => (index === null ? null : (place.get(index) ?? null))),
+    attributes: attributes.filter((_, index) => place.has(index)),
+  };
+}
+
+/** Ordinals that a handle holds. */
+export function ordinalsOf(block: IPAMBlock, handle: string): number[] {
+  const found: number[] = [];
+  for (const [ordinal, index] of block.allocations.entries()) {
+    if (index !== null && block.attributes[index]?.handle_id === handle) found.push(ordinal);
+  }
+  return found;
+}
+
+export interface Allocation {
+  readonly ordinal: number;
+  /** Absent when Calico gave the address without one, or it cools down. */
+  readonly handle: string | undefined;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** For a release that must not hit a later allocation of the same address. */
+  readonly sequence: bigint | undefined;
+}
+
+export function allocationAt(block: IPAMBlock, ordinal: number): Allocation | undefined {
+  const index = block.allocations[ordinal];
+  if (index === undefined || index === null) return undefined;
+  const attribute = block.attributes[index];
+  const sequence = block.sequenceNumberForAllocation?.[String(ordinal)];
+  return {
+    ordinal,
+    handle: attribute?.handle_id ?? undefined,
+    attributes: attribute?.secondary ?? {},
+    sequence: sequence === undefined ? undefined : BigInt(sequence),
+  };
+}
+
+export function allocationsOf(block: IPAMBlock): Allocation[] {
+  return block.allocations.flatMap((_, ordinal) => allocationAt(block, ordinal) ?? []);
+}
+
+/** The prefix of a stored block. @throws Error when it is none: such a block was not written by any IPAM */
+export function prefixOf(cidr: string): Prefix {
+  const prefix = Prefix.parse(cidr);
+  if (prefix === undefined) throw new Error(`IPAMBlock ${JSON.stringify(cidr)} is not named by a CIDR`);
+  return prefix;
+}
+
+export function ordinalOf(block: Prefix, address: Address): number {
+  return Number(block.indexOf(address) ?? -1n);
+}

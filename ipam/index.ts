@@ -1,0 +1,14 @@
+/** Addresses for workloads: blocks held by hosts, given out by compare-and-swap on a Store. */
+export {
+  type AssignRequest,
+  type AutoAssignRequest,
+  hostOwner,
+  Ipam,
+  type PoolSelection,
+  type ReleaseRequest,
+} from './ipam.ts';
+export { type AllocationAttribute, affinityOf, type IPAMBlock } from './block.ts';
+export { type IPAMHandle } from './handle.ts';
+export { isConfirmed } from './claims.ts';
+export { type BlockAffinity } from './records.ts';
+export { type AllocationView, type BlockView, type HandleView, type Holder } from './view.ts';
