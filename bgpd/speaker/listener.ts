@@ -2,7 +2,7 @@
  * The speaker's ear: one TCP port, IPv4 and IPv6, whose connections go to whoever waits for that remote address.
  * A connection from anybody else is closed at once.
  */
-import { type Server, type Socket, createServer } from 'node:net';
+import { type BoundSocket, type Server, type Socket, createServer } from 'node:net';
 import type { Clock } from '../../clock/clock.ts';
 import { Address } from '../../net/addr/index.ts';
 import { LogLimit } from './log-limit.ts';
@@ -15,6 +15,8 @@ export interface ListenerOptions {
   readonly port: number;
   /** Default: every address of both versions. */
   readonly addresses?: readonly string[];
+  /** Makes the listening socket, where it needs something first: a namespace, an option. */
+  readonly bind?: (address: string, port: number) => BoundSocket;
   readonly log?: (level: 'info' | 'warn', text: string) => void;
 }
 
@@ -77,10 +79,13 @@ export class Listener {
     const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host: address, port: this.#port, ipv6Only: address.includes(':') }, () => {
+      const listening = (): void => {
         server.off('error', reject);
         resolve();
-      });
+      };
+      const { bind } = this.#options;
+      if (bind !== undefined) server.listen(bind(address, this.#port), listening);
+      else server.listen({ host: address, port: this.#port, ipv6Only: address.includes(':') }, listening);
     });
     // Out of file descriptors, say: the connection is lost, the listener is not.
     server.on('error', (error) => this.#log(`accept: ${error.message}`));

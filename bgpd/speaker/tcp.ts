@@ -12,23 +12,28 @@ import type {
 /** How long a peer may take to read our last words before the connection is torn down. */
 const LINGER: Millis = 3_000;
 
+/** Begins to connect. Given in place of the plain way where a socket needs something first: a namespace, an option. */
+export type Dial = (target: Target) => Socket;
+
 export class TcpTransport implements Transport {
   readonly #clock: Clock;
+  readonly #dial: Dial;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, dial: Dial = plainDial) {
     this.#clock = clock;
+    this.#dial = dial;
   }
 
-  connect({ address, port, localAddress }: Target, handler: ConnectionHandler): TransportConnection {
-    const socket = connect({
-      host: address,
-      port,
-      ...(localAddress === undefined ? {} : { localAddress }),
-    });
+  connect(target: Target, handler: ConnectionHandler): TransportConnection {
+    const socket = this.#dial(target);
     const connection = new TcpConnection(socket, handler, this.#clock);
     socket.once('connect', () => connection.connected());
     return connection;
   }
+}
+
+function plainDial({ address, port, localAddress }: Target): Socket {
+  return connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
 }
 
 class TcpConnection implements TransportConnection {

@@ -1,0 +1,27 @@
+/** Waiting for other people's daemons: asks until the answer is right, and then says what the last one was. */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T> | T,
+  right: (answer: T) => boolean,
+  withinMs = 20_000,
+): Promise<T> {
+  const until = performance.now() + withinMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const answer = await ask();
+      if (right(answer)) return answer;
+      last = answer;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > until)
+      throw new Error(`${what}: not within ${withinMs} ms; last answer: ${show(last)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function show(answer: unknown): string {
+  if (answer instanceof Error) return answer.message;
+  return typeof answer === 'string' ? answer : (JSON.stringify(answer) ?? 'undefined');
+}

@@ -1,0 +1,105 @@
+/**
+ * Network namespaces joined by veth pairs, for tests with real routers. Names carry the pid, so that runs do not
+ * meet; `close` removes all of it, and ends only processes that were started through it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createNamespace, deleteNamespace, namespacePath } from '../../../net/kernel/netns.ts';
+import { run } from '../../../net/kernel/process.ts';
+
+/** One end of a link: where it is and what it is called there. */
+export interface LinkEnd {
+  readonly node: string;
+  readonly interface: string;
+  /** With their lengths, `10.0.0.1/30`. */
+  readonly addresses: readonly string[];
+}
+
+let count = 0;
+
+export class Lab {
+  /** A folder for configurations and sockets; anyone may look in, as FRR's daemons do not run as root. */
+  readonly folder: string;
+  readonly #prefix: string;
+  readonly #nodes = new Set<string>();
+  readonly #children = new Set<ChildProcess>();
+
+  constructor() {
+    this.#prefix = `poplin-${process.pid}-${++count}-`;
+    this.folder = mkdtempSync(join(tmpdir(), this.#prefix));
+    chmodSync(this.folder, 0o755);
+  }
+
+  /** Makes the node's namespace, with loopback up. */
+  async node(name: string): Promise<void> {
+    createNamespace(this.#prefix + name);
+    this.#nodes.add(name);
+    await this.run(name, 'ip', ['link', 'set', 'lo', 'up']);
+    for (const [key, value] of [
+      ['net.ipv4.ip_forward', '1'],
+      ['net.ipv6.conf.all.forwarding', '1'],
+      // Duplicate address detection would keep every address unusable for a second.
+      ['net.ipv6.conf.all.accept_dad', '0'],
+      ['net.ipv6.conf.default.accept_dad', '0'],
+    ] as const) {
+      await this.run(name, 'sysctl', ['-qw', `${key}=${value}`]);
+    }
+  }
+
+  /** Path of the node's namespace. */
+  netns(node: string): string {
+    return namespacePath(this.#prefix + node);
+  }
+
+  async link(a: LinkEnd, b: LinkEnd): Promise<void> {
+    const peer = ['peer', 'name', b.interface, 'netns', this.#prefix + b.node];
+    await this.run(a.node, 'ip', ['link', 'add', a.interface, 'type', 'veth', ...peer]);
+    for (const end of [a, b]) {
+      await this.run(end.node, 'ip', ['link', 'set', end.interface, 'up']);
+      for (const address of end.addresses) {
+        const flags = address.includes(':') ? ['nodad'] : [];
+        await this.run(end.node, 'ip', ['addr', 'add', address, 'dev', end.interface, ...flags]);
+      }
+    }
+  }
+
+  /** Runs a program in the node to its end. @returns what it wrote */
+  async run(node: string, file: string, args: readonly string[]): Promise<string> {
+    return (await run(file, args, { netns: this.netns(node) })).stdout;
+  }
+
+  /** Starts a program in the node; `close` ends it, unless {@link kill} did. */
+  start(
+    node: string,
+    file: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = process.env,
+  ): ChildProcess {
+    const child = spawn('nsenter', [`--net=${this.netns(node)}`, file, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env,
+    });
+    // Pipes left unread would fill and stop the daemon.
+    child.stdout.resume();
+    child.stderr.resume();
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
+    return child;
+  }
+
+  async kill(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#children].map((child) => this.kill(child)));
+    for (const name of this.#nodes) deleteNamespace(this.#prefix + name);
+    this.#nodes.clear();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
