@@ -1,0 +1,178 @@
+/** The law of IPAM, on any interleaving of any writers, any of whom may die between any two steps. */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { IPPool } from '../api/index.ts';
+import { SimulatedClock } from '../clock/simulated.ts';
+import { Address, Prefix } from '../net/addr/index.ts';
+import { ExaminedStore, Ledger, MortalStore } from './interleaving.ts';
+import { Ipam } from './ipam.ts';
+
+const HOSTS = ['a', 'b', 'c'] as const;
+const HANDLES = ['h0', 'h1', 'h2', 'h3'] as const;
+
+type Step =
+  | { readonly do: 'assign'; readonly handle: string; readonly v4: number; readonly v6: number }
+  | { readonly do: 'assign one'; readonly handle: string; readonly offset: number }
+  | { readonly do: 'release handle'; readonly handle: string }
+  | { readonly do: 'release host' }
+  | { readonly do: 'release block'; readonly keepIfUsed: boolean }
+  | { readonly do: 'wait' };
+
+interface Writer {
+  readonly host: string;
+  readonly steps: readonly Step[];
+  /** Store steps it lives; undefined for one that does not die. */
+  readonly dies: number | undefined;
+}
+
+const handle = fc.constantFrom(...HANDLES);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('assign' as const),
+      handle,
+      v4: fc.integer({ min: 0, max: 2 }),
+      v6: fc.integer({ min: 0, max: 1 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('assign one' as const), handle, offset: fc.nat(15) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('release handle' as const), handle }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('release host' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('release block' as const), keepIfUsed: fc.boolean() }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
+);
+const writer: fc.Arbitrary<Writer> = fc.record({
+  host: fc.constantFrom(...HOSTS),
+  steps: fc.array(step, { minLength: 1, maxLength: 4 }),
+  dies: fc.option(fc.nat(80), { nil: undefined }),
+});
+
+/** So small that hosts run out of blocks and borrow: four blocks of four addresses, and of IPv6 two of two. */
+function pool(name: string, cidr: string, blockSize: number): IPPool {
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPPool',
+    metadata: { name },
+    spec: {
+      cidr,
+      blockSize,
+      vxlanMode: 'Never',
+      ipipMode: 'Never',
+      nodeSelector: 'all()',
+      allowedUses: ['Workload'],
+      assignmentMode: 'Automatic',
+    },
+  };
+}
+
+async function world(strict: boolean): Promise<ExaminedStore> {
+  const store = new ExaminedStore();
+  for (const value of [pool('v4', '10.0.0.0/28', 30), pool('v6', 'fd00::/126', 127)]) {
+    await store.commit([
+      { type: 'put', key: { kind: 'IPPool', scope: '', name: value.metadata.name }, value, expect: 'any' },
+    ]);
+  }
+  const config = { auto_allocate_blocks: true, strict_affinity: strict };
+  await store.commit([
+    { type: 'put', key: { kind: 'IPAMConfig', scope: '', name: 'default' }, value: config, expect: 'any' },
+  ]);
+  return store;
+}
+
+async function act(
+  ipam: Ipam,
+  { host }: Writer,
+  step: Step,
+  ledger: Ledger,
+  clock: SimulatedClock,
+): Promise<void> {
+  switch (step.do) {
+    case 'assign':
+      return ledger.assigning(step.handle, async () => {
+        const given = await ipam.autoAssign({
+          host,
+          handle: step.handle,
+          attributes: { node: host },
+          v4: step.v4,
+          v6: step.v6,
+        });
+        return given.ok ? [...given.value.v4, ...given.value.v6] : [];
+      });
+    case 'assign one':
+      return ledger.assigning(step.handle, async () => {
+        const address = Address.v4(0x0a000000 + step.offset);
+        const given = await ipam.assign({ address, host, handle: step.handle });
+        return given.ok ? [given.value] : [];
+      });
+    case 'release handle':
+      return ledger.releasing(step.handle, async () => ipam.releaseByHandle(step.handle));
+    case 'release host':
+      return ipam.releaseHost(host);
+    case 'release block':
+      await ipam.releaseAffinity(host, Prefix.parse('10.0.0.0/30')!, step);
+      return;
+    case 'wait':
+      clock.advance(61_000);
+  }
+}
+
+/** Frees everything as the owners would, and says what is still there. */
+async function leftovers(store: ExaminedStore): Promise<string[]> {
+  const ipam = new Ipam(store, new SimulatedClock(), () => 0);
+  for (const handle of HANDLES) await ipam.releaseByHandle(handle);
+  for (const host of HOSTS) await ipam.releaseHost(host);
+  const kinds = await Promise.all(
+    ['IPAMBlock', 'IPAMHandle', 'BlockAffinity'].map(async (kind) => store.list({ kind })),
+  );
+  return kinds.flatMap(({ entries }) =>
+    entries.map(
+      ({ key, value }) =>
+        `${key.kind} ${key.name}: ${JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v))}`,
+    ),
+  );
+}
+
+async function run(writers: readonly Writer[], scheduler: fc.Scheduler, strict: boolean): Promise<string[]> {
+  const store = await world(strict);
+  const ledger = new Ledger();
+  const clock = new SimulatedClock();
+  const lives = writers.map(async (writer, i) => {
+    const died = Promise.withResolvers<void>();
+    const turn = async (label: string): Promise<void> => {
+      await scheduler.schedule(Promise.resolve(), `${i}: ${label}`);
+    };
+    const mortal = new MortalStore(store, turn, writer.dies ?? Number.POSITIVE_INFINITY, () =>
+      died.resolve(),
+    );
+    const ipam = new Ipam(mortal, clock, () => 0.5);
+    const live = async (): Promise<void> => {
+      for (const step of writer.steps) await act(ipam, writer, step, ledger, clock);
+    };
+    await Promise.race([live(), died.promise]);
+  });
+  await scheduler.waitFor(Promise.all(lives));
+  ledger.check(await store.blocks());
+  return [...store.broken, ...ledger.broken, ...(await leftovers(store)).map((left) => `left over: ${left}`)];
+}
+
+describe('the law of IPAM', () => {
+  for (const strict of [false, true]) {
+    it(`holds for any writers in any order, dying anywhere (${strict ? 'strict affinity' : 'borrowing'})`, async function () {
+      this.timeout(120_000);
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(writer, { minLength: 2, maxLength: 4 }),
+          fc.scheduler(),
+          async (writers, scheduler) => {
+            expect(await run(writers, scheduler, strict)).to.deep.equal([]);
+          },
+        ),
+        { numRuns: Number(process.env['POPLIN_IPAM_RUNS'] ?? 250) },
+      );
+    });
+  }
+});
