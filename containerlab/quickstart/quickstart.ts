@@ -59,7 +59,7 @@ async function prove(
     narrator.say(`${drawWrong(first)}\n`);
     return first;
   }
-  await drill(lab, blocks, narrator, interrupt);
+  await drill(lab, blocks, expectation, narrator, interrupt);
   const second = await proveTraffic(lab, expectation, narrator, interrupt);
   if (wrongCells(second).length > 0)
     narrator.say(`\n${drawMatrix(second, narrator.paint)}\n${drawWrong(second)}\n`);

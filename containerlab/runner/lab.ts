@@ -41,7 +41,8 @@ export function runningLab(topology: Topology, state: LabState): RunningLab {
 /** Which lab a command means: the one it names, else the one that runs. */
 export function chooseLab(name: string | undefined): Result<string> {
   const labs = knownLabs();
-  const chosen = name ?? contextLab() ?? (labs.length === 1 ? labs[0] : undefined);
+  const running = labs.find((lab) => lab === contextLab()) ?? (labs.length === 1 ? labs[0] : undefined);
+  const chosen = name ?? running;
   if (chosen !== undefined && labs.includes(chosen)) return ok(chosen);
   if (chosen === undefined && labs.length > 1)
     return fail({

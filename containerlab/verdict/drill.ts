@@ -1,5 +1,6 @@
 /** Stops a rack's router and starts it again, and watches its routes leave and return. */
 import { PoplinError } from '../../api/problem.ts';
+import type { Expectation } from '../expectation.ts';
 import type { Interrupt } from '../runner/interrupt.ts';
 import type { RunningLab } from '../runner/lab.ts';
 import { stopNode } from '../runner/node.ts';
@@ -8,6 +9,7 @@ import { until } from '../runner/until.ts';
 import type { Narrator } from '../terminal/steps.ts';
 import type { LabNode } from '../topology/topology.ts';
 import { kernelRoutes, routers, routesOf } from './ask.ts';
+import { measureMatrix } from './matrix.ts';
 import { type Block, nextNodeTowards } from './routes.ts';
 import { awaitRoutes } from './verdict.ts';
 
@@ -29,6 +31,7 @@ function nodesBelow(lab: RunningLab, router: string): string[] {
 export async function drill(
   lab: RunningLab,
   blocks: readonly Block[],
+  expectation: Expectation,
   narrator: Narrator,
   interrupt: Interrupt,
 ): Promise<void> {
@@ -50,7 +53,8 @@ export async function drill(
     );
     if (gone === undefined) throw new PoplinError([stayed(router.name)]);
     const took = ((performance.now() - began) / 1000).toFixed(1);
-    return `${router.name} stopped: its routes left ${below.join(', ')} and the other routers after ${took} s`;
+    const traffic = await trafficWithout(lab, router.name, below, expectation);
+    return `${router.name} stopped: its routes left ${below.join(', ')} and the other routers after ${took} s\n${traffic}`;
   });
   await narrator.step('Recovery', `${router.name} is started again`, async () => {
     const began = performance.now();
@@ -82,6 +86,24 @@ async function hasLeft(lab: RunningLab, router: string, below: readonly string[]
       }),
   );
   return [...nodes, ...others].every(Boolean);
+}
+
+/** Nothing may pass across the stopped router; how much still does on either side of it is told. */
+async function trafficWithout(
+  lab: RunningLab,
+  router: string,
+  below: readonly string[],
+  expectation: Expectation,
+): Promise<string> {
+  const nodeOf = new Map(expectation.workloads.map(({ name, node }) => [name, node]));
+  const isBelow = (workload: string): boolean => below.includes(nodeOf.get(workload) ?? '');
+  const { cells } = await measureMatrix(lab, expectation);
+  const wanted = cells.filter(({ want }) => want);
+  const across = wanted.filter(({ from, to }) => isBelow(from) !== isBelow(to));
+  if (across.some(({ got }) => got)) throw new PoplinError([stayed(router)]);
+  const beside = wanted.filter((cell) => !across.includes(cell));
+  const kept = beside.filter(({ got }) => got).length;
+  return `the ${across.length} allowed connections across it fail; ${kept} of ${beside.length} that do not need it work`;
 }
 
 function stayed(router: string) {
