@@ -89,7 +89,11 @@ export class Calculator {
       const name = [key.kind, key.scope, key.name].filter((part) => part !== '').join('/');
       const problems = this.#take(key, value, name);
       if (problems.length === 0) this.#problems.delete(name);
-      else this.#problems.set(name, problems.map((problem) => ({ resource: name, ...problem })));
+      else
+        this.#problems.set(
+          name,
+          problems.map((problem) => ({ resource: name, ...problem })),
+        );
     }
   }
 
@@ -124,7 +128,12 @@ export class Calculator {
     switch (key.kind) {
       case 'NetworkPolicy':
       case 'GlobalNetworkPolicy':
-        return this.#takePolicy({ kind: key.kind, namespace: key.scope, name: key.name }, resource, value, problems);
+        return this.#takePolicy(
+          { kind: key.kind, namespace: key.scope, name: key.name },
+          resource,
+          value,
+          problems,
+        );
       case 'Profile':
         return this.#takeProfile(key.name, as('Profile', resource), value !== undefined, problems);
       case 'Tier':
@@ -218,7 +227,11 @@ export class Calculator {
     return [...(ingress.ok ? [] : ingress.problems), ...(egress.ok ? [] : egress.problems)];
   }
 
-  #takeTier(name: string, tier: ResourceOf<'Tier'> | undefined, problems: readonly Problem[]): readonly Problem[] {
+  #takeTier(
+    name: string,
+    tier: ResourceOf<'Tier'> | undefined,
+    problems: readonly Problem[],
+  ): readonly Problem[] {
     const settings =
       tier === undefined
         ? undefined
@@ -292,7 +305,9 @@ export class Calculator {
     const changes = new Map<string, ActiveProfile | undefined>();
     for (const name of this.#dirtyProfiles) {
       const before = this.#activeProfiles.get(name);
-      const after = this.#locals.usesProfile(name) ? (this.#profiles.get(name) ?? implicitProfile(name)) : undefined;
+      const after = this.#locals.usesProfile(name)
+        ? (this.#profiles.get(name) ?? implicitProfile(name))
+        : undefined;
       if (before === after) continue;
       this.#hold(after?.sets, before?.sets);
       if (after === undefined) this.#activeProfiles.delete(name);

@@ -114,7 +114,9 @@ function compileSide(
   const notNamed = notPorts.value.names.map(withPort);
   // A set of named ports holds only ports of the selected endpoints: the selector need not be asked again.
   const selected =
-    selects === undefined || (named.length > 0 && ports.value.ranges.length === 0) ? [] : [selectorSet(selects)];
+    selects === undefined || (named.length > 0 && ports.value.ranges.length === 0)
+      ? []
+      : [selectorSet(selects)];
   const excluded = excludes === undefined ? [] : [selectorSet(excludes)];
   return ok({
     match: {
@@ -213,5 +215,11 @@ function unsupported(field: string, what: string): Problem {
 }
 
 function unreadable(field: string, value: unknown, what: string): Problem {
-  return { code: 'FIELD_INVALID', field, value, what: `${JSON.stringify(value)} is not ${what}`, remedy: `write ${what}` };
+  return {
+    code: 'FIELD_INVALID',
+    field,
+    value,
+    what: `${JSON.stringify(value)} is not ${what}`,
+    remedy: `write ${what}`,
+  };
 }

@@ -1,5 +1,11 @@
 /** Endpoints and network sets as calc keeps them: labels, what they inherit from, what they bring into sets. */
-import type { GlobalNetworkSet, HostEndpoint, Labels, NetworkSet, WorkloadEndpoint } from '../../api/index.ts';
+import type {
+  GlobalNetworkSet,
+  HostEndpoint,
+  Labels,
+  NetworkSet,
+  WorkloadEndpoint,
+} from '../../api/index.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import {
   NAMESPACE_LABEL,
@@ -50,7 +56,10 @@ export function selectableHost({ metadata, spec }: HostEndpoint): Selectable {
 export function selectableSet({ metadata, spec }: NetworkSet | GlobalNetworkSet): Selectable {
   const { namespace } = metadata;
   return {
-    labels: { ...ownLabels(metadata.labels), ...(namespace === undefined ? {} : { [NAMESPACE_LABEL]: namespace }) },
+    labels: {
+      ...ownLabels(metadata.labels),
+      ...(namespace === undefined ? {} : { [NAMESPACE_LABEL]: namespace }),
+    },
     parents: namespace === undefined ? [] : [`kns.${namespace}`],
     contribution: { nets: prefixes(spec.nets ?? []), ports: [] },
   };
@@ -58,7 +67,8 @@ export function selectableSet({ metadata, spec }: NetworkSet | GlobalNetworkSet)
 
 /** Without those that only a namespace or a service account may lend. */
 function ownLabels(labels: Labels = {}): Labels {
-  const lent = (name: string): boolean => name.startsWith(NAMESPACE_PREFIX) || name.startsWith(SERVICE_ACCOUNT_PREFIX);
+  const lent = (name: string): boolean =>
+    name.startsWith(NAMESPACE_PREFIX) || name.startsWith(SERVICE_ACCOUNT_PREFIX);
   return Object.fromEntries(Object.entries(labels).filter(([name]) => !lent(name)));
 }
 

@@ -147,7 +147,9 @@ export class LabelIndex<Item> {
   }
 
   #inherit(own: Labels, parents: readonly string[]): Labels {
-    const layers = parents.map((parent) => this.#parentLabels.get(parent)).filter((layer) => layer !== undefined);
+    const layers = parents
+      .map((parent) => this.#parentLabels.get(parent))
+      .filter((layer) => layer !== undefined);
     return layers.length === 0 ? own : Object.assign({}, ...layers.reverse(), own);
   }
 

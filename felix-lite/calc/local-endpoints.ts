@@ -50,7 +50,9 @@ export class LocalEndpoints {
     for (const key of this.#workloads.keys()) this.#dirty.add(key);
   }
 
-  take(policiesOf: (key: EndpointKey) => Iterable<Policy>): ReadonlyMap<EndpointKey, LocalEndpoint | undefined> {
+  take(
+    policiesOf: (key: EndpointKey) => Iterable<Policy>,
+  ): ReadonlyMap<EndpointKey, LocalEndpoint | undefined> {
     const changes = new Map<EndpointKey, LocalEndpoint | undefined>();
     for (const key of this.#dirty) {
       const before = this.#told.get(key);

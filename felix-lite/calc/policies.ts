@@ -32,7 +32,10 @@ export function readPolicy(resource: PolicyResource): ReadPolicy {
   const { kind, spec } = resource;
   const namespace = kind === 'NetworkPolicy' ? (resource.metadata.namespace ?? '') : undefined;
   // Both apply to host endpoints alone: neither table that they live in sees a workload's policy.
-  if (resource.kind === 'GlobalNetworkPolicy' && (resource.spec.doNotTrack === true || resource.spec.preDNAT === true)) {
+  if (
+    resource.kind === 'GlobalNetworkPolicy' &&
+    (resource.spec.doNotTrack === true || resource.spec.preDNAT === true)
+  ) {
     return { policy: undefined, problems: [] };
   }
   const selector = policySelector(spec, namespace);
@@ -62,7 +65,8 @@ export function readPolicy(resource: PolicyResource): ReadPolicy {
  */
 export function readBrokenPolicy(id: PolicyId, value: unknown, problems: readonly Problem[]): ReadPolicy {
   const spec = fieldsOf(fieldsOf(value).spec);
-  const text = (name: string): string | undefined => (typeof spec[name] === 'string' ? spec[name] : undefined);
+  const text = (name: string): string | undefined =>
+    typeof spec[name] === 'string' ? spec[name] : undefined;
   const selector = policySelector(
     {
       selector: text('selector'),

@@ -4,7 +4,13 @@
  * Calico's, because the ids of address sets are hashes of its text.
  */
 import { type Problem, type Result, fail, ok } from '../../api/problem.ts';
-import { Selector, type SelectorNode, compareText, mapLabels, parseSelector } from '../../api/selector/index.ts';
+import {
+  Selector,
+  type SelectorNode,
+  compareText,
+  mapLabels,
+  parseSelector,
+} from '../../api/selector/index.ts';
 
 export const NAMESPACE_LABEL = 'projectcalico.org/namespace';
 export const SERVICE_ACCOUNT_LABEL = 'projectcalico.org/serviceaccount';
@@ -54,19 +60,25 @@ export interface PeerSelectors {
 }
 
 /** @param field  of the side, e.g. `spec.ingress[0].source`, for problems */
-export function peerSelectors(peer: Peer, namespace: string | undefined, field: string): Result<PeerSelectors> {
+export function peerSelectors(
+  peer: Peer,
+  namespace: string | undefined,
+  field: string,
+): Result<PeerSelectors> {
   const parts = new Parts();
   const own = parts.parse(peer.selector, `${field}.selector`);
   const not = parts.parse(peer.notSelector, `${field}.notSelector`);
   const given = parts.parse(peer.namespaceSelector, `${field}.namespaceSelector`);
   const accounts = accountsTerm(peer.serviceAccounts, parts, `${field}.serviceAccounts`);
   const asked = own ?? not ?? given ?? accounts;
-  const home = namespace === undefined || asked === undefined ? undefined : equals(NAMESPACE_LABEL, namespace);
+  const home =
+    namespace === undefined || asked === undefined ? undefined : equals(NAMESPACE_LABEL, namespace);
   const who = accounts === undefined ? own : own === undefined ? accounts : and(accounts, own);
   const where = given === undefined ? home : namespaceTerm(given);
   const selects = where === undefined ? who : who === undefined ? where : and(where, who);
   // Known endpoints less some known endpoints is one smaller set; "anyone but" is not a set of endpoints.
-  const combined = selects === undefined || not === undefined ? selects : and(selects, { op: 'not', operand: not });
+  const combined =
+    selects === undefined || not === undefined ? selects : and(selects, { op: 'not', operand: not });
   return parts.result({
     selects: combined === undefined ? undefined : new Selector(combined),
     excludes: selects === undefined && not !== undefined ? new Selector(not) : undefined,

@@ -76,7 +76,14 @@ export class SetMembers {
       return;
     }
     const { id, selector } = definition;
-    const set: ActiveSet = { definition, users: 1, counts: new Map(), fresh: true, added: new Set(), removed: new Set() };
+    const set: ActiveSet = {
+      definition,
+      users: 1,
+      counts: new Map(),
+      fresh: true,
+      added: new Set(),
+      removed: new Set(),
+    };
     this.#sets.set(id, set);
     this.#changed.add(id);
     const siblings = this.#bySelector.get(selector.id);

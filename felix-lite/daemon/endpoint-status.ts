@@ -22,7 +22,9 @@ export class EndpointStatusFiles {
   /** @param endpoints  all that are up, by `namespace/name` */
   reconcile(endpoints: ReadonlyMap<string, EndpointStatus>): void {
     mkdirSync(this.#folder, { recursive: true });
-    const wanted = new Map([...endpoints].map(([key, status]) => [encodeURIComponent(key), `${JSON.stringify(status)}\n`]));
+    const wanted = new Map(
+      [...endpoints].map(([key, status]) => [encodeURIComponent(key), `${JSON.stringify(status)}\n`]),
+    );
     for (const name of readdirSync(this.#folder)) {
       if (!wanted.has(name)) rmSync(join(this.#folder, name), { force: true });
     }

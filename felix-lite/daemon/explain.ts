@@ -13,12 +13,15 @@ export interface Explanation {
 }
 
 const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132, icmp: 1, icmpv6: 58 };
-const USAGE = 'ask for /explain?source=ADDRESS&destination=ADDRESS[&protocol=tcp][&port=80][&source-port=N][&type=8][&code=0]';
+const USAGE =
+  'ask for /explain?source=ADDRESS&destination=ADDRESS[&protocol=tcp][&port=80][&source-port=N][&type=8][&code=0]';
 
 export function explain(values: readonly unknown[], query: URLSearchParams): Result<Explanation> {
   const packet = readPacket(query);
   if (!packet.ok) return packet;
-  const world = new World(values.map((value) => validate(value)).flatMap((read): Resource[] => (read.ok ? [read.value] : [])));
+  const world = new World(
+    values.map((value) => validate(value)).flatMap((read): Resource[] => (read.ok ? [read.value] : [])),
+  );
   const say = (direction: 'egress' | 'ingress'): Explanation['egress'] => {
     const address = direction === 'egress' ? packet.value.source : packet.value.destination;
     const workload = world.workloads.find((each) => owns(world.workload(each), address));
@@ -52,10 +55,17 @@ function readPacket(query: URLSearchParams): Result<Packet> {
     icmpCode: number('code'),
   };
   const given = Object.entries(optional).filter(([, value]) => value !== undefined);
-  if (given.some(([, value]) => !Number.isInteger(value))) return fail(refused('port, source-port, type or code', given));
+  if (given.some(([, value]) => !Number.isInteger(value)))
+    return fail(refused('port, source-port, type or code', given));
   return ok({ source, destination, protocol, ...Object.fromEntries(given) });
 }
 
 function refused(field: string, value: unknown): Problem {
-  return { code: 'QUERY_INVALID', field, value, what: `${JSON.stringify(value)} is no ${field} of a packet`, remedy: USAGE };
+  return {
+    code: 'QUERY_INVALID',
+    field,
+    value,
+    what: `${JSON.stringify(value)} is no ${field} of a packet`,
+    remedy: USAGE,
+  };
 }

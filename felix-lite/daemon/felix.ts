@@ -73,7 +73,10 @@ export class Felix {
       {
         clock: options.clock,
         onError: (error, retryInMs) =>
-          options.log.warn({ error: String(error), retryInMs }, 'the datastore is out of reach; policy stays as it is'),
+          options.log.warn(
+            { error: String(error), retryInMs },
+            'the datastore is out of reach; policy stays as it is',
+          ),
       },
     );
   }
@@ -99,7 +102,10 @@ export class Felix {
       ready: this.#ready,
       revision: this.#mirror.revision,
       appliedRevision: this.#appliedRevision,
-      endpoints: [...(this.#pipeline?.endpoints ?? [])].map(([endpoint, name]) => ({ endpoint, interface: name })),
+      endpoints: [...(this.#pipeline?.endpoints ?? [])].map(([endpoint, name]) => ({
+        endpoint,
+        interface: name,
+      })),
       passes: this.#passes,
       lastPass: this.#lastPass,
       lastError: this.#lastError,
@@ -143,7 +149,10 @@ export class Felix {
       } catch (error) {
         this.#ready = false;
         this.#lastError = error instanceof Error ? error.message : String(error);
-        this.#options.log.error({ error: this.#lastError, retryInMs: this.#retryMs }, 'the kernel did not take the policy');
+        this.#options.log.error(
+          { error: this.#lastError, retryInMs: this.#retryMs },
+          'the kernel did not take the policy',
+        );
         this.#later(this.#retryMs, 'try again', 'reread');
         this.#retryMs = Math.min(this.#retryMs * 2, LONGEST_RETRY);
         // Changes that come meanwhile are tried with the retry, or at once if they come later than that.
@@ -177,7 +186,10 @@ export class Felix {
     const millis = Math.round((clock.now() - began) * 10) / 10;
     this.#lastPass = { at: clock.wall().toISOString(), steps, millis };
     if (steps > 0) {
-      log.info({ steps, millis, endpoints: up.size }, reread ? 'repaired the kernel' : 'the kernel holds the policy');
+      log.info(
+        { steps, millis, endpoints: up.size },
+        reread ? 'repaired the kernel' : 'the kernel holds the policy',
+      );
     }
     return leftover;
   }
@@ -186,7 +198,11 @@ export class Felix {
     const up = new Map<string, EndpointStatus>();
     for (const [key, name] of pipeline.endpoints) {
       const slash = key.indexOf('/');
-      const entry = this.#mirror.get({ kind: 'WorkloadEndpoint', scope: key.slice(0, slash), name: key.slice(slash + 1) });
+      const entry = this.#mirror.get({
+        kind: 'WorkloadEndpoint',
+        scope: key.slice(0, slash),
+        name: key.slice(slash + 1),
+      });
       if (entry !== undefined) up.set(key, { status: 'up', interface: name, revision: entry.revision });
     }
     return up;
@@ -196,14 +212,14 @@ export class Felix {
   async #current(): Promise<Pipeline> {
     const { node, netns } = this.#options;
     const settings = readSettings(this.#configuration('default'), this.#configuration(`node.${node}`));
-    const text = JSON.stringify(settings);
+    this.#refreshMs = settings.refreshMs;
+    const text = JSON.stringify({ ...settings, refreshMs: undefined });
     if (this.#pipeline !== undefined && text === this.#settings) return this.#pipeline;
     const pipeline = await Pipeline.create({ node, settings, netns });
     // No await between the read of the mirror and the assignment: changes reach either the one or the other.
     pipeline.update(this.#mirror.entries().map(({ key, value }) => ({ key, value })));
     this.#pipeline = pipeline;
     this.#settings = text;
-    this.#refreshMs = settings.refreshMs;
     return pipeline;
   }
 

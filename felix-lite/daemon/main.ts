@@ -22,7 +22,11 @@ try {
   const store = await openStore(datastore);
   const felix = new Felix({ node, store, runDir, clock: new SystemClock(), log });
   const control = await serveControl(join(runDir, 'felix.sock'), {
-    'GET /status': () => ({ pid: process.pid, uptimeSeconds: Math.round(process.uptime()), ...felix.status() }),
+    'GET /status': () => ({
+      pid: process.pid,
+      uptimeSeconds: Math.round(process.uptime()),
+      ...felix.status(),
+    }),
     'GET /explain': ({ query }) => {
       const explained = explain(felix.resources(), query);
       return explained.ok ? explained.value : respond(400, { problems: explained.problems });
@@ -37,7 +41,8 @@ try {
   felix.start();
   log.info({ node, datastore, runDir }, 'started');
 } catch (error) {
-  const problems = error instanceof PoplinError ? error.problems.map(formatProblem).join('\n') : String(error);
+  const problems =
+    error instanceof PoplinError ? error.problems.map(formatProblem).join('\n') : String(error);
   log.error({ error: problems }, 'could not start');
   process.exit(1);
 }

@@ -22,7 +22,11 @@ export interface Applied {
   /** Lines of work that the kernel took. */
   readonly steps: number;
   /** Failures of single tables; the other tables are as they should be. */
-  readonly failures: readonly { readonly version: IpVersion; readonly table: TableName; readonly error: unknown }[];
+  readonly failures: readonly {
+    readonly version: IpVersion;
+    readonly table: TableName;
+    readonly error: unknown;
+  }[];
   /** Removals that were put off to keep the pass short. */
   readonly leftover: number;
 }

@@ -23,7 +23,12 @@ const NAMESPACES = ['prod', 'test'] as const;
 const API_VERSION = 'projectcalico.org/v3';
 const marks = allocateMarks();
 if (marks === undefined) throw new Error('the default mask has bits enough');
-const OPTIONS = { marks, interfacePrefix: 'cali', endpointToHost: 'Drop', logPrefix: 'calico-packet' } as const;
+const OPTIONS = {
+  marks,
+  interfacePrefix: 'cali',
+  endpointToHost: 'Drop',
+  logPrefix: 'calico-packet',
+} as const;
 
 const selector = fc.constantFrom(
   'all()',
@@ -40,11 +45,21 @@ const selector = fc.constantFrom(
 );
 const namespaceSelector = fc.constantFrom('all()', "team == 'red'", "team != 'red'", 'has(team)', 'global()');
 const port = fc.constantFrom<number | string>(80, 443, '8000:8010', 'http', 'dns', 22, '1:79');
-const nets4 = fc.constantFrom('10.0.0.0/29', '10.0.0.2/32', '10.0.0.4/30', '0.0.0.0/0', '192.0.2.0/24', '10.0.0.0/28');
+const nets4 = fc.constantFrom(
+  '10.0.0.0/29',
+  '10.0.0.2/32',
+  '10.0.0.4/30',
+  '0.0.0.0/0',
+  '192.0.2.0/24',
+  '10.0.0.0/28',
+);
 const nets6 = fc.constantFrom('fd00::/125', 'fd00::2/128', '::/0', '2001:db8::/32', 'fd00::4/126');
 
 function optional<T>(name: string, value: fc.Arbitrary<T>, weight = 3): fc.Arbitrary<object> {
-  return fc.oneof({ weight, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: value.map((each) => ({ [name]: each })) });
+  return fc.oneof(
+    { weight, arbitrary: fc.constant({}) },
+    { weight: 1, arbitrary: value.map((each) => ({ [name]: each })) },
+  );
 }
 
 function merged(...parts: fc.Arbitrary<object>[]): fc.Arbitrary<object> {
@@ -61,8 +76,18 @@ function side(version: IpVersion, ports: boolean): fc.Arbitrary<object> {
     optional('selector', selector),
     optional('notSelector', selector, 6),
     optional('namespaceSelector', namespaceSelector, 5),
-    optional('serviceAccounts', fc.constantFrom({ names: ['robot'] }, { selector: "trusted == 'yes'" }, { names: ['robot', 'x'], selector: 'all()' }), 8),
-    ...(ports ? [optional('ports', fc.oneof(many, many, lots)), optional('notPorts', fc.oneof(many, lots), 5)] : []),
+    optional(
+      'serviceAccounts',
+      fc.constantFrom(
+        { names: ['robot'] },
+        { selector: "trusted == 'yes'" },
+        { names: ['robot', 'x'], selector: 'all()' },
+      ),
+      8,
+    ),
+    ...(ports
+      ? [optional('ports', fc.oneof(many, many, lots)), optional('notPorts', fc.oneof(many, lots), 5)]
+      : []),
   );
 }
 
@@ -108,7 +133,10 @@ const workload = (index: number): fc.Arbitrary<object> =>
   fc
     .record({
       namespace: fc.constantFrom(...NAMESPACES),
-      labels: merged(optional('role', fc.constantFrom('web', 'db'), 1), optional('zone', fc.constantFrom('a', 'b'), 1)),
+      labels: merged(
+        optional('role', fc.constantFrom('web', 'db'), 1),
+        optional('zone', fc.constantFrom('a', 'b'), 1),
+      ),
       local: fc.boolean(),
       account: fc.constantFrom(undefined, 'robot'),
       port: fc.constantFrom(80, 8005),
@@ -125,7 +153,11 @@ const workload = (index: number): fc.Arbitrary<object> =>
           endpoint: 'eth0',
           interfaceName: `cali${index}0abc`,
           ipNetworks: [`10.0.0.${index}/32`, `fd00::${index}/128`],
-          profiles: [`kns.${namespace}`, ...(account === undefined ? [] : [`ksa.${namespace}.${account}`]), ...extra],
+          profiles: [
+            `kns.${namespace}`,
+            ...(account === undefined ? [] : [`ksa.${namespace}.${account}`]),
+            ...extra,
+          ],
           ...(account === undefined ? {} : { serviceAccountName: account }),
           ports: [
             { name: 'http', protocol: 'TCP', port: httpPort },
@@ -140,8 +172,19 @@ const cluster: fc.Arbitrary<readonly object[]> = fc
     workloads: fc.tuple(...[0, 1, 2, 3].map(workload)),
     policies: fc.array(
       fc.oneof(
-        fc.record({ kind: fc.constant('GlobalNetworkPolicy'), spec: merged(policySpec, optional('namespaceSelector', fc.constantFrom('all()', "team == 'red'"), 4)), namespace: fc.constant(undefined) }),
-        fc.record({ kind: fc.constant('NetworkPolicy'), spec: policySpec, namespace: fc.constantFrom(...NAMESPACES) }),
+        fc.record({
+          kind: fc.constant('GlobalNetworkPolicy'),
+          spec: merged(
+            policySpec,
+            optional('namespaceSelector', fc.constantFrom('all()', "team == 'red'"), 4),
+          ),
+          namespace: fc.constant(undefined),
+        }),
+        fc.record({
+          kind: fc.constant('NetworkPolicy'),
+          spec: policySpec,
+          namespace: fc.constantFrom(...NAMESPACES),
+        }),
       ),
       { maxLength: 5 },
     ),
@@ -156,12 +199,31 @@ const cluster: fc.Arbitrary<readonly object[]> = fc
       resource(kind, { name: `p${index}`, ...(namespace === undefined ? {} : { namespace }) }, spec),
     ),
     resource('Tier', { name: 'platform' }, { order: 100, ...tier }),
-    resource('Profile', { name: 'kns.prod' }, { labelsToApply: { 'pcns.team': 'red' }, ...(open ? { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] } : {}) }),
-    resource('Profile', { name: 'kns.test' }, { labelsToApply: { 'pcns.team': 'blue', zone: 'a' }, ingress: profileRules, egress: profileRules }),
+    resource(
+      'Profile',
+      { name: 'kns.prod' },
+      {
+        labelsToApply: { 'pcns.team': 'red' },
+        ...(open ? { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] } : {}),
+      },
+    ),
+    resource(
+      'Profile',
+      { name: 'kns.test' },
+      { labelsToApply: { 'pcns.team': 'blue', zone: 'a' }, ingress: profileRules, egress: profileRules },
+    ),
     resource('Profile', { name: 'ksa.prod.robot' }, { labelsToApply: { 'pcsa.trusted': 'yes' } }),
-    resource('Profile', { name: 'vm-open' }, { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] }),
+    resource(
+      'Profile',
+      { name: 'vm-open' },
+      { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] },
+    ),
     resource('GlobalNetworkSet', { name: 'outside', labels: { role: 'web' } }, { nets: set }),
-    resource('NetworkSet', { name: 'inside', namespace: 'prod', labels: { role: 'db', zone: 'b' } }, { nets: ['10.0.0.8/29', '0.0.0.0/0'] }),
+    resource(
+      'NetworkSet',
+      { name: 'inside', namespace: 'prod', labels: { role: 'db', zone: 'b' } },
+      { nets: ['10.0.0.8/29', '0.0.0.0/0'] },
+    ),
   ]);
 
 const packet: fc.Arbitrary<Packet> = fc
@@ -177,7 +239,11 @@ const packet: fc.Arbitrary<Packet> = fc
   })
   .map(({ version, source, destination, protocol, port: destinationPort, sourcePort, other, icmpType }) => {
     const ends = { source: address(version, source), destination: address(version, destination) };
-    const number = new Map([['tcp', 6], ['udp', 17], ['sctp', 132]]).get(protocol);
+    const number = new Map([
+      ['tcp', 6],
+      ['udp', 17],
+      ['sctp', 132],
+    ]).get(protocol);
     if (number !== undefined) return { ...ends, protocol: number, sourcePort, destinationPort };
     if (protocol === 'icmp') return { ...ends, protocol: version === 4 ? 1 : 58, icmpType, icmpCode: 0 };
     return { ...ends, protocol: other };
@@ -185,7 +251,8 @@ const packet: fc.Arbitrary<Packet> = fc
 
 function address(version: IpVersion, index: number): Address {
   const inside = index < 100;
-  const text = version === 4 ? (inside ? `10.0.0.${index}` : '192.0.2.7') : inside ? `fd00::${index}` : '2001:db8::7';
+  const text =
+    version === 4 ? (inside ? `10.0.0.${index}` : '192.0.2.7') : inside ? `fd00::${index}` : '2001:db8::7';
   const parsed = Address.parse(text);
   if (parsed === undefined) throw new Error(text);
   return parsed;
@@ -199,7 +266,10 @@ function valid(value: object): Resource {
 
 function change(each: Resource, gone = false): ResourceChange {
   const { kind, metadata } = each;
-  return { key: { kind, scope: metadata.namespace ?? '', name: metadata.name }, value: gone ? undefined : each };
+  return {
+    key: { kind, scope: metadata.namespace ?? '', name: metadata.name },
+    value: gone ? undefined : each,
+  };
 }
 
 /** What would stand in the kernel. */
@@ -225,18 +295,28 @@ class Kernel {
 
   chains(version: IpVersion): Chains {
     const chains = [...this.tables.chains(version, 'filter').values()];
-    return new Map(chains.map(({ name, rules }) => [name, renderChain(name, rules, version).map(({ text }) => text)]));
+    return new Map(
+      chains.map(({ name, rules }) => [name, renderChain(name, rules, version).map(({ text }) => text)]),
+    );
   }
 
   kernelSets(version: IpVersion): ReadonlyMap<string, ReadonlySet<string>> {
-    const ofVersion = (member: string): boolean => (member.split(',')[0] ?? '').includes(':') === (version === 6);
-    return new Map([...this.sets].map(([id, members]) => [setName(version, id), new Set([...members].filter(ofVersion))]));
+    const ofVersion = (member: string): boolean =>
+      (member.split(',')[0] ?? '').includes(':') === (version === 6);
+    return new Map(
+      [...this.sets].map(([id, members]) => [setName(version, id), new Set([...members].filter(ofVersion))]),
+    );
   }
 
   everything(): object {
     const sorted = [...this.sets].map(([id, members]) => [id, [...members].sort()] as const);
     return {
-      chains: Object.fromEntries([4, 6].map((version) => [version, Object.fromEntries([...this.chains(version === 4 ? 4 : 6)].sort())])),
+      chains: Object.fromEntries(
+        [4, 6].map((version) => [
+          version,
+          Object.fromEntries([...this.chains(version === 4 ? 4 : 6)].sort()),
+        ]),
+      ),
       sets: Object.fromEntries(sorted.sort()),
       counts: this.calculator.counts,
     };
@@ -268,16 +348,19 @@ describe('rules against the evaluator', function () {
             for (const local of locals) {
               for (const direction of ['ingress', 'egress'] as const satisfies readonly Direction[]) {
                 const through = local.spec.interfaceName ?? '';
-                const result = walk(
-                  chains,
-                  sets,
-                  'cali-FORWARD',
-                  { ...each, state: 'NEW', ...(direction === 'egress' ? { inInterface: through, outInterface: 'eth0' } : { inInterface: 'eth0', outInterface: through }) },
-                );
+                const result = walk(chains, sets, 'cali-FORWARD', {
+                  ...each,
+                  state: 'NEW',
+                  ...(direction === 'egress'
+                    ? { inInterface: through, outInterface: 'eth0' }
+                    : { inInterface: 'eth0', outInterface: through }),
+                });
                 const judged = judge(world, local, direction, each);
                 allowed[judged.allowed ? 'yes' : 'no']++;
                 if ((result.verdict === 'ACCEPT') !== judged.allowed) {
-                  throw new Error(`${direction} of ${local.metadata.name}: evaluator ${JSON.stringify(judged, undefined, 1)}\nrules ${JSON.stringify(result, undefined, 1)}\npacket ${JSON.stringify(each)}`);
+                  throw new Error(
+                    `${direction} of ${local.metadata.name}: evaluator ${JSON.stringify(judged, undefined, 1)}\nrules ${JSON.stringify(result, undefined, 1)}\npacket ${JSON.stringify(each)}`,
+                  );
                 }
               }
             }
@@ -292,7 +375,12 @@ describe('rules against the evaluator', function () {
   });
 
   it('come out the same whatever the way that led there', () => {
-    const history = fc.record({ before: cluster, after: cluster, order: fc.array(fc.nat(1000), { minLength: 60, maxLength: 60 }), stops: fc.array(fc.boolean(), { minLength: 60, maxLength: 60 }) });
+    const history = fc.record({
+      before: cluster,
+      after: cluster,
+      order: fc.array(fc.nat(1000), { minLength: 60, maxLength: 60 }),
+      stops: fc.array(fc.boolean(), { minLength: 60, maxLength: 60 }),
+    });
     fc.assert(
       fc.property(history, ({ before, after, order, stops }) => {
         const first = before.map(valid);
@@ -300,8 +388,13 @@ describe('rules against the evaluator', function () {
         const kernel = built(first);
         const name = (each: Resource): string => JSON.stringify(change(each).key);
         const kept = new Set(second.map(name));
-        const changes = [...first.filter((each) => !kept.has(name(each))).map((each) => change(each, true)), ...second.map((each) => change(each))];
-        const shuffled = changes.map((each, index) => ({ each, at: order[index % order.length] ?? 0 })).sort((a, b) => a.at - b.at);
+        const changes = [
+          ...first.filter((each) => !kept.has(name(each))).map((each) => change(each, true)),
+          ...second.map((each) => change(each)),
+        ];
+        const shuffled = changes
+          .map((each, index) => ({ each, at: order[index % order.length] ?? 0 }))
+          .sort((a, b) => a.at - b.at);
         for (const [index, { each }] of shuffled.entries()) {
           kernel.calculator.update([each]);
           if (stops[index % stops.length] === true) kernel.take();

@@ -35,7 +35,12 @@ export interface Judgement {
 type Policy = NetworkPolicy | GlobalNetworkPolicy;
 
 /** What one workload's policy says to a packet that goes to it (ingress) or comes from it (egress). */
-export function judge(world: World, workload: WorkloadEndpoint, direction: Direction, packet: Packet): Judgement {
+export function judge(
+  world: World,
+  workload: WorkloadEndpoint,
+  direction: Direction,
+  packet: Packet,
+): Judgement {
   const steps: Step[] = [];
   const decide = (allowed: boolean, step: Step): Judgement => ({ allowed, steps: [...steps, step] });
   const tunnelled = packet.protocol === 4 || (packet.protocol === 17 && packet.destinationPort === 4789);
@@ -46,8 +51,13 @@ export function judge(world: World, workload: WorkloadEndpoint, direction: Direc
     let passed = false;
     for (const policy of policies) {
       const asked = nameOf(policy);
-      const match = firstMatch(policy.spec[direction] ?? [], direction, policy.metadata.namespace, packet, world, (field) =>
-        steps.push({ asked, field, said: 'Log' }),
+      const match = firstMatch(
+        policy.spec[direction] ?? [],
+        direction,
+        policy.metadata.namespace,
+        packet,
+        world,
+        (field) => steps.push({ asked, field, said: 'Log' }),
       );
       if (match === undefined) {
         steps.push({ asked, said: 'no match' });
@@ -117,7 +127,10 @@ interface TierStep {
 function tiersFor(world: World, workload: WorkloadEndpoint, direction: Direction): readonly TierStep[] {
   const party = world.workload(workload);
   const policies = world.policies.filter((policy) => {
-    if (policy.kind === 'GlobalNetworkPolicy' && (policy.spec.doNotTrack === true || policy.spec.preDNAT === true))
+    if (
+      policy.kind === 'GlobalNetworkPolicy' &&
+      (policy.spec.doNotTrack === true || policy.spec.preDNAT === true)
+    )
       return false;
     return effectiveTypes(policy.spec)[direction] && appliesTo(policy, party);
   });
@@ -159,7 +172,10 @@ function appliesTo(policy: Policy, party: Party): boolean {
   if (selector !== '' && !selects(selector, party.labels, '', true)) return false;
   if (policy.kind === 'GlobalNetworkPolicy') {
     const { namespaceSelector = '' } = policy.spec;
-    if (namespaceSelector !== '' && !selects(namespaceSelector, party.labels, 'pcns.', party.namespace !== undefined))
+    if (
+      namespaceSelector !== '' &&
+      !selects(namespaceSelector, party.labels, 'pcns.', party.namespace !== undefined)
+    )
       return false;
   }
   return (
@@ -173,7 +189,9 @@ function selects(text: string, labels: Party['labels'], prefix: string, all: boo
   if (!parsed.ok) return false;
   if (parsed.value.canonical === 'all()') return all;
   const seen = Object.entries(labels).filter(([label]) => label.startsWith(prefix));
-  return parsed.value.matches(Object.fromEntries(seen.map(([label, value]) => [label.slice(prefix.length), value])));
+  return parsed.value.matches(
+    Object.fromEntries(seen.map(([label, value]) => [label.slice(prefix.length), value])),
+  );
 }
 
 function nameOf({ kind, metadata }: Policy): string {

@@ -3,9 +3,8 @@
  * own lines and those of iptables-save alike, so the same walk judges what we generated and what the kernel
  * reports. An option it does not know is an error, never a guess.
  */
-import { iptables } from '../../net/kernel/index.ts';
-import { type Address, Prefix } from '../../net/addr/index.ts';
-import { Address as AddressClass } from '../../net/addr/index.ts';
+import { type Condition, masked, parseRule, protocolNumber } from '../dataplane/iptables/meaning.ts';
+import { Address, Prefix } from '../../net/addr/index.ts';
 import type { Packet } from './packet.ts';
 
 export interface WalkedPacket extends Packet {
@@ -72,7 +71,7 @@ class Walker {
         case 'LOG':
           break;
         case 'MARK': {
-          const [value, mask] = masked(rule.mark ?? '');
+          const [value, mask] = rule.mark ?? [0, 0];
           this.#mark = ((this.#mark & ~mask) | value) >>> 0;
           break;
         }
@@ -138,96 +137,14 @@ class Walker {
   }
 }
 
-interface Condition {
-  readonly option: string;
-  readonly value: string;
-  readonly not: boolean;
-}
-
-interface ParsedRule {
-  readonly conditions: readonly Condition[];
-  readonly target: string | undefined;
-  readonly goto: boolean;
-  readonly mark: string | undefined;
-}
-
-/** Every spelling of an option that our lines or iptables-save use, to one. */
-const OPTIONS: Readonly<Record<string, string>> = {
-  '-p': 'protocol',
-  '-s': 'source',
-  '--source': 'source',
-  '-d': 'destination',
-  '--destination': 'destination',
-  '-i': 'in-interface',
-  '--in-interface': 'in-interface',
-  '-o': 'out-interface',
-  '--out-interface': 'out-interface',
-  '--sports': 'source-ports',
-  '--source-ports': 'source-ports',
-  '--dports': 'destination-ports',
-  '--destination-ports': 'destination-ports',
-  '--mark': 'mark',
-  '--ctstate': 'ctstate',
-  '--icmp-type': 'icmp-type',
-  '--icmpv6-type': 'icmp-type',
-};
-
-/** They say nothing about which packets match. */
-const IGNORED = new Set(['-m', '--comment', '--log-prefix', '--log-level']);
-
-/** The words after `-A <chain>`. */
-export function parseRule(text: string): ParsedRule {
-  const words = iptables.splitRule(text);
-  const conditions: Condition[] = [];
-  let target: string | undefined;
-  let goto = false;
-  let mark: string | undefined;
-  let not = false;
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index] ?? '';
-    if (word === '!') {
-      not = true;
-      continue;
-    }
-    const value = words[++index] ?? '';
-    const option = OPTIONS[word];
-    if (option !== undefined) conditions.push({ option, value, not });
-    else if (word === '--match-set') conditions.push({ option: 'match-set', value: `${value} ${words[++index] ?? ''}`, not });
-    else if (word === '-j' || word === '--jump') target = value;
-    else if (word === '-g' || word === '--goto') [target, goto] = [value, true];
-    else if (word === '--set-mark' || word === '--set-xmark') mark = value;
-    else if (!IGNORED.has(word)) throw new RangeError(`no meaning known for ${word} in: ${text}`);
-    if (word !== '-m') not = false;
-  }
-  return { conditions, target, goto, mark };
-}
-
-const PROTOCOL_NUMBERS: Readonly<Record<string, number>> = {
-  icmp: 1,
-  tcp: 6,
-  udp: 17,
-  icmpv6: 58,
-  'ipv6-icmp': 58,
-  sctp: 132,
-  udplite: 136,
-  ipencap: 4,
-  ipv4: 4,
-};
-
 const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
   [6, 'tcp'],
   [17, 'udp'],
   [132, 'sctp'],
 ]);
 
-function protocolNumber(text: string): number {
-  const number = /^\d+$/.test(text) ? Number(text) : PROTOCOL_NUMBERS[text];
-  if (number === undefined) throw new RangeError(`no protocol ${text}`);
-  return number;
-}
-
 function inNet(text: string, address: Address): boolean {
-  const host = text.includes('/') ? undefined : AddressClass.parse(text);
+  const host = text.includes('/') ? undefined : Address.parse(text);
   if (host !== undefined) return host.equals(address);
   const net = Prefix.parse(text);
   if (net === undefined) throw new RangeError(`no prefix ${text}`);
@@ -245,10 +162,4 @@ function inRanges(text: string, port: number | undefined): boolean {
     const [first, last] = range.split(':').map(Number);
     return first !== undefined && first <= port && port <= (last ?? first);
   });
-}
-
-/** `0x10000/0x30000`; without a mask, all bits. */
-function masked(text: string): readonly [number, number] {
-  const [value, mask] = text.split('/');
-  return [Number(value) >>> 0, mask === undefined ? 0xffffffff : Number(mask) >>> 0];
 }

@@ -5,7 +5,12 @@ import type { Packet } from './packet.ts';
 import { type Party, type World, owns } from './world.ts';
 
 /** @param namespace  of the policy that the rule is in; undefined where the policy has none */
-export function ruleMatches(rule: Rule, namespace: string | undefined, packet: Packet, world: World): boolean {
+export function ruleMatches(
+  rule: Rule,
+  namespace: string | undefined,
+  packet: Packet,
+  world: World,
+): boolean {
   const { version } = packet.source;
   if (rule.ipVersion !== undefined && rule.ipVersion !== version) return false;
   const icmp = version === 4 ? 1 : 58;
@@ -22,11 +27,18 @@ export function ruleMatches(rule: Rule, namespace: string | undefined, packet: P
   ] as const) {
     if (match?.type === undefined) continue;
     if (packet.protocol !== icmp) return false;
-    const hit = packet.icmpType === match.type && (match.code === undefined || match.code === packet.icmpCode);
+    const hit =
+      packet.icmpType === match.type && (match.code === undefined || match.code === packet.icmpCode);
     if (hit !== positive) return false;
   }
   return (
-    sideMatches(rule.source ?? {}, rule, namespace, { address: packet.source, port: packet.sourcePort }, world) &&
+    sideMatches(
+      rule.source ?? {},
+      rule,
+      namespace,
+      { address: packet.source, port: packet.sourcePort },
+      world,
+    ) &&
     sideMatches(
       rule.destination ?? {},
       rule,
@@ -85,7 +97,10 @@ function chooser(side: EntityRule, namespace: string | undefined): Chooser {
   const asksForAccount = names.length > 0 || accountSelector !== '';
   const asksForAnyone = selector !== '' || notSelector !== '' || namespaceSelector !== '' || asksForAccount;
   const limits =
-    selector !== '' || namespaceSelector !== '' || asksForAccount || (namespace !== undefined && asksForAnyone);
+    selector !== '' ||
+    namespaceSelector !== '' ||
+    asksForAccount ||
+    (namespace !== undefined && asksForAnyone);
   const excluded = (party: Party): boolean => notSelector !== '' && matches(notSelector, party.labels);
   return {
     limits,
@@ -95,7 +110,8 @@ function chooser(side: EntityRule, namespace: string | undefined): Chooser {
       !excluded(party) &&
       inNamespace(party, namespaceSelector, namespace) &&
       (names.length === 0 || names.includes(party.labels['projectcalico.org/serviceaccount'] ?? '\0')) &&
-      (accountSelector === '' || matches(accountSelector, party.labels, 'pcsa.', party.serviceAccount !== undefined)),
+      (accountSelector === '' ||
+        matches(accountSelector, party.labels, 'pcsa.', party.serviceAccount !== undefined)),
   };
 }
 

@@ -36,10 +36,13 @@ export class World {
 
   constructor(resources: Iterable<Resource>) {
     const all = [...resources];
-    const named = <R extends Tier | Profile>(list: readonly R[]) => new Map(list.map((each) => [each.metadata.name, each]));
+    const named = <R extends Tier | Profile>(list: readonly R[]) =>
+      new Map(list.map((each) => [each.metadata.name, each]));
     this.tiers = named(all.filter((each) => each.kind === 'Tier'));
     this.profiles = named(all.filter((each) => each.kind === 'Profile'));
-    this.policies = all.filter((each) => each.kind === 'NetworkPolicy' || each.kind === 'GlobalNetworkPolicy');
+    this.policies = all.filter(
+      (each) => each.kind === 'NetworkPolicy' || each.kind === 'GlobalNetworkPolicy',
+    );
     this.workloads = all.filter((each) => each.kind === 'WorkloadEndpoint');
     this.parties = all.flatMap((each) => {
       switch (each.kind) {

@@ -30,7 +30,9 @@ export class MatchBlocks {
       this.#rules.push(rule(matches, { kind: 'set-mark', value: bit, mask: bit }));
     }
     if (this.#positives > 0) {
-      this.#rules.push(rule([{ kind: 'mark-clear', mask: scratch1 }], { kind: 'clear-mark', mask: scratch0 }));
+      this.#rules.push(
+        rule([{ kind: 'mark-clear', mask: scratch1 }], { kind: 'clear-mark', mask: scratch0 }),
+      );
     }
     this.#positives++;
   }

@@ -12,7 +12,9 @@ describe("names of chains and sets: Calico's own", () => {
       'cali-pi-_hnlWNamtzmfAU8PFQmH',
     ));
   it('hashes a long profile', () =>
-    expect(profileChain('ingress', 'kns.a-very-long-namespace-name')).to.equal('cali-pri-_neO7P1RQR7KOVLZoM6'));
+    expect(profileChain('ingress', 'kns.a-very-long-namespace-name')).to.equal(
+      'cali-pri-_neO7P1RQR7KOVLZoM6',
+    ));
   it('names a group by its content', () =>
     expect(groupChain('ingress', [{ id: gnp('a'), selector: 'all()' }])).to.equal(
       'cali-gi-2aSTc27oLB2wJ6meernu',

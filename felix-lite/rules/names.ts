@@ -51,7 +51,9 @@ export function groupChain(direction: Direction, policies: readonly PolicyRef[])
     String(policies.length),
     ...policies.map(({ id }) => `{Name: ${id.name}, Namespace: ${id.namespace}, Kind: ${id.kind}}`),
   ];
-  const hash = createHash('sha3-224').update(lines.map((line) => `${line}\n`).join('')).digest('base64url');
+  const hash = createHash('sha3-224')
+    .update(lines.map((line) => `${line}\n`).join(''))
+    .digest('base64url');
   return (direction === 'ingress' ? 'cali-gi-' : 'cali-go-') + hash.slice(0, GROUP_ID_LENGTH);
 }
 

@@ -66,7 +66,9 @@ function rawPrerouting({ marks, interfacePrefix }: StaticOptions): Chain {
         value: fromWorkload,
         mask: fromWorkload,
       }),
-      rule([{ kind: 'mark', value: fromWorkload, mask: fromWorkload }, { kind: 'rpf-failed' }], { kind: 'drop' }),
+      rule([{ kind: 'mark', value: fromWorkload, mask: fromWorkload }, { kind: 'rpf-failed' }], {
+        kind: 'drop',
+      }),
     ],
   };
 }
@@ -89,7 +91,10 @@ function input({ interfacePrefix }: StaticOptions): Chain {
   return {
     name: 'cali-INPUT',
     rules: [
-      rule([{ kind: 'in-interface', name: `${interfacePrefix}+` }], { kind: 'goto', chain: 'cali-wl-to-host' }),
+      rule([{ kind: 'in-interface', name: `${interfacePrefix}+` }], {
+        kind: 'goto',
+        chain: 'cali-wl-to-host',
+      }),
     ],
   };
 }

@@ -41,7 +41,12 @@ export class RuleTables {
     this.#stores = new Map(
       IP_VERSIONS.map((version) => [
         version,
-        new Map([...staticChains(version, options)].map(([table, chains]) => [table, filled(chains, hooks.get(table))])),
+        new Map(
+          [...staticChains(version, options)].map(([table, chains]) => [
+            table,
+            filled(chains, hooks.get(table)),
+          ]),
+        ),
       ]),
     );
     this.#dispatch();
@@ -59,12 +64,22 @@ export class RuleTables {
       else this.#policies.set(key, policy.id);
       for (const direction of DIRECTIONS) {
         const place = id.namespace === '' ? id.name : `${id.namespace}/${id.name}`;
-        this.#rules(policyChain(direction, id), policy?.[direction], 'policy', `${id.kind} ${place} ${direction}`);
+        this.#rules(
+          policyChain(direction, id),
+          policy?.[direction],
+          'policy',
+          `${id.kind} ${place} ${direction}`,
+        );
       }
     }
     for (const [name, profile] of delta.profiles) {
       for (const direction of DIRECTIONS) {
-        this.#rules(profileChain(direction, name), profile?.[direction], 'profile', `Profile ${name} ${direction}`);
+        this.#rules(
+          profileChain(direction, name),
+          profile?.[direction],
+          'profile',
+          `Profile ${name} ${direction}`,
+        );
       }
     }
     for (const [key, endpoint] of delta.endpoints) this.#endpoint(key, endpoint);
@@ -85,12 +100,7 @@ export class RuleTables {
     return this.#stores.get(version)?.get(table)?.programmed ?? new Map();
   }
 
-  #rules(
-    name: string,
-    rules: readonly PolicyRule[] | undefined,
-    owner: RulesOwner,
-    comment: string,
-  ): void {
+  #rules(name: string, rules: readonly PolicyRule[] | undefined, owner: RulesOwner, comment: string): void {
     for (const version of IP_VERSIONS) {
       const store = this.#filter(version);
       if (rules === undefined) store.delete(name);

@@ -23,7 +23,12 @@ export type Match =
       readonly not?: true;
     }
   /** At most 15 slots, a range taking two (the kernel's multiport match). Needs a protocol match beside it. */
-  | { readonly kind: 'ports'; readonly side: Side; readonly ranges: readonly PortRange[]; readonly not?: true }
+  | {
+      readonly kind: 'ports';
+      readonly side: Side;
+      readonly ranges: readonly PortRange[];
+      readonly not?: true;
+    }
   /** ICMP or ICMPv6 as the family of the table. Needs its protocol match beside it. */
   | { readonly kind: 'icmp'; readonly type: number; readonly code?: number; readonly not?: true }
   /** All bits of the mask are as in `value`. */
@@ -71,7 +76,8 @@ export function rule(matches: readonly Match[], verdict: Verdict, ...comments: r
 export function references(rules: readonly Rule[]): readonly string[] {
   const names: string[] = [];
   for (const { verdict } of rules) {
-    if (verdict !== undefined && (verdict.kind === 'jump' || verdict.kind === 'goto')) names.push(verdict.chain);
+    if (verdict !== undefined && (verdict.kind === 'jump' || verdict.kind === 'goto'))
+      names.push(verdict.chain);
   }
   return names;
 }

@@ -106,7 +106,8 @@ export class TestNode {
     for (;;) {
       const { appliedRevision, ready, lastError } = this.felix.status();
       if (ready && appliedRevision === wanted) return;
-      if (performance.now() > deadline) throw new Error(`not settled at ${wanted}: ${lastError ?? appliedRevision ?? ''}`);
+      if (performance.now() > deadline)
+        throw new Error(`not settled at ${wanted}: ${lastError ?? appliedRevision ?? ''}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
@@ -241,6 +242,10 @@ export function openProfile(namespace: string): object {
     apiVersion: 'projectcalico.org/v3',
     kind: 'Profile',
     metadata: { name: `kns.${namespace}` },
-    spec: { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }], labelsToApply: { 'pcns.name': namespace } },
+    spec: {
+      ingress: [{ action: 'Allow' }],
+      egress: [{ action: 'Allow' }],
+      labelsToApply: { 'pcns.name': namespace },
+    },
   };
 }

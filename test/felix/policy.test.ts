@@ -5,12 +5,23 @@ import { judge } from '../../felix-lite/explain/evaluate.ts';
 import { World } from '../../felix-lite/explain/world.ts';
 import { Address } from '../../net/addr/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
-import { OUTSIDE, PORTS, TestNode, type Workload, addressesOf, endpointOf, openProfile, valid } from './node.ts';
+import {
+  OUTSIDE,
+  PORTS,
+  TestNode,
+  type Workload,
+  addressesOf,
+  endpointOf,
+  interfaceOf,
+  openProfile,
+  valid,
+} from './node.ts';
 
+const STRANGER: Workload = { name: 'stranger', namespace: 'test', labels: { role: 'web' }, index: 3 };
 const WORKLOADS: readonly Workload[] = [
   { name: 'web', namespace: 'prod', labels: { role: 'web' }, index: 1 },
   { name: 'db', namespace: 'prod', labels: { role: 'db' }, index: 2 },
-  { name: 'stranger', namespace: 'test', labels: { role: 'web' }, index: 3 },
+  STRANGER,
 ];
 
 function policy(kind: string, name: string, spec: object, namespace?: string): object {
@@ -26,32 +37,178 @@ const np = (name: string, spec: object): object => policy('NetworkPolicy', name,
 const gnp = (name: string, spec: object): object => policy('GlobalNetworkPolicy', name, spec);
 const FROM_WEB = { action: 'Allow', protocol: 'TCP', source: { selector: "role == 'web'" } };
 
-const cases: readonly { readonly it: string; readonly resources: readonly object[]; readonly allowed?: number }[] = [
+const cases: readonly {
+  readonly it: string;
+  readonly resources: readonly object[];
+  readonly allowed?: number;
+}[] = [
   { it: 'lets all through where no policy is, as the profiles say', resources: [], allowed: 12 * 3 * 2 },
-  { it: 'isolates what a policy without rules selects', resources: [np('none', { selector: "role == 'db'" })] },
-  { it: 'allows by selector within the namespace of the policy', resources: [np('db', { selector: "role == 'db'", ingress: [FROM_WEB] })] },
-  { it: 'allows one port', resources: [np('db', { selector: "role == 'db'", ingress: [{ ...FROM_WEB, destination: { ports: [9090] } }] })] },
-  { it: 'allows a port by its name', resources: [np('db', { selector: "role == 'db'", ingress: [{ ...FROM_WEB, destination: { ports: ['http'] } }] })] },
-  { it: 'allows a range of ports and one by name together', resources: [np('db', { selector: "role == 'db'", ingress: [{ action: 'Allow', protocol: 'TCP', destination: { ports: ['9000:9100', 'http'] } }] })] },
-  { it: 'denies a port by notPorts', resources: [np('db', { selector: "role == 'db'", ingress: [{ action: 'Allow', protocol: 'TCP', destination: { notPorts: [9090] } }] })] },
-  { it: 'selects namespaces', resources: [np('db', { selector: "role == 'db'", ingress: [{ action: 'Allow', source: { namespaceSelector: "name == 'test'" } }] })] },
-  { it: 'subtracts by notSelector', resources: [gnp('all', { selector: "role == 'db'", ingress: [{ action: 'Allow', source: { notSelector: "role == 'web'" } }] })] },
-  { it: 'allows by several nets less some', resources: [gnp('nets', { selector: "role == 'db'", ingress: [{ action: 'Allow', source: { nets: ['10.65.0.0/16', '198.51.100.0/24', '192.0.2.0/24'], notNets: ['10.65.0.3/32'] } }, { action: 'Allow', source: { nets: ['fd65::/64', 'fd99::/64'], notNets: ['fd65::1/128', 'fd65::9/128'] } }] })] },
-  { it: 'applies egress', resources: [gnp('out', { selector: "role == 'web'", types: ['Egress'], egress: [{ action: 'Allow', protocol: 'UDP' }, { action: 'Allow', destination: { selector: "role == 'db'" } }] })] },
-  { it: 'asks tiers in order, Pass going on', resources: [policy('Tier', 'platform', { order: 10, defaultAction: 'Deny' }), gnp('guard', { tier: 'platform', selector: "role == 'db'", ingress: [{ action: 'Deny', source: { nets: ['198.51.100.0/24'] } }, { action: 'Pass' }] }), np('db', { selector: "role == 'db'", ingress: [{ action: 'Allow', protocol: 'TCP' }] })] },
-  { it: 'ends a tier as its default says', resources: [policy('Tier', 'platform', { order: 10, defaultAction: 'Pass' }), gnp('guard', { tier: 'platform', selector: "role == 'db'", ingress: [{ action: 'Allow', protocol: 'UDP' }] })] },
-  { it: 'asks policies in order', resources: [np('a', { order: 20, selector: 'all()', ingress: [{ action: 'Deny' }] }), np('b', { order: 10, selector: 'all()', ingress: [FROM_WEB] })] },
-  { it: 'selects by GlobalNetworkSet', resources: [policy('GlobalNetworkSet', 'office', { nets: ['198.51.100.0/25', 'fd99::/64'] }), { ...(policy('GlobalNetworkSet', 'partners', { nets: ['198.51.100.2/32'] }) as { metadata: object }), metadata: { name: 'partners', labels: { kind: 'partner' } } }, gnp('sets', { selector: "role == 'db'", ingress: [{ action: 'Allow', source: { selector: "kind == 'partner'" } }] })] },
-  { it: 'logs and goes on', resources: [np('log', { selector: 'all()', ingress: [{ action: 'Log' }, { action: 'Allow', protocol: 'TCP' }] })] },
-  { it: 'speaks of one family by ipVersion', resources: [np('six', { selector: 'all()', ingress: [{ action: 'Allow', ipVersion: 6 }] })] },
-  { it: 'denies by notProtocol', resources: [np('np', { selector: 'all()', ingress: [{ action: 'Deny', notProtocol: 'UDP' }, { action: 'Allow' }] })] },
-  { it: 'keeps many policies of one selector in a group', resources: [1, 2, 3, 4, 5, 6, 7].map((each) => np(`p${each}`, { order: each, selector: "role == 'db'", ingress: [{ action: each === 7 ? 'Allow' : 'Log', protocol: 'TCP', destination: { ports: [9090] } }] })) },
+  {
+    it: 'isolates what a policy without rules selects',
+    resources: [np('none', { selector: "role == 'db'" })],
+  },
+  {
+    it: 'allows by selector within the namespace of the policy',
+    resources: [np('db', { selector: "role == 'db'", ingress: [FROM_WEB] })],
+  },
+  {
+    it: 'allows one port',
+    resources: [
+      np('db', { selector: "role == 'db'", ingress: [{ ...FROM_WEB, destination: { ports: [9090] } }] }),
+    ],
+  },
+  {
+    it: 'allows a port by its name',
+    resources: [
+      np('db', { selector: "role == 'db'", ingress: [{ ...FROM_WEB, destination: { ports: ['http'] } }] }),
+    ],
+  },
+  {
+    it: 'allows a range of ports and one by name together',
+    resources: [
+      np('db', {
+        selector: "role == 'db'",
+        ingress: [{ action: 'Allow', protocol: 'TCP', destination: { ports: ['9000:9100', 'http'] } }],
+      }),
+    ],
+  },
+  {
+    it: 'denies a port by notPorts',
+    resources: [
+      np('db', {
+        selector: "role == 'db'",
+        ingress: [{ action: 'Allow', protocol: 'TCP', destination: { notPorts: [9090] } }],
+      }),
+    ],
+  },
+  {
+    it: 'selects namespaces',
+    resources: [
+      np('db', {
+        selector: "role == 'db'",
+        ingress: [{ action: 'Allow', source: { namespaceSelector: "name == 'test'" } }],
+      }),
+    ],
+  },
+  {
+    it: 'subtracts by notSelector',
+    resources: [
+      gnp('all', {
+        selector: "role == 'db'",
+        ingress: [{ action: 'Allow', source: { notSelector: "role == 'web'" } }],
+      }),
+    ],
+  },
+  {
+    it: 'allows by several nets less some',
+    resources: [
+      gnp('nets', {
+        selector: "role == 'db'",
+        ingress: [
+          {
+            action: 'Allow',
+            source: { nets: ['10.65.0.0/16', '198.51.100.0/24', '192.0.2.0/24'], notNets: ['10.65.0.3/32'] },
+          },
+          {
+            action: 'Allow',
+            source: { nets: ['fd65::/64', 'fd99::/64'], notNets: ['fd65::1/128', 'fd65::9/128'] },
+          },
+        ],
+      }),
+    ],
+  },
+  {
+    it: 'applies egress',
+    resources: [
+      gnp('out', {
+        selector: "role == 'web'",
+        types: ['Egress'],
+        egress: [
+          { action: 'Allow', protocol: 'UDP' },
+          { action: 'Allow', destination: { selector: "role == 'db'" } },
+        ],
+      }),
+    ],
+  },
+  {
+    it: 'asks tiers in order, Pass going on',
+    resources: [
+      policy('Tier', 'platform', { order: 10, defaultAction: 'Deny' }),
+      gnp('guard', {
+        tier: 'platform',
+        selector: "role == 'db'",
+        ingress: [{ action: 'Deny', source: { nets: ['198.51.100.0/24'] } }, { action: 'Pass' }],
+      }),
+      np('db', { selector: "role == 'db'", ingress: [{ action: 'Allow', protocol: 'TCP' }] }),
+    ],
+  },
+  {
+    it: 'ends a tier as its default says',
+    resources: [
+      policy('Tier', 'platform', { order: 10, defaultAction: 'Pass' }),
+      gnp('guard', {
+        tier: 'platform',
+        selector: "role == 'db'",
+        ingress: [{ action: 'Allow', protocol: 'UDP' }],
+      }),
+    ],
+  },
+  {
+    it: 'asks policies in order',
+    resources: [
+      np('a', { order: 20, selector: 'all()', ingress: [{ action: 'Deny' }] }),
+      np('b', { order: 10, selector: 'all()', ingress: [FROM_WEB] }),
+    ],
+  },
+  {
+    it: 'selects by GlobalNetworkSet',
+    resources: [
+      policy('GlobalNetworkSet', 'office', { nets: ['198.51.100.0/25', 'fd99::/64'] }),
+      {
+        ...(policy('GlobalNetworkSet', 'partners', { nets: ['198.51.100.2/32'] }) as { metadata: object }),
+        metadata: { name: 'partners', labels: { kind: 'partner' } },
+      },
+      gnp('sets', {
+        selector: "role == 'db'",
+        ingress: [{ action: 'Allow', source: { selector: "kind == 'partner'" } }],
+      }),
+    ],
+  },
+  {
+    it: 'logs and goes on',
+    resources: [
+      np('log', { selector: 'all()', ingress: [{ action: 'Log' }, { action: 'Allow', protocol: 'TCP' }] }),
+    ],
+  },
+  {
+    it: 'speaks of one family by ipVersion',
+    resources: [np('six', { selector: 'all()', ingress: [{ action: 'Allow', ipVersion: 6 }] })],
+  },
+  {
+    it: 'denies by notProtocol',
+    resources: [
+      np('np', { selector: 'all()', ingress: [{ action: 'Deny', notProtocol: 'UDP' }, { action: 'Allow' }] }),
+    ],
+  },
+  {
+    it: 'keeps many policies of one selector in a group',
+    resources: [1, 2, 3, 4, 5, 6, 7].map((each) =>
+      np(`p${each}`, {
+        order: each,
+        selector: "role == 'db'",
+        ingress: [{ action: each === 7 ? 'Allow' : 'Log', protocol: 'TCP', destination: { ports: [9090] } }],
+      }),
+    ),
+  },
 ];
 
 describeOnKernel('felix-lite with packets', function () {
   this.timeout(60_000);
   let node: TestNode;
-  const world: readonly Resource[] = [...WORKLOADS.map(endpointOf), ...['prod', 'test'].map(openProfile).map(valid)];
+  const world: readonly Resource[] = [
+    ...WORKLOADS.map(endpointOf),
+    ...['prod', 'test'].map(openProfile).map(valid),
+  ];
 
   before(async () => {
     node = await TestNode.create(WORKLOADS);
@@ -67,7 +224,8 @@ describeOnKernel('felix-lite with packets', function () {
         await node.settled();
         const [measured, expected] = await matrix(node, [...world, ...each.resources.map(valid)]);
         expect(measured).to.deep.equal(expected);
-        if (each.allowed !== undefined) expect(Object.values(measured).filter(Boolean)).to.have.length(each.allowed);
+        if (each.allowed !== undefined)
+          expect(Object.values(measured).filter(Boolean)).to.have.length(each.allowed);
         expect(node.felix.status().problems).to.deep.equal([]);
       } finally {
         await node.delete(...each.resources);
@@ -89,12 +247,12 @@ describeOnKernel('felix-lite with packets', function () {
   });
 
   it('lets no workload use an address that is routed elsewhere', async () => {
-    const spoofer = new Address_(3);
-    await node.run('ip', 'route', 'replace', `${spoofer.v4}/32`, 'dev', 'up0', 'scope', 'link');
+    const route = ['route', 'replace', `${addressesOf(3)[4]}/32`, 'scope', 'link', 'dev'];
+    await node.run('ip', ...route, 'up0');
     try {
       expect(await node.prober('stranger').reach('udp', addressesOf(2)[4], 8080)).to.equal(false);
     } finally {
-      await node.run('ip', 'route', 'replace', `${spoofer.v4}/32`, 'dev', 'cali30000000000', 'scope', 'link');
+      await node.run('ip', ...route, interfaceOf(3));
     }
     expect(await node.prober('stranger').reach('udp', addressesOf(2)[4], 8080)).to.equal(true);
   });
@@ -110,7 +268,7 @@ describeOnKernel('felix-lite with packets', function () {
   });
 
   it('drops what comes through an interface that no endpoint owns', async () => {
-    const endpoint = endpointOf(WORKLOADS[2] ?? WORKLOADS[0]!);
+    const endpoint = endpointOf(STRANGER);
     await node.delete(endpoint);
     await node.settled();
     expect(await node.prober('stranger').reach('tcp', addressesOf(1)[4], 8080)).to.equal(false);
@@ -120,20 +278,17 @@ describeOnKernel('felix-lite with packets', function () {
   });
 });
 
-class Address_ {
-  readonly v4: string;
-  constructor(index: number) {
-    this.v4 = addressesOf(index)[4];
-  }
-}
-
 type Matrix = Readonly<Record<string, boolean>>;
 
 /** Everyone to everyone, TCP on two ports and UDP on one, both families: measured, and as the evaluator says. */
 async function matrix(node: TestNode, resources: readonly Resource[]): Promise<readonly [Matrix, Matrix]> {
   const world = new World(resources);
   const parties = [
-    ...WORKLOADS.map(({ name, index }) => ({ name, addresses: addressesOf(index), endpoint: world.workloads.find(({ spec }) => spec.pod === name) })),
+    ...WORKLOADS.map(({ name, index }) => ({
+      name,
+      addresses: addressesOf(index),
+      endpoint: world.workloads.find(({ spec }) => spec.pod === name),
+    })),
     { name: 'outside', addresses: OUTSIDE, endpoint: undefined },
   ];
   const probes = parties.flatMap((from) =>
@@ -141,7 +296,11 @@ async function matrix(node: TestNode, resources: readonly Resource[]): Promise<r
       .filter((to) => to !== from)
       .flatMap((to) =>
         ([4, 6] as const).flatMap((version) =>
-          [{ protocol: 'tcp', port: PORTS[0] } as const, { protocol: 'tcp', port: PORTS[1] } as const, { protocol: 'udp', port: PORTS[0] } as const].map((what) => ({ from, to, version, ...what })),
+          [
+            { protocol: 'tcp', port: PORTS[0] } as const,
+            { protocol: 'tcp', port: PORTS[1] } as const,
+            { protocol: 'udp', port: PORTS[0] } as const,
+          ].map((what) => ({ from, to, version, ...what })),
         ),
       ),
   );

@@ -51,12 +51,15 @@ function tcp({ id, host = '', port, waitMs = 400 }: Order): void {
   socket.on('error', () => settle(false));
 }
 
+/** A flow that conntrack still remembers would pass whatever policy says now: no port is used twice. */
+let sourcePort = 20_000;
+
 function udp({ id, host = '', port, waitMs = 400 }: Order): void {
   const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
   const settle = once(id, waitMs, () => socket.close());
   socket.on('message', () => settle(true));
   socket.on('error', () => settle(false));
-  socket.send('ping', port, host);
+  socket.bind(sourcePort++, () => socket.send('ping', port, host));
 }
 
 /** `open` makes a connection that stays; `ping` with its id as port says something on it and waits for the echo. */

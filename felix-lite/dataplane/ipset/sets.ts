@@ -137,7 +137,8 @@ export class IpSets {
           maxElements: present?.maxElements ?? MAX_ELEMENTS,
           pending: new Set(),
         };
-        for (const member of [...set.wanted, ...(present?.wanted ?? []), ...(present?.actual ?? [])]) set.pending.add(member);
+        for (const member of [...set.wanted, ...(present?.wanted ?? []), ...(present?.actual ?? [])])
+          set.pending.add(member);
         if (present !== undefined) this.#changed.delete(present);
         this.#sets.set(name, set);
         this.#changed.add(set);
@@ -148,7 +149,8 @@ export class IpSets {
   #steps(set: KernelSet): readonly ipset.IpsetStep[] {
     while (set.wanted.size > set.maxElements) set.maxElements *= 2;
     const held = this.#held.get(set.name);
-    if (held === undefined) return [create(set, set.name), ...[...set.wanted].map((member) => add(set.name, member))];
+    if (held === undefined)
+      return [create(set, set.name), ...[...set.wanted].map((member) => add(set.name, member))];
     if (held.type !== set.type || held.maxElements < set.maxElements) return this.#replace(set, held);
     const steps: ipset.IpsetStep[] = [];
     const removals: ipset.IpsetStep[] = [];
@@ -163,7 +165,11 @@ export class IpSets {
   /** Another make under the same name: filled aside, then exchanged in one step, so rules never miss it. */
   #replace(set: KernelSet, held: Held): readonly ipset.IpsetStep[] {
     let index = 0;
-    while (this.#held.has(temporarySetName(set.version, index)) || this.#aside.has(temporarySetName(set.version, index))) index++;
+    while (
+      this.#held.has(temporarySetName(set.version, index)) ||
+      this.#aside.has(temporarySetName(set.version, index))
+    )
+      index++;
     const aside = temporarySetName(set.version, index);
     this.#aside.add(aside);
     const fill: readonly ipset.IpsetStep[] = [

@@ -7,6 +7,7 @@
  */
 import type { iptables } from '../../../net/kernel/index.ts';
 import { CHAIN_PREFIX } from '../../rules/names.ts';
+import { sameMeaning } from './meaning.ts';
 import { HASH_PREFIX, type RenderedRule } from './render.ts';
 
 export interface WantedHook {
@@ -20,7 +21,8 @@ export interface WantedTable {
   readonly hooks: readonly WantedHook[];
   /**
    * How the kernel spells the rule with this hash, as far as we have seen it. A rule that carries the hash but
-   * reads otherwise was changed by a stranger.
+   * reads otherwise was changed by a stranger. Of a rule that a predecessor wrote, the meaning is compared; if we
+   * should misread it, it is written once more, and then its spelling is known.
    */
   readonly spelling: ReadonlyMap<string, string>;
 }
@@ -31,17 +33,23 @@ type SavedChain = iptables.SavedChain;
 /** Steps of one transaction, in an order in which each finds what it needs; empty when all is as wanted. */
 export function diffTable(wanted: WantedTable, actual: readonly SavedChain[]): readonly Step[] {
   const present = new Map(actual.map((chain) => [chain.name, chain]));
-  const doomed = actual.filter(({ name }) => isOurs(name) && !wanted.chains.has(name)).map(({ name }) => name);
+  const doomed = actual
+    .filter(({ name }) => isOurs(name) && !wanted.chains.has(name))
+    .map(({ name }) => name);
   const edits = [...wanted.chains].map(([name, rules]) => editChain(name, rules, present.get(name), wanted));
   const foreign = foreignRules(actual);
   return [
     // Chains before the rules that refer to them, and chains on their way out empty of references.
     ...edits.flatMap((edit) => edit.make),
-    ...doomed.filter((name) => (present.get(name)?.rules.length ?? 0) > 0).map((chain): Step => ({ op: 'flush', chain })),
+    ...doomed
+      .filter((name) => (present.get(name)?.rules.length ?? 0) > 0)
+      .map((chain): Step => ({ op: 'flush', chain })),
     ...edits.flatMap((edit) => edit.rules),
     ...hookSteps(wanted, actual),
     // A stranger's rule that jumps to a chain of ours keeps the (empty) chain alive; removing it would fail.
-    ...doomed.filter((name) => !foreign.some((rule) => refersTo(rule, name))).map((chain): Step => ({ op: 'remove', chain })),
+    ...doomed
+      .filter((name) => !foreign.some((rule) => refersTo(rule, name)))
+      .map((chain): Step => ({ op: 'remove', chain })),
   ];
 }
 
@@ -73,14 +81,16 @@ function editChain(
   if (present !== undefined && kept === rules.length && kept === found.length) return { make: [], rules: [] };
   const append = rules.slice(kept).map(({ text }): Step => ({ op: 'append', chain, rule: text }));
   if (present === undefined || kept === 0) return { make: [{ op: 'make', chain }], rules: append };
-  const surplus = found.slice(kept).map((_, index): Step => ({ op: 'delete-at', chain, position: found.length - index }));
+  const surplus = found
+    .slice(kept)
+    .map((_, index): Step => ({ op: 'delete-at', chain, position: found.length - index }));
   return { make: [], rules: [...surplus, ...append] };
 }
 
 function isIntact(rule: RenderedRule | undefined, found: string | undefined, wanted: WantedTable): boolean {
   if (rule === undefined || found === undefined || hashOf(found) !== rule.hash) return false;
   const spelling = wanted.spelling.get(rule.hash);
-  return spelling === undefined || spelling === found;
+  return spelling === undefined ? sameMeaning(rule.text, found) : spelling === found;
 }
 
 /**
@@ -89,7 +99,9 @@ function isIntact(rule: RenderedRule | undefined, found: string | undefined, wan
  */
 function hookSteps(wanted: WantedTable, actual: readonly SavedChain[]): readonly Step[] {
   const hooks = new Map(wanted.hooks.map((hook) => [hook.chain, hook]));
-  const chains = new Map(actual.filter(({ name }) => !isOurs(name)).map((chain) => [chain.name, chain.rules]));
+  const chains = new Map(
+    actual.filter(({ name }) => !isOurs(name)).map((chain) => [chain.name, chain.rules]),
+  );
   return [...new Set([...chains.keys(), ...hooks.keys()])].flatMap((chain) =>
     hookChain(chain, hooks.get(chain), chains.get(chain) ?? [], wanted),
   );

@@ -40,8 +40,14 @@ describe('iptables text and rule hashes', () => {
   });
 
   it('makes text from users harmless', () => {
-    const [only] = renderChain('cali-x', [rule([], { kind: 'log', prefix: 'a"b\n$(x)' }, 'tier "\nCOMMIT')], 4);
-    expect(only?.text).to.match(/--comment "tier __COMMIT" --jump LOG --log-prefix "a_b___x_: " --log-level 5$/);
+    const [only] = renderChain(
+      'cali-x',
+      [rule([], { kind: 'log', prefix: 'a"b\n$(x)' }, 'tier "\nCOMMIT')],
+      4,
+    );
+    expect(only?.text).to.match(
+      /--comment "tier __COMMIT" --jump LOG --log-prefix "a_b___x_: " --log-level 5$/,
+    );
   });
 
   it('writes each match in the words of its family', () => {
@@ -49,7 +55,8 @@ describe('iptables text and rule hashes', () => {
       { kind: 'protocol', protocol: 'icmp' },
       { kind: 'icmp', type: 8, code: 0, not: true },
     ] as const;
-    const text = (version: 4 | 6) => renderChain('cali-x', [rule(matches, { kind: 'drop' })], version)[0]?.text;
+    const text = (version: 4 | 6) =>
+      renderChain('cali-x', [rule(matches, { kind: 'drop' })], version)[0]?.text;
     expect(text(4)).to.match(/-p icmp -m icmp ! --icmp-type 8\/0 --jump DROP$/);
     expect(text(6)).to.match(/-p icmp -m icmp6 ! --icmpv6-type 8\/0 --jump DROP$/);
   });

@@ -28,7 +28,11 @@ export interface RenderedRule {
  * @param chain  name that the hashes begin with; for the rules that we put behind those of others in one of
  *   the kernel's own chains: see {@link lastChainName}
  */
-export function renderChain(chain: string, rules: readonly Rule[], version: IpVersion): readonly RenderedRule[] {
+export function renderChain(
+  chain: string,
+  rules: readonly Rule[],
+  version: IpVersion,
+): readonly RenderedRule[] {
   let hash = createHash('sha224').update(chain).digest();
   return rules.map((rule) => {
     const body = words(rule, version);
@@ -46,7 +50,9 @@ export function lastChainName(hook: string): string {
 
 function words(rule: Rule, version: IpVersion): readonly string[] {
   return [
-    ...(rule.comments ?? []).map((text) => comment(text.replace(/[^\w @%+=:,./-]/g, '_').slice(0, COMMENT_LIMIT))),
+    ...(rule.comments ?? []).map((text) =>
+      comment(text.replace(/[^\w @%+=:,./-]/g, '_').slice(0, COMMENT_LIMIT)),
+    ),
     ...rule.matches.map((match) => matchText(match, version)),
     ...(rule.verdict === undefined ? [] : [verdictText(rule.verdict)]),
   ];

@@ -21,7 +21,8 @@ export interface IptablesIo {
 export function kernelIptables(options: iptables.IptablesOptions): IptablesIo {
   return {
     read: async (version, table) => (await iptables.save(version, table, options))[0]?.chains ?? [],
-    write: (version, table, steps) => iptables.restore(version, [{ table, steps }], { ...options, noflush: true }),
+    write: (version, table, steps) =>
+      iptables.restore(version, [{ table, steps }], { ...options, noflush: true }),
   };
 }
 
@@ -88,7 +89,8 @@ export class IptablesTable {
         this.#learn(actual);
         return taken;
       }
-      if (attempt > ATTEMPTS) throw new Error(`the ${this.#name} changes under our hands: ${steps.length} steps are left`);
+      if (attempt > ATTEMPTS)
+        throw new Error(`the ${this.#name} changes under our hands: ${steps.length} steps are left`);
       try {
         await this.#io.write(this.version, this.table, steps);
         taken += steps.length;
@@ -119,7 +121,8 @@ export class IptablesTable {
 
   /** True when the tool named a line of a chain whose content comes from users: that chain drops from now on. */
   #setAside(error: unknown, steps: readonly Step[]): boolean {
-    const line = error instanceof CommandError ? /line(?::| number)? ?(\d+)/i.exec(error.stderr)?.[1] : undefined;
+    const line =
+      error instanceof CommandError ? /line(?::| number)? ?(\d+)/i.exec(error.stderr)?.[1] : undefined;
     if (line === undefined || !(error instanceof CommandError)) return false;
     // Line 1 is `*table`.
     const step = steps[Number(line) - 2];
@@ -131,7 +134,8 @@ export class IptablesTable {
     this.#refused.set(step.chain, {
       code: 'RULES_REFUSED',
       what: `the kernel refused a rule of chain ${step.chain} (IPv${this.version}): ${error.stderr.trim()}`,
-      remedy: 'change the policy or profile that the chain belongs to; until then it drops all it is asked about',
+      remedy:
+        'change the policy or profile that the chain belongs to; until then it drops all it is asked about',
       value: step.rule,
     });
     return true;
