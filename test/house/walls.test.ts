@@ -30,7 +30,7 @@ describe('the walls of the house', () => {
       `export * from './c.ts';`,
       `import './d.ts';`,
       `import {\n  e,\n} from './e.ts';`,
-      `const f = await import('./f.ts');`,
+      `const f = await ${'import'}('./f.ts');`,
       `const text = "from './not.ts'";`,
     ].join('\n');
     const files = importsOf('x/y.ts', text).map((found) => found.file);
