@@ -221,6 +221,7 @@ describeOnKernel('sessions with a real BIRD', function () {
       (text) => text.includes('Last error'),
     );
     expect(shown).to.match(/Last error:\s+Received: Administrative shutdown/i);
+    expect(shown).to.match(/Message:\s+new disks/);
   });
 
   it('sees the connection lost when BIRD is killed, and comes back', async () => {
@@ -365,7 +366,7 @@ describeOnKernel('sessions with a real FRR', function () {
       (shown) => shown.includes('Administrative Shutdown'),
     );
     expect(text).to.match(/Cease\/Administrative Shutdown/);
-    expect(text).to.include('new disks');
+    expect(await frr.log()).to.match(/received from neighbor 10\.0\.0\.1 6\/2.*new disks/);
   });
 
   it('hears FRR’s own shutdown message', async () => {

@@ -16,7 +16,11 @@ export interface Route {
 
 interface Status {
   readonly restarting: boolean;
-  readonly peers: readonly { readonly name: string; readonly state: string; readonly prefixesStale: number }[];
+  readonly peers: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly prefixesStale: number;
+  }[];
   readonly problems: readonly { readonly code: string }[];
 }
 
@@ -54,7 +58,12 @@ export class BgpdProcess {
   }
 
   async put(kind: string, name: string, spec: object, scope = ''): Promise<void> {
-    const value = { apiVersion: 'projectcalico.org/v3', kind, metadata: { name, ...(scope === '' ? {} : { namespace: scope }) }, spec };
+    const value = {
+      apiVersion: 'projectcalico.org/v3',
+      kind,
+      metadata: { name, ...(scope === '' ? {} : { namespace: scope }) },
+      spec,
+    };
     await this.putRaw({ kind, scope, name }, value);
   }
 
@@ -67,7 +76,10 @@ export class BgpdProcess {
   }
 
   async block(cidr: string, state = 'confirmed'): Promise<void> {
-    await this.putRaw({ kind: 'BlockAffinity', scope: `host:${this.#node}`, name: cidr }, { state, deleted: false });
+    await this.putRaw(
+      { kind: 'BlockAffinity', scope: `host:${this.#node}`, name: cidr },
+      { state, deleted: false },
+    );
   }
 
   async status(): Promise<Status> {

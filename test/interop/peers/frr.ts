@@ -1,6 +1,7 @@
 /** A real FRR (zebra and bgpd) in a node of a {@link Lab}. Every path is given, so nothing of the machine's own FRR is touched. */
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../../net/kernel/process.ts';
 import { eventually } from './eventually.ts';
@@ -41,7 +42,8 @@ export class Frr {
   #arguments(daemon: string, file: string): string[] {
     const zapi = ['-z', join(this.#folder, 'zserv.api')];
     const paths = ['-f', file, '-i', join(this.#folder, `${daemon}.pid`), '--vty_socket', this.#folder];
-    return [...paths, ...zapi, '-P', '0', '-u', 'frr', '-g', 'frr'];
+    const log = ['--log', `file:${join(this.#folder, `${daemon}.log`)}`, '--log-level', 'informational'];
+    return [...paths, ...zapi, ...log, '-P', '0', '-u', 'frr', '-g', 'frr'];
   }
 
   async vtysh(command: string): Promise<string> {
@@ -50,6 +52,11 @@ export class Frr {
 
   async json(command: string): Promise<unknown> {
     return JSON.parse(await this.vtysh(`${command} json`));
+  }
+
+  /** What bgpd has logged. */
+  async log(): Promise<string> {
+    return readFile(join(this.#folder, 'bgpd.log'), 'utf8');
   }
 
   /** Lines as typed after `configure terminal`. */
