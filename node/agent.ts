@@ -1,0 +1,195 @@
+/**
+ * The node agent put together: daemons first, because routes and connections wait for them; then the socket, so that
+ * a runtime gets an answer whatever the state; then the store, which may take its time; then what is owed; then work.
+ */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { formatProblem } from '../api/index.ts';
+import type { Clock, Millis } from '../clock/clock.ts';
+import { PendingDeletions } from '../cni-plugin/pending.ts';
+import { type ControlServer, askControl, respond, serveControl } from '../daemon/control.ts';
+import type { Log } from '../daemon/log.ts';
+import { openStore, ResourceClient, type Store } from '../datastore/index.ts';
+import { Ipam } from '../ipam/index.ts';
+import { Netlink } from '../net/kernel/index.ts';
+import { EndpointStatusFolder } from './cni/endpoint-status.ts';
+import type { CniPorts } from './cni/ports.ts';
+import { CniServer } from './cni/server.ts';
+import { Inventory } from './inventory.ts';
+import { type DaemonSpec, Supervisor } from './supervisor.ts';
+
+export interface AgentOptions {
+  readonly node: string;
+  readonly datastore: string;
+  readonly runDir: string;
+  /** How long ADD waits for felix-lite; 0: not at all. */
+  readonly policyWait: Millis;
+  /** The daemons to run beside us. */
+  readonly daemons: readonly DaemonSpec[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const RETRY_STORE: Millis = 1000;
+/** What was promised while we were away, and what failed since. */
+const DRAIN_EVERY: Millis = 5000;
+/** Leftovers come from crashes of others too (a namespace removed behind our back). */
+const SWEEP_EVERY: Millis = 60_000;
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #supervisor: Supervisor;
+  readonly #cni: CniServer;
+  readonly #status: EndpointStatusFolder;
+  readonly #stopping = new AbortController();
+  #server: ControlServer | undefined;
+  #store: Store | undefined;
+  #ports: CniPorts | undefined;
+  #background: Promise<void> = Promise.resolve();
+
+  constructor(options: AgentOptions) {
+    const { runDir, clock, log } = options;
+    this.#options = options;
+    this.#supervisor = new Supervisor(options.daemons, { runDir, clock, log });
+    this.#status = new EndpointStatusFolder(runDir, clock);
+    this.#cni = new CniServer({
+      ports: () => this.#ports,
+      pending: new PendingDeletions(runDir),
+      unreadiness: () => this.#unreadiness(),
+    });
+  }
+
+  /** Resolves when the socket is served. @throws PoplinError `CONTROL_IN_USE` when another agent serves it */
+  async start(): Promise<void> {
+    this.#server = await serveControl(join(this.#options.runDir, 'agent.sock'), {
+      'POST /cni': async ({ body }) => this.#cni.handle(body),
+      'GET /status': () => this.#describe(),
+      'GET /health': async () => {
+        const reasons = await this.#unreadiness();
+        return respond(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons });
+      },
+    });
+    this.#supervisor.start();
+    this.#background = this.#run().catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) throw error;
+    });
+  }
+
+  /** Ends the daemons too: who stops the agent means the node. (`kill -9` leaves them running, to be adopted.) */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#server?.close();
+    await this.#supervisor.stop();
+    await this.#background;
+    await this.#ports?.inventory.stop();
+    this.#ports?.host.netlink.close();
+    this.#status.close();
+    await this.#store?.close();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    const store = await this.#reachStore();
+    this.#store = store;
+    const ports = await this.#makePorts(store);
+    const { clock, log } = this.#options;
+    let nextSweep = -Infinity;
+    while (!signal.aborted) {
+      const owed = await this.#cni.drain(ports);
+      if (owed > 0) log.warn({ owed }, 'deletions are still owed');
+      if (clock.now() >= nextSweep) {
+        await this.#sweep(ports);
+        nextSweep = clock.now() + SWEEP_EVERY;
+      }
+      // Old promises first: only then are new attachments made, which might take the same names.
+      this.#ports = ports;
+      await sleep(DRAIN_EVERY, undefined, { signal });
+    }
+  }
+
+  async #sweep(ports: CniPorts): Promise<void> {
+    const { log } = this.#options;
+    try {
+      const swept = await this.#cni.sweep(ports);
+      const found = swept.cables.length + swept.endpoints.length + swept.handles.length + swept.repaired;
+      if (found > 0) log.info(swept, 'put right what a crash or somebody else left');
+    } catch (error) {
+      log.warn({ error: String(error) }, 'the sweep could not finish; it is tried again later');
+    }
+  }
+
+  async #reachStore(): Promise<Store> {
+    const { datastore, log } = this.#options;
+    for (;;) {
+      try {
+        return await openStore(datastore);
+      } catch (error) {
+        log.error({ datastore, error: String(error) }, 'cannot open the datastore; trying again');
+        await sleep(RETRY_STORE, undefined, { signal: this.#stopping.signal });
+      }
+    }
+  }
+
+  async #makePorts(store: Store): Promise<CniPorts> {
+    const { node, clock, log, policyWait } = this.#options;
+    const inventory = new Inventory(node, store, clock, log);
+    await inventory.start();
+    return {
+      node,
+      client: new ResourceClient(store, clock),
+      ipam: new Ipam(store, clock, Math.random),
+      inventory,
+      host: { netlink: Netlink.open(), netns: undefined },
+      status: this.#status,
+      clock,
+      log,
+      policyWait,
+    };
+  }
+
+  /** Why ADD would fail, strongest first. */
+  async #unreadiness(): Promise<string[]> {
+    const ports = this.#ports;
+    const { datastore, node } = this.#options;
+    if (ports === undefined || this.#store === undefined) {
+      return [`the node agent has not reached the datastore ${datastore} yet; wait, or look at its log`];
+    }
+    const reasons: string[] = [];
+    try {
+      await this.#store.revision();
+    } catch (error) {
+      reasons.push(`the datastore ${datastore} does not answer: ${String(error)}`);
+    }
+    if (!ports.inventory.datastoreReady)
+      reasons.push('the datastore is locked by a migration (ClusterInformation datastoreReady: false)');
+    if (!ports.inventory.hasPool(4) && !ports.inventory.hasPool(6)) {
+      reasons.push(
+        'there is no enabled IPPool to take addresses from; create one with: poplin apply -f pool.yaml',
+      );
+    }
+    if (!ports.inventory.hasNode)
+      reasons.push(`there is no Node ${node}; create it with: poplin apply -f node.yaml`);
+    for (const [name, { state }] of Object.entries(this.#supervisor.status())) {
+      if (state !== 'running')
+        reasons.push(`${name} is not running; see ${join(this.#options.runDir, 'log', `${name}.log`)}`);
+    }
+    if (this.#options.daemons.some(({ name }) => name === 'felix')) {
+      const felix = await askControl(join(this.#options.runDir, 'felix.sock'), 'GET', '/status', {
+        deadlineMs: 1000,
+      });
+      if (!felix.ok)
+        reasons.push(`felix-lite does not answer: ${felix.problems.map(formatProblem).join('; ')}`);
+    }
+    return reasons;
+  }
+
+  #describe(): object {
+    return {
+      node: this.#options.node,
+      pid: process.pid,
+      ready: this.#ports !== undefined,
+      daemons: this.#supervisor.status(),
+      endpoints: this.#ports?.inventory.endpoints().length ?? 0,
+    };
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * ADD: address, cable, endpoint, policy; in this order, so that an endpoint is announced only when packets to it arrive.
+ *
+ * Each step's trace can be found again by the sweep: an address by its handle, a cable by its alias, an endpoint by its
+ * record. So a crash between any two steps leaks nothing for longer than the agent is away.
+ */
+import { formatProblem, PoplinError, unwrap, type WorkloadEndpoint } from '../../api/index.ts';
+import type { Invocation } from '../../cni-plugin/environment.ts';
+import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
+import type { NetConf } from '../../cni-plugin/netconf.ts';
+import { type CniResult, appendResult } from '../../cni-plugin/result.ts';
+import { type Address, Prefix } from '../../net/addr/index.ts';
+import { namespaceIdentity, Netlink } from '../../net/kernel/index.ts';
+import { ATTACHMENT_ATTRIBUTE, type Attachment } from './attachment.ts';
+import { endpointFor, profileOf, recordOf } from './endpoint.ts';
+import { uplinkMtu } from './mtu.ts';
+import type { CniPorts } from './ports.ts';
+import { HOST_MAC, type Wired, unwire, wire } from './wiring.ts';
+
+export interface Added {
+  readonly result: CniResult;
+  /** As stored: its revision is what felix-lite has to have seen. */
+  readonly endpoint: WorkloadEndpoint;
+}
+
+/** Everything but the wait for policy. On failure nothing of the attachment is left, or the error says what is. */
+export async function add(
+  ports: CniPorts,
+  attachment: Attachment,
+  invocation: Invocation,
+  conf: NetConf,
+): Promise<Added> {
+  const netns = await checkNamespace(ports, invocation);
+  await clearTheWay(ports, attachment);
+  const addresses = await takeAddresses(ports, attachment, conf);
+  try {
+    const mtu = conf.mtu ?? (await uplinkMtu(ports.host.netlink, ports.inventory.nodeAddresses()));
+    const wired = await wire(ports.host, {
+      handle: attachment.handle,
+      hostInterface: attachment.hostInterface,
+      netns: invocation.netns,
+      ifName: attachment.ifName,
+      mtu,
+      mac: conf.requestedMac,
+      addresses,
+      routes: conf.ipam.routes,
+      allowIpForwarding: conf.allowIpForwarding,
+    });
+    await ensureProfile(ports, attachment);
+    const wanted = endpointFor(attachment, conf, ports.node, { addresses, mac: wired.mac, netns });
+    const endpoint = unwrap(await ports.client.apply(wanted));
+    return {
+      endpoint,
+      result: appendResult(conf.prevResult, resultOf(attachment, invocation, conf, addresses, wired, mtu)),
+    };
+  } catch (error) {
+    await undo(ports, attachment);
+    throw error;
+  }
+}
+
+/** @returns the identity of the workload's namespace */
+async function checkNamespace(ports: CniPorts, { netns, ifName }: Invocation): Promise<string> {
+  let identity: string;
+  try {
+    identity = namespaceIdentity(netns);
+    using pod = Netlink.open({ netns });
+    if ((await pod.getLink(ifName)) !== undefined) {
+      throw new CniFailure(
+        CniCode.interfaceExists,
+        `${netns} has an interface ${ifName} already; delete the attachment that made it, or choose another CNI_IFNAME`,
+      );
+    }
+  } catch (error) {
+    if (error instanceof CniFailure) throw error;
+    throw new CniFailure(
+      CniCode.invalidNetns,
+      `CNI_NETNS ${netns} is not a network namespace that can be entered; check that the container still exists`,
+      String(error),
+    );
+  }
+  if (identity === namespaceIdentity(ports.host.netns)) {
+    throw new CniFailure(
+      CniCode.invalidNetns,
+      `CNI_NETNS ${netns} is the host's own network namespace; a container on the host network needs no plugin`,
+    );
+  }
+  return identity;
+}
+
+/**
+ * An endpoint of this name that is still recorded belongs to a dead sandbox of the same pod (or to this very attachment,
+ * whose namespace has lost its interface): it makes way. Its own DEL may still come, and will find nothing to do.
+ */
+async function clearTheWay(ports: CniPorts, attachment: Attachment): Promise<void> {
+  const { client, ipam, log } = ports;
+  const found = await client.get('WorkloadEndpoint', attachment.endpoint, attachment.workload.namespace);
+  const old = found.ok ? found.value : undefined;
+  const record = old === undefined ? undefined : recordOf(old);
+  if (old !== undefined && record !== undefined) {
+    log.info(
+      { endpoint: attachment.endpoint, container: record.containerId },
+      'replacing the endpoint of a dead container',
+    );
+    unwrap(await client.delete('WorkloadEndpoint', attachment.endpoint, attachment.workload.namespace));
+    if (old.spec.interfaceName !== undefined) await unwire(ports.host, old.spec.interfaceName);
+    await ipam.releaseByHandle(record.handle);
+  }
+  // What a crash between taking addresses and writing the endpoint left.
+  await ipam.releaseByHandle(attachment.handle);
+}
+
+async function takeAddresses(ports: CniPorts, attachment: Attachment, conf: NetConf): Promise<Address[]> {
+  const { ipam, inventory, node, clock } = ports;
+  const attributes = {
+    node,
+    namespace: attachment.workload.namespace,
+    timestamp: clock.wall().toISOString(),
+    [ATTACHMENT_ATTRIBUTE]: [attachment.network, attachment.containerId, attachment.ifName].join('/'),
+    ...(attachment.workload.orchestrator === 'k8s' ? { pod: attachment.workload.pod } : {}),
+  };
+  const wants = (version: 4 | 6): boolean => {
+    const said = version === 4 ? conf.ipam.assignIPv4 : conf.ipam.assignIPv6;
+    return said ?? inventory.hasPool(version);
+  };
+  const requested = (version: 4 | 6): Address | undefined =>
+    conf.requestedIps.find((one) => one.version === version);
+  const versions = ([4, 6] as const).filter((version) => wants(version) || requested(version) !== undefined);
+  if (versions.length === 0) {
+    throw new CniFailure(
+      CniCode.noAddress,
+      'there is no enabled IPPool to take an address from; create one with: poplin apply -f pool.yaml',
+    );
+  }
+  try {
+    const taken: Address[] = [];
+    for (const address of conf.requestedIps) {
+      unwrap(await ipam.assign({ address, host: node, handle: attachment.handle, attributes }));
+      taken.push(address);
+    }
+    const automatic = versions.filter((version) => requested(version) === undefined);
+    if (automatic.length > 0) {
+      const { ipv4Pools, ipv6Pools } = conf.ipam;
+      const assigned = unwrap(
+        await ipam.autoAssign({
+          host: node,
+          handle: attachment.handle,
+          attributes,
+          v4: automatic.includes(4) ? 1 : 0,
+          v6: automatic.includes(6) ? 1 : 0,
+          ...(ipv4Pools === undefined ? {} : { v4Pools: ipv4Pools }),
+          ...(ipv6Pools === undefined ? {} : { v6Pools: ipv6Pools }),
+          nodeLabels: inventory.nodeLabels(),
+        }),
+      );
+      taken.push(...assigned.v4, ...assigned.v6);
+    }
+    const short = versions.find((version) => !taken.some((address) => address.version === version));
+    if (short !== undefined)
+      throw new CniFailure(CniCode.noAddress, `no IPv${short} address is free; add an IPPool`);
+    return taken.sort((a, b) => a.version - b.version);
+  } catch (error) {
+    await ipam.releaseByHandle(attachment.handle);
+    if (error instanceof PoplinError && !error.problems.some(({ code }) => code.startsWith('STORE_'))) {
+      throw new CniFailure(CniCode.noAddress, error.problems.map(formatProblem).join('; '));
+    }
+    throw error;
+  }
+}
+
+/**
+ * A container that is no pod stands under the profile of its network; Calico's plugin makes it on first use, open among
+ * its members. A pod's profile comes from its namespace, and a pod without one is dropped on purpose.
+ */
+async function ensureProfile(ports: CniPorts, attachment: Attachment): Promise<void> {
+  if (attachment.workload.orchestrator !== 'cni') return;
+  const name = profileOf(attachment);
+  if ((await ports.client.get('Profile', name)).ok) return;
+  const created = await ports.client.create({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'Profile',
+    metadata: { name },
+    spec: {
+      labelsToApply: { [name]: '' },
+      ingress: [{ action: 'Allow', source: { selector: `has(${name})` } }],
+      egress: [{ action: 'Allow' }],
+    },
+  });
+  // Fifty first containers of a network may do this together; all but one find it done.
+  if (!created.ok && !(await ports.client.get('Profile', name)).ok) unwrap(created);
+}
+
+async function undo(ports: CniPorts, attachment: Attachment): Promise<void> {
+  const { namespace } = attachment.workload;
+  await ports.client.delete('WorkloadEndpoint', attachment.endpoint, namespace);
+  await unwire(ports.host, attachment.hostInterface);
+  await ports.ipam.releaseByHandle(attachment.handle);
+}
+
+function resultOf(
+  attachment: Attachment,
+  { netns }: Invocation,
+  conf: NetConf,
+  addresses: readonly Address[],
+  wired: Wired,
+  mtu: number,
+): CniResult {
+  return {
+    interfaces: [
+      { name: attachment.hostInterface, mac: HOST_MAC, mtu },
+      { name: attachment.ifName, mac: wired.mac, mtu, sandbox: netns },
+    ],
+    // Without a gateway, as Calico answers: portmap would take 169.254.1.1 for an address of the host.
+    ips: addresses.map((address) => ({ address: Prefix.host(address).toString(), interface: 1 })),
+    routes: wired.routes.map(({ destination, gateway }) => ({
+      dst: destination.toString(),
+      gw: gateway.toString(),
+    })),
+    dns: { ...conf.dns },
+  };
+}

@@ -1,0 +1,107 @@
+/** The WorkloadEndpoint of an attachment, and how the agent knows its own again. Pure. */
+import type { WorkloadEndpoint } from '../../api/index.ts';
+import type { Address } from '../../net/addr/index.ts';
+import { Prefix } from '../../net/addr/index.ts';
+import type { NetConf } from '../../cni-plugin/netconf.ts';
+import type { Attachment } from './attachment.ts';
+
+/**
+ * What the endpoint's own fields cannot say. They also mark it as made here: the agent sweeps no endpoint that
+ * lacks them, because somebody else (a user, Calico's plugin) answers for it.
+ */
+const NETWORK = 'cni.poplin.dev/network';
+const CONTAINER = 'cni.poplin.dev/container';
+const INTERFACE = 'cni.poplin.dev/interface';
+const HANDLE = 'cni.poplin.dev/handle';
+const NETNS = 'cni.poplin.dev/netns';
+
+/** What the agent wrote into the annotations of an endpoint. */
+export interface EndpointRecord {
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifName: string;
+  readonly handle: string;
+  /** Device and inode of the namespace the interface was made in. A path may be reused, this only after a reboot. */
+  readonly netns: string;
+}
+
+export function endpointFor(
+  attachment: Attachment,
+  conf: NetConf,
+  node: string,
+  made: { readonly addresses: readonly Address[]; readonly mac: string; readonly netns: string },
+): WorkloadEndpoint {
+  const { workload } = attachment;
+  const ports = conf.portMappings.map(({ containerPort, hostPort, protocol, hostIP }) => ({
+    protocol: protocol as 'TCP',
+    port: containerPort,
+    hostPort,
+    hostIP,
+  }));
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'WorkloadEndpoint',
+    metadata: {
+      name: attachment.endpoint,
+      namespace: workload.namespace,
+      labels: {
+        ...conf.labels,
+        'projectcalico.org/namespace': workload.namespace,
+        'projectcalico.org/orchestrator': workload.orchestrator,
+      },
+      annotations: {
+        [NETWORK]: attachment.network,
+        [CONTAINER]: attachment.containerId,
+        [INTERFACE]: attachment.ifName,
+        [HANDLE]: attachment.handle,
+        [NETNS]: made.netns,
+      },
+    },
+    spec: {
+      orchestrator: workload.orchestrator,
+      node,
+      ...(workload.orchestrator === 'k8s' ? { pod: workload.pod } : {}),
+      containerID: attachment.endpointContainer,
+      endpoint: attachment.endpointInterface,
+      ipNetworks: made.addresses.map((address) => Prefix.host(address).toString()),
+      profiles: [profileOf(attachment)],
+      interfaceName: attachment.hostInterface,
+      mac: made.mac,
+      ...(ports.length === 0 ? {} : { ports }),
+    },
+  };
+}
+
+/** A pod stands under its namespace's profile; any other container under one named after its network (calico-ipam's way). */
+export function profileOf({ workload, network }: Attachment): string {
+  return workload.orchestrator === 'k8s' ? `kns.${workload.namespace}` : network;
+}
+
+/** Undefined for an endpoint that was not made by this plugin. */
+export function recordOf(endpoint: WorkloadEndpoint): EndpointRecord | undefined {
+  const notes = endpoint.metadata.annotations ?? {};
+  const {
+    [NETWORK]: network,
+    [CONTAINER]: containerId,
+    [INTERFACE]: ifName,
+    [HANDLE]: handle,
+    [NETNS]: netns,
+  } = notes;
+  if (network === undefined || containerId === undefined || ifName === undefined) return undefined;
+  if (handle === undefined || netns === undefined) return undefined;
+  return { network, containerId, ifName, handle, netns };
+}
+
+/** An endpoint without a record was made by Calico's plugin before this one took over; its container id says whose. */
+export function belongsTo(endpoint: WorkloadEndpoint, attachment: Attachment): boolean {
+  const record = recordOf(endpoint);
+  if (record === undefined) {
+    const { containerID, endpoint: ifName } = endpoint.spec;
+    return containerID === attachment.containerId && ifName === attachment.ifName;
+  }
+  return (
+    record.network === attachment.network &&
+    record.containerId === attachment.containerId &&
+    record.ifName === attachment.ifName
+  );
+}

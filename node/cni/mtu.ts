@@ -1,0 +1,24 @@
+/** The MTU of a workload: that of the interface its packets leave by, as nothing is wrapped around them. */
+import type { Address } from '../../net/addr/index.ts';
+import type { Netlink } from '../../net/kernel/index.ts';
+
+const ETHERNET: number = 1500;
+
+/**
+ * The interface with one of the node's own addresses, else the one that the default route leaves by, else the
+ * smallest of those that are up.
+ */
+export async function uplinkMtu(host: Netlink, nodeAddresses: readonly Address[]): Promise<number> {
+  const links = await host.listLinks();
+  const mtuOf = (match: (link: (typeof links)[number]) => boolean): number | undefined =>
+    links.find(match)?.mtu;
+  const addresses = await host.listAddresses();
+  const own = addresses.find(({ address }) => nodeAddresses.some((one) => one.equals(address)));
+  if (own !== undefined) return mtuOf(({ index }) => index === own.link) ?? ETHERNET;
+  const routes = await host.listRoutes({ table: 254 });
+  const device = routes.find(({ destination }) => destination.isDefault)?.nextHops[0]?.interface;
+  if (device !== undefined)
+    return mtuOf(({ name, index }) => name === device || index === device) ?? ETHERNET;
+  const candidates = links.filter(({ up, loopback, name }) => up && !loopback && !name.startsWith('cali'));
+  return candidates.length === 0 ? ETHERNET : Math.min(...candidates.map(({ mtu }) => mtu));
+}

@@ -1,0 +1,274 @@
+/**
+ * Answers what the executable asks: reads the request, finds the attachment, keeps order, and turns whatever goes wrong
+ * into the error that the specification wants. Work on one host interface happens one at a time, different ones together.
+ */
+import { formatProblem, PoplinError } from '../../api/index.ts';
+import { type Invocation, readInvocation } from '../../cni-plugin/environment.ts';
+import { type CniError, CniCode, CniFailure, cniError, type CniOutcome } from '../../cni-plugin/error.ts';
+import { type NetConf, readNetConf } from '../../cni-plugin/netconf.ts';
+import type { PendingDeletions } from '../../cni-plugin/pending.ts';
+import {
+  type CniRequest,
+  type CniResponse,
+  errorResponse,
+  readCniRequest,
+  toResponse,
+} from '../../cni-plugin/protocol.ts';
+import { encodeResult } from '../../cni-plugin/result.ts';
+import { parseConfiguration, readHeader, versionForErrors } from '../../cni-plugin/stdin.ts';
+import { olderThan } from '../../cni-plugin/version.ts';
+import { KeyedLock } from '../keyed-lock.ts';
+import { SharedGate } from '../shared-gate.ts';
+import { add } from './add.ts';
+import { type Attachment, attachmentOf } from './attachment.ts';
+import { check } from './check.ts';
+import { del } from './del.ts';
+import type { CniPorts } from './ports.ts';
+import { type Swept, sweep } from './sweep.ts';
+
+export interface CniServerOptions {
+  /** Once the agent may work: a store that answers, a world that is known, old promises kept. */
+  readonly ports: () => CniPorts | undefined;
+  readonly pending: PendingDeletions;
+  /** Why ADD would fail now, in sentences; empty when it would work. */
+  readonly unreadiness: () => Promise<readonly string[]>;
+}
+
+/** A deletion that cannot be understood would be owed for ever. */
+const HOPELESS: readonly number[] = [
+  CniCode.decodingFailure,
+  CniCode.invalidEnvironment,
+  CniCode.invalidConfiguration,
+];
+
+/** What becomes of a DEL that cannot be done now: promised for later, or, if it is an old promise, kept. */
+type PutOff = (request: CniRequest, conf: NetConf, cause: CniError) => CniOutcome;
+
+const keepOwing: PutOff = (_request, _conf, cause) => ({ ok: false, error: cause });
+
+const DONE: CniOutcome = { ok: true, output: undefined };
+
+export class CniServer {
+  readonly #options: CniServerOptions;
+  readonly #gate = new SharedGate();
+  readonly #locks = new KeyedLock();
+
+  constructor(options: CniServerOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects. */
+  async handle(body: unknown): Promise<CniResponse> {
+    const request = readCniRequest(body);
+    if ('code' in request) return errorResponse(request, versionForErrors(undefined));
+    const configuration = parseConfiguration(request.stdin);
+    const version = versionForErrors(configuration.ok ? configuration.value : undefined);
+    return toResponse(await this.#outcome(request, this.#options.ports()), version);
+  }
+
+  #outcome(
+    request: CniRequest,
+    ports: CniPorts | undefined,
+    putOff: PutOff = (...late) => this.#promise(...late),
+  ): Promise<CniOutcome> {
+    return this.#answer(request, ports, putOff).catch(
+      (error: unknown): CniOutcome => ({ ok: false, error: this.#tell(error) }),
+    );
+  }
+
+  /** Makes good what was promised while nobody was here. @returns how many are still owed */
+  async drain(ports: CniPorts): Promise<number> {
+    const { pending } = this.#options;
+    let owed = 0;
+    for (const { id, request } of pending.list()) {
+      const outcome = await this.#outcome(request, ports, keepOwing);
+      if (outcome.ok || HOPELESS.includes(outcome.error.code)) {
+        pending.remove(id);
+        continue;
+      }
+      ports.log.warn({ error: outcome.error }, 'a deletion that is owed failed');
+      owed++;
+    }
+    return owed;
+  }
+
+  /** Leftovers of crashes, with nothing else under way. */
+  sweep(ports: CniPorts): Promise<Swept> {
+    return this.#gate.alone(() => sweep(ports));
+  }
+
+  async #answer(request: CniRequest, ports: CniPorts | undefined, putOff: PutOff): Promise<CniOutcome> {
+    const invocation = readInvocation(request.env);
+    if (!invocation.ok) return invocation;
+    const configuration = parseConfiguration(request.stdin);
+    if (!configuration.ok) return configuration;
+    const header = readHeader(configuration.value, invocation.value.command);
+    if (!header.ok) return header;
+    const conf = readNetConf(configuration.value, invocation.value.args);
+    if (!conf.ok) return conf;
+
+    const { command } = invocation.value;
+    if (command === 'VERSION') return DONE;
+    const needed = NEEDS[command];
+    if (needed !== undefined && olderThan(conf.value.cniVersion, needed)) {
+      return {
+        ok: false,
+        error: cniError(
+          CniCode.incompatibleVersion,
+          `${command} came with version ${needed}, and the configuration says ${conf.value.cniVersion}; raise its cniVersion`,
+        ),
+      };
+    }
+    if (command === 'STATUS') return this.#status();
+    if (command === 'GC') return this.#gc(ports, conf.value);
+    return this.#attached(ports, request, invocation.value, conf.value, putOff);
+  }
+
+  async #attached(
+    ports: CniPorts | undefined,
+    request: CniRequest,
+    invocation: Invocation,
+    conf: NetConf,
+    putOff: PutOff,
+  ): Promise<CniOutcome> {
+    if (ports === undefined) {
+      if (invocation.command === 'DEL') return putOff(request, conf, notReady());
+      return { ok: false, error: notReady() };
+    }
+    const attachment = attachmentOf(ports.node, conf.name, invocation);
+    // A name that can name no endpoint never did: there is nothing to delete under it.
+    if (!attachment.ok) return invocation.command === 'DEL' ? DONE : attachment;
+    switch (invocation.command) {
+      case 'ADD':
+        return this.#add(ports, attachment.value, invocation, conf);
+      case 'DEL':
+        return this.#del(ports, attachment.value, request, conf, putOff);
+      default:
+        await check(ports, attachment.value, invocation, conf);
+        return DONE;
+    }
+  }
+
+  async #add(
+    ports: CniPorts,
+    attachment: Attachment,
+    invocation: Invocation,
+    conf: NetConf,
+  ): Promise<CniOutcome> {
+    const { endpoint, result } = await this.#ordered(attachment, () =>
+      add(ports, attachment, invocation, conf),
+    );
+    // Outside of the order: everything is recorded by now, and a DEL that overtakes us must not wait.
+    const { name, namespace = '', resourceVersion = '' } = endpoint.metadata;
+    if (
+      ports.policyWait > 0 &&
+      !(await ports.status.waitUntilUp(namespace, name, resourceVersion, ports.policyWait))
+    ) {
+      ports.log.warn(
+        { endpoint: name, namespace, waitedMs: ports.policyWait },
+        'felix-lite has not confirmed the policy; the workload starts, and its traffic is dropped until there is one',
+      );
+    }
+    return { ok: true, output: encodeResult(result, conf.cniVersion) };
+  }
+
+  async #del(
+    ports: CniPorts,
+    attachment: Attachment,
+    request: CniRequest,
+    conf: NetConf,
+    putOff: PutOff,
+  ): Promise<CniOutcome> {
+    try {
+      await this.#ordered(attachment, () => del(ports, attachment));
+      return DONE;
+    } catch (error) {
+      // The cable is out, only the store is away: the pod may go, the rest is owed.
+      if (!isStoreFailure(error)) throw error;
+      ports.log.warn(
+        { container: attachment.containerId, error: String(error) },
+        'deletion is put off until the datastore answers',
+      );
+      return putOff(request, conf, this.#tell(error));
+    }
+  }
+
+  #promise(request: CniRequest, conf: NetConf, cause: CniError): CniOutcome {
+    try {
+      this.#options.pending.add(conf.name, request);
+      return DONE;
+    } catch (error) {
+      const msg = `${cause.msg}; nor could the deletion be written down to be done later`;
+      return { ok: false, error: cniError(CniCode.tryAgainLater, msg, String(error)) };
+    }
+  }
+
+  async #gc(ports: CniPorts | undefined, conf: NetConf): Promise<CniOutcome> {
+    if (ports === undefined) return { ok: false, error: notReady() };
+    const valid = conf.validAttachments;
+    if (valid === undefined) return DONE;
+    await this.#gate.alone(() =>
+      sweep(
+        ports,
+        (record) =>
+          record.network !== conf.name ||
+          valid.some((one) => one.containerId === record.containerId && one.ifName === record.ifName),
+      ),
+    );
+    return DONE;
+  }
+
+  async #status(): Promise<CniOutcome> {
+    const reasons = await this.#options.unreadiness();
+    if (reasons.length === 0) return DONE;
+    return {
+      ok: false,
+      error: cniError(CniCode.notAvailable, reasons[0] ?? '', reasons.slice(1).join('; ')),
+    };
+  }
+
+  #ordered<T>(attachment: Attachment, work: () => Promise<T>): Promise<T> {
+    return this.#gate.together(() => this.#locks.run(attachment.hostInterface, work));
+  }
+
+  #tell(error: unknown): CniError {
+    if (error instanceof CniFailure) return error.error;
+    const ports = this.#options.ports();
+    ports?.log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a CNI call failed');
+    if (isStoreFailure(error)) {
+      return cniError(
+        CniCode.tryAgainLater,
+        'the datastore does not answer; try again later',
+        error.problems.map(formatProblem).join('; '),
+      );
+    }
+    if (error instanceof PoplinError)
+      return cniError(CniCode.ioFailure, error.problems.map(formatProblem).join('; '));
+    return cniError(
+      CniCode.internal,
+      'the node agent failed; this is a defect, its log has the details',
+      String(error),
+    );
+  }
+}
+
+/** Versions in which commands came into the specification. */
+const NEEDS: Readonly<Record<Invocation['command'], '0.4.0' | '1.1.0' | undefined>> = {
+  ADD: undefined,
+  DEL: undefined,
+  CHECK: '0.4.0',
+  GC: '1.1.0',
+  STATUS: '1.1.0',
+  VERSION: undefined,
+};
+
+function notReady(): CniError {
+  return cniError(
+    CniCode.tryAgainLater,
+    'the Poplin node agent is starting: it has not reached its datastore yet; try again later',
+  );
+}
+
+function isStoreFailure(error: unknown): error is PoplinError {
+  return error instanceof PoplinError && error.problems.some(({ code }) => code.startsWith('STORE_'));
+}
