@@ -34,6 +34,8 @@ export class FamilyTable {
   /** Ids whose prefix the forwarding table has an entry for; owned. */
   readonly #forwarded = new Set<number>();
   #phase: 'deferred' | 'deciding' | 'running' = 'running';
+  /** Routes adopted from the process before us stay until this says that whoever could confirm them has spoken. */
+  #mayComplete = true;
   #completed = false;
 
   constructor(family: Family, options: DecisionOptions, forwarding: ForwardingTable | undefined) {
@@ -49,10 +51,15 @@ export class FamilyTable {
 
   defer(): void {
     this.#phase = 'deferred';
+    this.#mayComplete = false;
   }
 
   release(): void {
     if (this.#phase === 'deferred') this.#phase = 'deciding';
+  }
+
+  allowSweep(): void {
+    this.#mayComplete = true;
   }
 
   /** Carries a change of an Adj-RIB-In into the Loc-RIB. */
@@ -88,7 +95,7 @@ export class FamilyTable {
     if (this.#follower === undefined || this.#forwarding === undefined) return false;
     for (const id of this.#follower.next(SLICE)) this.#forward(id, this.#forwarding);
     if (!this.#follower.settled) return true;
-    if (!this.#completed && this.locRib.dirty === 0) {
+    if (this.#mayComplete && !this.#completed && this.locRib.dirty === 0) {
       this.#completed = true;
       this.#forwarding.complete(this.family);
     }

@@ -202,15 +202,35 @@ describe('speaker', () => {
       ]);
     });
 
-    it('does not wait for a peer that is restarting too', () => {
+    it('does not wait for ever for a peer that is restarting too, but keeps what it may still confirm', () => {
       const world = new World();
       const left = world.router('left', 65001, '10.0.0.1', { left: before });
       const right = world.router('right', 65002, '10.0.0.2', { left: before });
       left.speaker.configure(configOf(left, [peerOf(left, right)], ['10.1.0.0/24']));
       right.speaker.configure(configOf(right, [peerOf(right, left)], ['10.2.0.0/24']));
-      world.connect(left, right);
-      world.clock.advance(1_000);
+      left.sessions.get('right').connect(right.sessions.get('left'));
+      world.clock.advance(4_000);
+      expect(left.table.history).to.deep.equal([]);
+      world.clock.advance(2_000);
       expect(tableOf(left)).to.include({ '10.2.0.0/24': 'via 10.0.0.2 path 65002' });
+      expect(left.table.history).to.deep.equal([
+        '10.1.0.0/24 blackhole',
+        '10.2.0.0/24 10.0.0.2',
+        '10.9.0.0/24 removed',
+      ]);
+    });
+
+    it('sweeps nothing before End-of-RIB of a peer that says it is restarting, whose routes come late', () => {
+      const { world, left, right } = restarted();
+      Object.defineProperty(right.speaker.deferral, 'active', { get: () => true });
+      right.speaker.tables['ipv4-unicast'].defer();
+      left.sessions.get('right').connect(right.sessions.get('left'));
+      world.clock.advance(30_000);
+      expect(left.table.history).to.deep.equal(['10.1.0.0/24 blackhole']);
+      right.speaker.tables['ipv4-unicast'].release();
+      right.speaker.configure(configOf(right, [peerOf(right, left)], ['10.2.0.0/24']));
+      world.settle();
+      expect(left.table.history.slice(1)).to.deep.equal(['10.2.0.0/24 10.0.0.2', '10.9.0.0/24 removed']);
     });
 
     it('does not wait for End-of-RIB from a peer without graceful restart, but for its routes', () => {

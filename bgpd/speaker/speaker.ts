@@ -11,7 +11,7 @@ import { AttributePool } from '../rib/attributes.ts';
 import { DEFAULT_DECISION, type DecisionOptions } from '../rib/decision.ts';
 import { FAMILIES, type Family, type Negotiated, type UpdateMessage } from '../wire/types.ts';
 import { sessionKey, type PeerConfig, type SpeakerConfig } from './config.ts';
-import { SelectionDeferral, type DeferralOptions } from './deferral.ts';
+import { RestartDeferral, type DeferralOptions } from './deferral.ts';
 import { FamilyTable } from './family-table.ts';
 import { joinGroup, leaveGroup, type ExportSurroundings } from './groups.ts';
 import type { Membership } from './membership.ts';
@@ -50,7 +50,7 @@ interface Seat {
 export class Speaker implements SessionEvents {
   readonly tables: Readonly<Record<Family, FamilyTable>>;
   readonly pool = new AttributePool();
-  readonly deferral: SelectionDeferral;
+  readonly deferral: RestartDeferral;
   readonly #options: SpeakerOptions;
   readonly #own: OwnRoutes;
   readonly #seats = new Map<string, Seat>();
@@ -69,10 +69,10 @@ export class Speaker implements SessionEvents {
       new FamilyTable(family, DEFAULT_DECISION, options.forwarding);
     this.tables = { 'ipv4-unicast': table('ipv4-unicast'), 'ipv6-unicast': table('ipv6-unicast') };
     this.#own = new OwnRoutes(this.pool, this.tables);
-    this.deferral = new SelectionDeferral(
+    this.deferral = new RestartDeferral(
       options.clock,
       { ...DEFERRAL, ...options.deferral },
-      (family, why) => this.#release(family, why),
+      { released: (family, why) => this.#release(family, why), sweep: (family) => this.#sweep(family) },
     );
     this.#restartState = restartState(this.deferral, options.forwarding);
     this.#surroundings = this.#makeSurroundings();
@@ -175,6 +175,11 @@ export class Speaker implements SessionEvents {
   #release(family: Family, reason: string): void {
     this.tables[family].release();
     this.#tell({ type: 'selection-released', family, reason });
+    this.#wake();
+  }
+
+  #sweep(family: Family): void {
+    this.tables[family].allowSweep();
     this.#wake();
   }
 
@@ -307,7 +312,7 @@ export class Speaker implements SessionEvents {
   }
 }
 
-function restartState(deferral: SelectionDeferral, forwarding: ForwardingTable | undefined): RestartState {
+function restartState(deferral: RestartDeferral, forwarding: ForwardingTable | undefined): RestartState {
   return {
     get restarting() {
       return deferral.active;

@@ -27,12 +27,13 @@ protocol bgp node6 from node { neighbor 2001:db8::1 as 65101; ipv6 { import all;
 const FRR = `
 hostname tor-b
 log stdout
-ip route 10.60.0.0/24 blackhole
-ipv6 route fd00:60::/64 blackhole
+route-map longer permit 10
+ set as-path prepend 65002
 router bgp 65002
  bgp router-id 192.0.2.6
  no bgp ebgp-requires-policy
  no bgp default ipv4-unicast
+ no bgp network import-check
  bgp graceful-restart
  neighbor 192.0.2.5 remote-as 65101
  neighbor 192.0.2.5 timers connect 1
@@ -83,6 +84,11 @@ describe('routes with a real BIRD and a real FRR', function () {
     await allEstablished();
   });
 
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') console.log(bgpd?.lines.splice(0).join(''));
+    if (bgpd !== undefined) bgpd.lines.length = 0;
+  });
+
   after(async () => {
     await bgpd?.store.close();
     await lab?.close();
@@ -92,7 +98,8 @@ describe('routes with a real BIRD and a real FRR', function () {
     await eventually(
       'all sessions Established',
       () => bgpd.status(),
-      ({ peers, restarting }) => !restarting && peers.length === 4 && peers.every((peer) => peer.state === 'Established'),
+      ({ peers, restarting }) =>
+        !restarting && peers.length === 4 && peers.every((peer) => peer.state === 'Established'),
       40_000,
     );
   }
@@ -103,11 +110,33 @@ describe('routes with a real BIRD and a real FRR', function () {
   }
 
   async function kernelHas(node: string, prefix: string, pattern: RegExp): Promise<void> {
-    await eventually(`${prefix} in the kernel of ${node}`, () => kernel(node, prefix), (text) => pattern.test(text));
+    await eventually(
+      `${prefix} in the kernel of ${node}`,
+      () => kernel(node, prefix),
+      (text) => pattern.test(text),
+    );
   }
 
   async function kernelLacks(node: string, prefix: string): Promise<void> {
-    await eventually(`no ${prefix} in the kernel of ${node}`, () => kernel(node, prefix), (text) => text.trim() === '');
+    await eventually(
+      `no ${prefix} in the kernel of ${node}`,
+      () => kernel(node, prefix),
+      (text) => text.trim() === '',
+    );
+  }
+
+  /** Everything has been learned everywhere, and nothing is on its way any more. */
+  async function allInstalled(): Promise<void> {
+    for (const prefix of LEARNED) await kernelHas('node', prefix, /proto 80/);
+    for (const tor of ['tor-a', 'tor-b'])
+      for (const prefix of ['10.244.1.0/26', 'fd00:10:244::40/122']) await kernelHas(tor, prefix, /via/);
+  }
+
+  /** A route that comes and goes everywhere. */
+  async function poke(): Promise<void> {
+    for (const node of ['tor-a', 'node', 'tor-b'])
+      for (const act of ['add', 'del'])
+        await lab.run(node, 'ip', ['route', act, 'blackhole', '198.51.100.0/24']);
   }
 
   it('installs what both teach, with protocol 80, over the right next hops', async () => {
@@ -121,21 +150,47 @@ describe('routes with a real BIRD and a real FRR', function () {
     await kernelHas('node', '10.244.1.0/26', /blackhole 10\.244\.1\.0\/26 proto 80/);
     await kernelHas('node', 'fd00:10:244::40/122', /blackhole fd00:10:244::40\/122 .*proto 80/);
     const v4 = await bird.birdc('show route 10.244.1.0/26 all');
-    expect(v4).to.match(/BGP\.as_path: 65101\b/).and.match(/BGP\.next_hop: 192\.0\.2\.1\b/);
+    expect(v4)
+      .to.match(/BGP\.as_path: 65101\b/)
+      .and.match(/BGP\.next_hop: 192\.0\.2\.1\b/);
     const v6 = await bird.birdc('show route fd00:10:244::40/122 all');
     expect(v6).to.match(/BGP\.next_hop: 2001:db8::1\b/);
-    expect(await frr.json('show bgp ipv4 unicast 10.244.1.0/26')).to.have.nested.property('paths[0].nexthops[0].ip', '192.0.2.5');
-    expect(await frr.json('show bgp ipv6 unicast fd00:10:244::40/122')).to.have.nested.property('paths[0].valid', true);
+    expect(await frr.json('show bgp ipv4 unicast 10.244.1.0/26')).to.have.nested.property(
+      'paths[0].nexthops[0].ip',
+      '192.0.2.5',
+    );
+    expect(await frr.json('show bgp ipv6 unicast fd00:10:244::40/122')).to.have.nested.property(
+      'paths[0].valid',
+      true,
+    );
   });
 
   it('tells neither what lies inside its blocks, nor pending ones, nor what lies in pools that are not to be exported', async () => {
-    await bgpd.put('WorkloadEndpoint', 'node-cni-inside-eth0', endpoint('inside', '10.244.1.7/32'), 'default');
-    await bgpd.put('WorkloadEndpoint', 'node-cni-borrowed-eth0', endpoint('borrowed', '10.244.9.7/32'), 'default');
+    await bgpd.put(
+      'WorkloadEndpoint',
+      'node-cni-inside-eth0',
+      endpoint('inside', '10.244.1.7/32'),
+      'default',
+    );
+    await bgpd.put(
+      'WorkloadEndpoint',
+      'node-cni-borrowed-eth0',
+      endpoint('borrowed', '10.244.9.7/32'),
+      'default',
+    );
     await bgpd.block('10.244.5.0/26', 'pending');
     await bgpd.block('10.245.1.0/26');
-    await eventually('the borrowed address', () => bird.birdc('show route 10.244.9.7/32'), (text) => text.includes('10.244.9.7/32'));
+    await eventually(
+      'the borrowed address',
+      () => bird.birdc('show route 10.244.9.7/32'),
+      (text) => text.includes('10.244.9.7/32'),
+    );
     const routes = await bird.birdc('show route protocol node4');
-    expect(routes).to.include('10.244.1.0/26').and.not.include('10.244.1.7').and.not.include('10.244.5.0').and.not.include('10.245');
+    expect(routes)
+      .to.include('10.244.1.0/26')
+      .and.not.include('10.244.1.7')
+      .and.not.include('10.244.5.0')
+      .and.not.include('10.245');
     await kernelHas('node', '10.245.1.0/26', /blackhole/);
   });
 
@@ -155,9 +210,15 @@ describe('routes with a real BIRD and a real FRR', function () {
 
   it("leaves a stranger's route in the kernel alone, and says that it did", async () => {
     await lab.run('node', 'ip', ['route', 'add', '10.61.0.0/24', 'via', '192.0.2.2', 'proto', 'static']);
-    await frr.configure(['ip route 10.61.0.0/24 blackhole', 'router bgp 65002', 'address-family ipv4 unicast', 'network 10.61.0.0/24']);
-    await eventually('the route is yielded', () => bgpd.route('10.61.0.0/24'), (route) => route?.installed?.state === 'yielded');
-    expect(await kernel('node', '10.61.0.0/24')).to.include('proto static').and.not.include('proto 80');
+    await frr.configure(['router bgp 65002', 'address-family ipv4 unicast', 'network 10.61.0.0/24']);
+    await eventually(
+      'the route is yielded',
+      () => bgpd.route('10.61.0.0/24'),
+      (route) => route?.installed?.state === 'yielded',
+    );
+    expect(await kernel('node', '10.61.0.0/24'))
+      .to.include('proto static')
+      .and.not.include('proto 80');
     await lab.run('node', 'ip', ['route', 'del', '10.61.0.0/24', 'proto', 'static']);
     await kernelHas('node', '10.61.0.0/24', /via 192\.0\.2\.6 dev eth2 proto 80/);
   });
@@ -168,29 +229,51 @@ describe('routes with a real BIRD and a real FRR', function () {
   });
 
   it('explains a route: the chosen path, the losers and why', async () => {
-    await frr.configure(['ip route 10.50.0.0/24 blackhole', 'router bgp 65002', 'address-family ipv4 unicast', 'network 10.50.0.0/24']);
-    const route = await eventually('two paths', () => bgpd.route('10.50.0.0/24'), (route) => route?.paths.length === 2);
-    expect(route?.paths.map(({ reason }) => reason)).to.have.members(['best', 'lost: another has a lower ORIGIN']);
-    await frr.configure(['router bgp 65002', 'address-family ipv4 unicast', 'no network 10.50.0.0/24', 'exit-address-family', 'exit', 'no ip route 10.50.0.0/24 blackhole']);
+    await frr.configure(['router bgp 65002', 'address-family ipv4 unicast', 'network 10.50.0.0/24 route-map longer']);
+    const route = await eventually(
+      'two paths',
+      () => bgpd.route('10.50.0.0/24'),
+      (route) => route?.paths.length === 2,
+    );
+    expect(route?.paths.map(({ reason }) => reason)).to.have.members([
+      'best',
+      'lost: another has a shorter AS_PATH',
+    ]);
+    await frr.configure(['router bgp 65002', 'address-family ipv4 unicast', 'no network 10.50.0.0/24']);
   });
 
   it('keeps the last good configuration when a resource stops making sense', async () => {
     await bgpd.put('BGPPeer', 'tor-a', { nodeSelector: '((', peerIP: '192.0.2.2', asNumber: 65001 });
-    await eventually('the problem is told', () => bgpd.status(), ({ problems }) => problems.length > 0);
-    expect((await bgpd.status()).peers.map(({ name, state }) => `${name} ${state}`)).to.include('tor-a Established');
+    await eventually(
+      'the problem is told',
+      () => bgpd.status(),
+      ({ problems }) => problems.length > 0,
+    );
+    expect((await bgpd.status()).peers.map(({ name, state }) => `${name} ${state}`)).to.include(
+      'tor-a Established',
+    );
     await bgpd.remove('Node', 'node');
-    await eventually('the node is missed', () => bgpd.status(), ({ problems }) => problems.some(({ code }) => code === 'NODE_MISSING'));
+    await eventually(
+      'the node is missed',
+      () => bgpd.status(),
+      ({ problems }) => problems.some(({ code }) => code === 'NODE_MISSING'),
+    );
     expect((await bgpd.status()).peers.every(({ state }) => state === 'Established')).to.equal(true);
     await describeCluster(bgpd);
-    await eventually('all is well again', () => bgpd.status(), ({ problems }) => problems.length === 0);
+    await eventually(
+      'all is well again',
+      () => bgpd.status(),
+      ({ problems }) => problems.length === 0,
+    );
     expect(await bird.birdc('show protocols all node4')).to.match(/BGP state:\s+Established/);
   });
 
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     it(`comes back from ${signal} without a flap in any kernel`, async () => {
+      await allInstalled();
       const monitors = ['tor-a', 'node', 'tor-b'].map((node) => new RouteMonitor(lab, node));
-      await eventually('the monitors listen', () => lab.run('node', 'ip', ['route', 'replace', 'blackhole', '198.51.100.0/24']), () =>
-        monitors[1]?.of('198.51.100.0/24').length !== 0,
+      await eventually('the monitors listen', poke, () =>
+        monitors.every((monitor) => monitor.of('198.51.100.0/24').length > 0),
       );
       await bgpd.kill(signal);
       // What is no longer true when the new process starts has to go, and nothing else.
@@ -208,7 +291,11 @@ describe('routes with a real BIRD and a real FRR', function () {
 
   it('keeps the routes of a router whose process dies for its restart time, then takes them out', async () => {
     await bird.kill('SIGKILL');
-    await eventually('kept as stale', () => bgpd.route('10.50.0.0/24'), (route) => route?.paths[0]?.stale === true);
+    await eventually(
+      'kept as stale',
+      () => bgpd.route('10.50.0.0/24'),
+      (route) => route?.paths[0]?.stale === true,
+    );
     expect(await kernel('node', '10.50.0.0/24')).to.include('proto 80');
     await kernelLacks('node', '10.50.0.0/24');
     await kernelLacks('node', 'fd00:50::/64');
@@ -237,21 +324,39 @@ describe('routes with a real BIRD and a real FRR', function () {
 });
 
 async function describeCluster(bgpd: BgpdProcess): Promise<void> {
-  await bgpd.put('Node', 'node', { bgp: { asNumber: 65101, ipv4Address: '192.0.2.1/30', ipv6Address: '2001:db8::1/64' } });
+  await bgpd.put('Node', 'node', {
+    bgp: { asNumber: 65101, ipv4Address: '192.0.2.1/30', ipv6Address: '2001:db8::1/64' },
+  });
   await bgpd.put('BGPConfiguration', 'default', { nodeToNodeMeshEnabled: false });
-  const to = (peerIP: string, asNumber: number): object => ({ node: 'node', peerIP, asNumber, sourceAddress: 'None' });
-  await bgpd.put('BGPPeer', 'tor-a', to('192.0.2.2', 65001));
-  await bgpd.put('BGPPeer', 'tor-a-v6', to('2001:db8::2', 65001));
-  await bgpd.put('BGPPeer', 'tor-b', to('192.0.2.6', 65002));
-  await bgpd.put('BGPPeer', 'tor-b-v6', to('2001:db8:1::2', 65002));
+  await bgpd.put('BGPPeer', 'tor-a', peerSpec('192.0.2.2', 65001));
+  await bgpd.put('BGPPeer', 'tor-a-v6', peerSpec('2001:db8::2', 65001));
+  await bgpd.put('BGPPeer', 'tor-b', peerSpec('192.0.2.6', 65002));
+  await bgpd.put('BGPPeer', 'tor-b-v6', peerSpec('2001:db8:1::2', 65002));
   const pool = { ipipMode: 'Never', vxlanMode: 'Never', natOutgoing: false, nodeSelector: 'all()' };
   await bgpd.put('IPPool', 'v4', { ...pool, cidr: '10.244.0.0/16', blockSize: 26 });
   await bgpd.put('IPPool', 'v6', { ...pool, cidr: 'fd00:10:244::/48', blockSize: 122 });
-  await bgpd.put('IPPool', 'private', { ...pool, cidr: '10.245.0.0/16', blockSize: 26, disableBGPExport: true });
+  await bgpd.put('IPPool', 'private', {
+    ...pool,
+    cidr: '10.245.0.0/16',
+    blockSize: 26,
+    disableBGPExport: true,
+  });
   await bgpd.block('10.244.1.0/26');
   await bgpd.block('fd00:10:244::40/122');
 }
 
 function endpoint(id: string, address: string): object {
-  return { orchestrator: 'cni', node: 'node', containerID: id, endpoint: 'eth0', interfaceName: `cali${id}`, ipNetworks: [address], profiles: [] };
+  return {
+    orchestrator: 'cni',
+    node: 'node',
+    containerID: id,
+    endpoint: 'eth0',
+    interfaceName: `cali${id}`,
+    ipNetworks: [address],
+    profiles: [],
+  };
+}
+
+function peerSpec(peerIP: string, asNumber: number): object {
+  return { node: 'node', peerIP, asNumber, sourceAddress: 'None' };
 }
