@@ -6,7 +6,7 @@ import { type Problem, type Result, fail, ok } from '../../api/problem.ts';
 import { type EntityRule, type Rule, parsePort, protocolNumber } from '../../api/kinds/rule.ts';
 import { Selector, uniqueId } from '../../api/selector/index.ts';
 import { type IpVersion, Prefix } from '../../net/addr/index.ts';
-import type { PolicyRule, PortRange, SetDefinition, SideMatch } from './model.ts';
+import type { IcmpMatch, PolicyRule, PortRange, SetDefinition, SideMatch } from './model.ts';
 import { peerSelectors } from './selectors.ts';
 
 const BOTH: readonly IpVersion[] = [4, 6];
@@ -71,14 +71,15 @@ function compileRule(rule: Rule, namespace: string | undefined, field: string): 
   if (!source.ok || !destination.ok) {
     return fail(...(source.ok ? [] : source.problems), ...(destination.ok ? [] : destination.problems));
   }
+  const [icmp, notIcmp] = [icmpMatch(rule.icmp), icmpMatch(rule.notICMP)];
   return ok({
     rule: {
       action: rule.action,
       versions: versionsOf(rule, [source.value.match, destination.value.match]),
       ...(rule.protocol === undefined ? {} : { protocol: lower(rule.protocol) }),
       ...(rule.notProtocol === undefined ? {} : { notProtocol: lower(rule.notProtocol) }),
-      ...icmpField('icmp', rule.icmp),
-      ...icmpField('notIcmp', rule.notICMP),
+      ...(icmp === undefined ? {} : { icmp }),
+      ...(notIcmp === undefined ? {} : { notIcmp }),
       source: source.value.match,
       destination: destination.value.match,
       field,
@@ -200,9 +201,10 @@ function lower(protocol: string | number): string | number {
   return typeof protocol === 'number' ? protocol : protocol.toLowerCase();
 }
 
-function icmpField<Name extends 'icmp' | 'notIcmp'>(name: Name, match: Rule['icmp']): object {
-  if (match?.type === undefined) return {};
-  return { [name]: { type: match.type, ...(match.code === undefined ? {} : { code: match.code }) } };
+/** Without a type there is nothing to match; the door refuses a code without one. */
+function icmpMatch(match: Rule['icmp']): IcmpMatch | undefined {
+  if (match?.type === undefined) return undefined;
+  return { type: match.type, ...(match.code === undefined ? {} : { code: match.code }) };
 }
 
 function unsupported(field: string, what: string): Problem {

@@ -67,9 +67,11 @@ export function selectableSet({ metadata, spec }: NetworkSet | GlobalNetworkSet)
 
 /** Without those that only a namespace or a service account may lend. */
 function ownLabels(labels: Labels = {}): Labels {
-  const lent = (name: string): boolean =>
-    name.startsWith(NAMESPACE_PREFIX) || name.startsWith(SERVICE_ACCOUNT_PREFIX);
-  return Object.fromEntries(Object.entries(labels).filter(([name]) => !lent(name)));
+  return Object.fromEntries(Object.entries(labels).filter(([name]) => !isLent(name)));
+}
+
+function isLent(label: string): boolean {
+  return label.startsWith(NAMESPACE_PREFIX) || label.startsWith(SERVICE_ACCOUNT_PREFIX);
 }
 
 function prefixes(texts: readonly string[]): readonly Prefix[] {

@@ -80,7 +80,7 @@ export class LabelIndex<Item> {
     if (labels === undefined) this.#parentLabels.delete(parent);
     else this.#parentLabels.set(parent, labels);
     // A copy: filing an item anew takes it out of this very set and puts it back.
-    for (const item of [...(this.#children.get(parent) ?? [])]) {
+    for (const item of Array.from(this.#children.get(parent) ?? [])) {
       const present = this.#items.get(item);
       if (present !== undefined) this.putItem(item, present.own, present.parents);
     }
@@ -129,7 +129,7 @@ export class LabelIndex<Item> {
       const matches = this.#selectors.get(id)?.selector.matches(present.labels) ?? false;
       if (matches && !present.matches.has(id)) this.#begin(item, present, id);
     }
-    for (const id of [...present.matches]) {
+    for (const id of present.matches) {
       if (this.#selectors.get(id)?.selector.matches(present.labels) !== true) this.#end(item, present, id);
     }
   }

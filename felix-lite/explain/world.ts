@@ -36,10 +36,8 @@ export class World {
 
   constructor(resources: Iterable<Resource>) {
     const all = [...resources];
-    const named = <R extends Tier | Profile>(list: readonly R[]) =>
-      new Map(list.map((each) => [each.metadata.name, each]));
-    this.tiers = named(all.filter((each) => each.kind === 'Tier'));
-    this.profiles = named(all.filter((each) => each.kind === 'Profile'));
+    this.tiers = byName(all.filter((each) => each.kind === 'Tier'));
+    this.profiles = byName(all.filter((each) => each.kind === 'Profile'));
     this.policies = all.filter(
       (each) => each.kind === 'NetworkPolicy' || each.kind === 'GlobalNetworkPolicy',
     );
@@ -116,6 +114,10 @@ export class World {
     }
     return labels;
   }
+}
+
+function byName<R extends Tier | Profile>(list: readonly R[]): ReadonlyMap<string, R> {
+  return new Map(list.map((each) => [each.metadata.name, each]));
 }
 
 function notLent(labels: Labels = {}): Labels {

@@ -20,17 +20,20 @@ const ICMPV6 = 58;
 const NEIGHBOUR_TYPES = [130, 131, 132, 133, 135, 136];
 
 export function staticHooks(options: StaticOptions): ReadonlyMap<TableName, readonly Hook[]> {
-  const to = (chain: string): readonly Rule[] => [rule([], { kind: 'jump', chain })];
   return new Map([
-    ['raw', [{ chain: 'PREROUTING', first: to('cali-PREROUTING'), last: [] }]],
+    ['raw', [{ chain: 'PREROUTING', first: jump('cali-PREROUTING'), last: [] }]],
     [
       'filter',
       [
-        { chain: 'INPUT', first: to('cali-INPUT'), last: [] },
-        { chain: 'FORWARD', first: to('cali-FORWARD'), last: acceptAccepted(options.marks) },
+        { chain: 'INPUT', first: jump('cali-INPUT'), last: [] },
+        { chain: 'FORWARD', first: jump('cali-FORWARD'), last: acceptAccepted(options.marks) },
       ],
     ],
   ]);
+}
+
+function jump(chain: string): readonly Rule[] {
+  return [rule([], { kind: 'jump', chain })];
 }
 
 /** Behind the rules of others in FORWARD, so that theirs may still refuse what policy allows. */

@@ -34,17 +34,20 @@ const DB_FROM_WEB = np('db', {
   ],
 });
 
+function configured(backend: string, spec: object): object {
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'FelixConfiguration',
+    metadata: { name: `node.${NODE}` },
+    spec: { iptablesBackend: backend, iptablesRefreshInterval: '0s', ...spec },
+  };
+}
+
 for (const backend of ['NFT', 'Legacy'] as const) {
   describeOnKernel(`felix-lite among others, iptables ${backend}`, function () {
     this.timeout(60_000);
     let node: TestNode;
     const options = () => ({ netns: node.netns, backend: backend === 'NFT' ? 'nft' : 'legacy' }) as const;
-    const configuration = (spec: object): object => ({
-      apiVersion: 'projectcalico.org/v3',
-      kind: 'FelixConfiguration',
-      metadata: { name: `node.${NODE}` },
-      spec: { iptablesBackend: backend, iptablesRefreshInterval: '0s', ...spec },
-    });
     /** Everything that the kernel holds, in words that do not change by themselves. */
     const kernel = async (): Promise<object> => ({
       v4: await iptables.save(4, undefined, options()),
@@ -66,13 +69,19 @@ for (const backend of ['NFT', 'Legacy'] as const) {
 
     beforeEach(async () => {
       node = await TestNode.create([WEB, DB]);
-      await node.put(configuration({}), openProfile('prod'), endpointOf(WEB), endpointOf(DB), DB_FROM_WEB);
+      await node.put(
+        configured(backend, {}),
+        openProfile('prod'),
+        endpointOf(WEB),
+        endpointOf(DB),
+        DB_FROM_WEB,
+      );
     });
     afterEach(() => node.remove());
 
     /** As the refresh timer would, without waiting for it. */
     const repair = async (): Promise<void> => {
-      await node.put(configuration({ iptablesRefreshInterval: '50ms' }));
+      await node.put(configured(backend, { iptablesRefreshInterval: '50ms' }));
       await node.settled();
       const { passes } = node.felix.status();
       while (node.felix.status().passes < passes + 2) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -269,7 +278,9 @@ for (const backend of ['NFT', 'Legacy'] as const) {
 
     it('follows new settings without a gap', async () => {
       await node.startFelix();
-      await node.put(configuration({ iptablesMarkMask: 0xff00, defaultEndpointToHostAction: 'Accept' }));
+      await node.put(
+        configured(backend, { iptablesMarkMask: 0xff00, defaultEndpointToHostAction: 'Accept' }),
+      );
       await node.settled();
       const chains = await filter();
       expect(chains.get('cali-wl-to-host')?.at(-1)).to.match(/-j ACCEPT$/);

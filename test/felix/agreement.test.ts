@@ -1,0 +1,74 @@
+/**
+ * Random clusters loaded into a real kernel, one after the other: the kernel takes every rule that can come
+ * out, what it then reports judges packets as the evaluator does, and a successor finds nothing to do.
+ */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Resource } from '../../api/index.ts';
+import { readSettings } from '../../felix-lite/daemon/config.ts';
+import { Pipeline } from '../../felix-lite/daemon/pipeline.ts';
+import {
+  type Tally,
+  NODE,
+  changesBetween,
+  cluster,
+  expectAgreement,
+  packet,
+  valid,
+} from '../../felix-lite/explain/testing.ts';
+import { ipset, iptables } from '../../net/kernel/index.ts';
+import { describeOnKernel, freshNamespace } from '../../net/kernel/testing.ts';
+
+for (const backend of ['nft', 'legacy'] as const) {
+  describeOnKernel(`what the kernel holds, against the evaluator, iptables ${backend}`, function () {
+    this.timeout(120_000);
+    const namespace = freshNamespace();
+
+    const create = (): Promise<Pipeline> =>
+      Pipeline.create({
+        node: NODE,
+        netns: namespace.path(),
+        settings: { ...readSettings(undefined, undefined), backend },
+      });
+
+    it('agrees, over a chain of random clusters, and is stable', async () => {
+      const tally: Tally = { allowed: 0, denied: 0 };
+      const packets = fc.array(packet, { minLength: 20, maxLength: 20 });
+      const pipeline = await create();
+      let before: readonly Resource[] = [];
+      await fc.assert(
+        fc.asyncProperty(cluster, packets, async (objects, sent) => {
+          const after = objects.map(valid);
+          pipeline.update(changesBetween(before, after));
+          before = after;
+          let applied = await pipeline.apply(false);
+          expect(applied.failures).to.deep.equal([]);
+          // Removals are put off in part; the successor would finish them behind our back.
+          while (applied.leftover > 0) applied = await pipeline.apply(false);
+          expect(pipeline.problems).to.deep.equal([]);
+          await expectKernelAgrees(after, sent, tally);
+          const successor = await create();
+          successor.update(changesBetween([], after));
+          expect((await successor.apply(true)).steps).to.equal(0);
+        }),
+        { numRuns: 25, endOnFailure: true },
+      );
+      expect(Math.min(tally.allowed, tally.denied)).to.be.greaterThan(100);
+    });
+
+    async function expectKernelAgrees(
+      resources: readonly Resource[],
+      packets: Parameters<typeof expectAgreement>[1],
+      tally: Tally,
+    ): Promise<void> {
+      const netns = namespace.path();
+      const saved = await ipset.save(undefined, { netns });
+      const sets = new Map(saved.map(({ name, members }) => [name, new Set(members)]));
+      for (const version of [4, 6] as const) {
+        const [filter] = await iptables.save(version, 'filter', { netns, backend });
+        const chains = new Map(filter?.chains.map(({ name, rules }) => [name, rules]));
+        expectAgreement(resources, packets, version, { chains, sets }, tally);
+      }
+    }
+  });
+}
