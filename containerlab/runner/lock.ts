@@ -1,9 +1,9 @@
 /** One command at a time changes a lab. The lock names its owner, so a dead owner's lock is no lock. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Result, fail, ok } from '../../api/problem.ts';
 import { processIdentity, readPidFile } from '../../daemon/process.ts';
-import { labPaths } from './paths.ts';
+import { DURABLE_LABS, LABS, labPaths } from './paths.ts';
 
 export interface Lock {
   release(): void;
@@ -15,7 +15,7 @@ export function lockLab(lab: string): Result<Lock> {
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
       writeFileSync(lock, JSON.stringify(processIdentity(process.pid)), { flag: 'wx', mode: 0o600 });
-      return ok({ release: () => rmSync(lock, { force: true }) });
+      return ok({ release: () => release(lock) });
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     }
@@ -34,4 +34,16 @@ export function lockLab(lab: string): Result<Lock> {
     what: `several commands are fighting for the lab "${lab}"`,
     remedy: 'run one at a time',
   });
+}
+
+/** The last lab also takes the folders in which labs live, if nobody else has put anything there. */
+function release(lock: string): void {
+  rmSync(lock, { force: true });
+  for (const folder of [LABS, dirname(LABS), DURABLE_LABS, dirname(DURABLE_LABS)]) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      // Not empty, or not there: both are fine.
+    }
+  }
 }

@@ -21,6 +21,7 @@ import { ensureNode } from './nodes.ts';
 import { REPOSITORY, labPaths, nodeRunDir } from './paths.ts';
 import { ROLES } from './roles.ts';
 import { type LabState, readState } from './state.ts';
+import { together } from './together.ts';
 import { until } from './until.ts';
 import { ensureLinks, ensureNamespaces } from './wiring.ts';
 
@@ -153,7 +154,7 @@ async function startRouters(
   if (routers.length === 0) return;
   interrupt.check();
   await narrator.step('Routers', 'start from their own configuration files', async () => {
-    await Promise.all(routers.map((node) => ensureNode(lab, node, rewired.has(node.name))));
+    await together(routers.map((node) => ensureNode(lab, node, rewired.has(node.name))));
     const versions = await versionsOf(routers.map((node) => node.role));
     return routers.map((node) => `${node.name} ${versions.get(node.role) ?? ''}`.trim()).join(', ');
   });
@@ -173,8 +174,8 @@ async function startPoplin(
   if (fresh) await applyManifests(lab, narrator);
   interrupt.check();
   await narrator.step('Nodes', 'agent, bgpd and felix-lite on each', async () => {
-    await Promise.all(nodes.map((node) => ensureNode(lab, node, rewired.has(node.name))));
-    await Promise.all(nodes.map((node) => agentReady(lab, node.name, interrupt)));
+    await together(nodes.map((node) => ensureNode(lab, node, rewired.has(node.name))));
+    await together(nodes.map((node) => agentReady(lab, node.name, interrupt)));
     return `${nodes.map((node) => node.name).join(', ')}: agent, bgpd and felix-lite on each`;
   });
 }

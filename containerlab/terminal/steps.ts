@@ -23,7 +23,10 @@ export function narrate(screen: Screen): Narrator {
     async step(title, doing, work) {
       const began = performance.now();
       const head = paint('bold', padTo(title, TITLE_WIDTH));
-      const waiting = wait(screen, (frame) => `  ${paint('cyan', frame)} ${head} ${paint('dim', doing)}`);
+      const waiting = wait(
+        screen,
+        (frame) => `  ${paint('cyan', frame)} ${head} ${paint('dim', fitting(doing, screen.columns))}`,
+      );
       const took = (): string => paint('dim', `${((performance.now() - began) / 1000).toFixed(1)} s`);
       try {
         const told = await work();
@@ -38,6 +41,12 @@ export function narrate(screen: Screen): Narrator {
       }
     },
   };
+}
+
+/** A line that wraps could not be taken back. */
+function fitting(text: string, columns: number | undefined): string {
+  const room = Math.max(0, (columns || 80) - TITLE_WIDTH - 7);
+  return text.length <= room ? text : `${text.slice(0, Math.max(0, room - 1))}…`;
 }
 
 /** A moving line on a terminal; nothing anywhere else. */

@@ -4,12 +4,12 @@ import type { Expectation } from '../expectation.ts';
 import type { Interrupt } from '../runner/interrupt.ts';
 import type { RunningLab } from '../runner/lab.ts';
 import { until } from '../runner/until.ts';
+import { columns } from '../terminal/screen.ts';
 import type { Narrator } from '../terminal/steps.ts';
-import { routers } from './ask.ts';
 import { heldBlocks } from './blocks.ts';
 import { lookAtRoutes, lookAtSessions } from './fabric.ts';
 import { type Matrix, measureMatrix, wrongCells } from './matrix.ts';
-import type { Block } from './routes.ts';
+import type { Block, RouteCheck } from './routes.ts';
 import type { SessionPair } from './sessions.ts';
 
 const CONVERGE_MS = 45_000;
@@ -78,25 +78,38 @@ export async function proveRoutes(
   let blocks: readonly Block[] = [];
   await narrator.step('Routes', 'waiting for every block in every router', async () => {
     blocks = await heldBlocks(lab);
-    await awaitRoutes(lab, blocks, interrupt);
-    const names = routers(lab).map((router) => router.name);
-    return [
-      `${blocks.length} blocks in the tables of ${names.join(', ')} with the right next hop, and in every node's kernel`,
-      ...inRows(
-        blocks.map(({ node, prefix }) => `${node} ${prefix}`),
-        2,
-      ),
-    ].join('\n');
+    const checks = await awaitRoutes(lab, blocks, interrupt);
+    const told = `${blocks.length} blocks in every router's table by the right next hop, and in every node's kernel`;
+    return `${told}\n${routeTable(blocks, checks)}`;
   });
   return blocks;
 }
 
-/** @throws PoplinError ROUTE_MISSING or ROUTE_WRONG, one for each that is not as it must be in time */
+/** A row per block: whose it is, and by which neighbour each router reaches it. */
+function routeTable(blocks: readonly Block[], checks: readonly RouteCheck[]): string {
+  const names = [...new Set(checks.map(({ router }) => router))];
+  const rows = blocks.map((block) => [
+    block.prefix,
+    `of ${block.node}`,
+    ...names.map((name) => {
+      const check = checks.find(
+        ({ router, block: { prefix } }) => router === name && prefix === block.prefix,
+      );
+      return `${name} → ${check?.wantVia ?? '?'}`;
+    }),
+  ]);
+  return columns(rows, '').trimEnd();
+}
+
+/**
+ * @returns what each router's table has of each block
+ * @throws PoplinError ROUTE_MISSING or ROUTE_WRONG, one for each that is not as it must be in time
+ */
 export async function awaitRoutes(
   lab: RunningLab,
   blocks: readonly Block[],
   interrupt: Interrupt,
-): Promise<void> {
+): Promise<readonly RouteCheck[]> {
   let view = await lookAtRoutes(lab, blocks);
   const done = await until(
     async () => {
@@ -107,7 +120,7 @@ export async function awaitRoutes(
     },
     { withinMs: CONVERGE_MS, everyMs: 200, check: interrupt.check },
   );
-  if (done !== undefined) return;
+  if (done !== undefined) return view.tables;
   throw new PoplinError([
     ...view.tables
       .filter(({ right }) => !right)

@@ -11,6 +11,7 @@ import type { Expectation, Workload } from '../expectation.ts';
 import { endMembers, pause } from '../runner/members.ts';
 import { REPOSITORY, workloadDir } from '../runner/paths.ts';
 import type { WorkloadState } from '../runner/state.ts';
+import { together } from '../runner/together.ts';
 import { ensureNamespaces } from '../runner/wiring.ts';
 import type { RunningLab } from '../runner/lab.ts';
 import { type Attachment, addToNetwork, removeFromNetwork } from './cni.ts';
@@ -21,7 +22,7 @@ const READY_MS = 10_000;
 export async function ensureWorkloads(lab: RunningLab, expectation: Expectation): Promise<string[]> {
   const missing = expectation.workloads.filter((workload) => !isUp(lab.state.workloads[workload.name]));
   // One network at a time would be calmer, but a runtime calls for all pods of a node at once, and so do we.
-  await Promise.all(missing.map((workload) => createWorkload(lab, workload, expectation.port)));
+  await together(missing.map((workload) => createWorkload(lab, workload, expectation.port)));
   return missing.map((workload) => workload.name);
 }
 
