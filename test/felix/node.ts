@@ -51,6 +51,10 @@ export class TestNode {
     return namespacePath(this.#id);
   }
 
+  get datastore(): string {
+    return join(this.#folder, 'datastore.db');
+  }
+
   get runDir(): string {
     return this.#folder;
   }
