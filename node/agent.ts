@@ -162,7 +162,7 @@ export class Agent {
     }
     if (!ports.inventory.datastoreReady)
       reasons.push('the datastore is locked by a migration (ClusterInformation datastoreReady: false)');
-    if (!ports.inventory.hasPool(4) && !ports.inventory.hasPool(6)) {
+    if (ports.inventory.pools().every(({ spec }) => spec.disabled === true)) {
       reasons.push(
         'there is no enabled IPPool to take addresses from; create one with: poplin apply -f pool.yaml',
       );

@@ -1,9 +1,11 @@
-/** What the agent knows of the store without asking: a live mirror of the few kinds that it decides by. */
-import type { ClusterInformation, IPPool, Node, WorkloadEndpoint } from '../api/index.ts';
+/**
+ * What the agent knows of the store without asking: a live mirror of the few kinds that it answers questions from. It may be
+ * a moment behind, so what ADD decides by (pools, its Node) is read from the store itself.
+ */
+import type { ClusterInformation, IPPool, WorkloadEndpoint } from '../api/index.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../daemon/log.ts';
 import { Mirror, type Store } from '../datastore/index.ts';
-import { type Address, parseInterfaceAddress } from '../net/addr/index.ts';
 
 const KINDS = ['Node', 'IPPool', 'WorkloadEndpoint', 'ClusterInformation'] as const;
 
@@ -39,26 +41,12 @@ export class Inventory {
     return this.#all<WorkloadEndpoint>('WorkloadEndpoint').filter(({ spec }) => spec.node === this.#node);
   }
 
-  hasPool(version: 4 | 6): boolean {
-    return this.#all<IPPool>('IPPool').some(
-      ({ spec }) => spec.disabled !== true && spec.cidr.includes(':') === (version === 6),
-    );
-  }
-
-  nodeLabels(): Readonly<Record<string, string>> {
-    return this.#own()?.metadata.labels ?? {};
-  }
-
-  /** Of the node itself, as its BGP peers know it. */
-  nodeAddresses(): Address[] {
-    const bgp = this.#own()?.spec.bgp;
-    return [bgp?.ipv4Address, bgp?.ipv6Address].flatMap((text) =>
-      text === undefined ? [] : (parseInterfaceAddress(text)?.address ?? []),
-    );
+  pools(): IPPool[] {
+    return this.#all<IPPool>('IPPool');
   }
 
   get hasNode(): boolean {
-    return this.#own() !== undefined;
+    return this.#mirror.get({ kind: 'Node', scope: '', name: this.#node }) !== undefined;
   }
 
   /** False while a migration holds the datastore; absence of ClusterInformation means ready. */
@@ -66,10 +54,6 @@ export class Inventory {
     return this.#all<ClusterInformation>('ClusterInformation').every(
       ({ spec }) => spec.datastoreReady !== false,
     );
-  }
-
-  #own(): Node | undefined {
-    return this.#mirror.get({ kind: 'Node', scope: '', name: this.#node })?.value as Node | undefined;
   }
 
   #all<T>(kind: (typeof KINDS)[number]): T[] {

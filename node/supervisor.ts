@@ -111,7 +111,7 @@ class Daemon {
     if (found === undefined) return this.#spawn();
     this.#adopted = true;
     this.#running(found);
-    this.#log.info({ daemon: this.spec.name, pid: found.pid }, 'adopted a running daemon');
+    this.#log.info({ daemon: this.spec.name, daemonPid: found.pid }, 'adopted a running daemon');
     this.#look(found);
   }
 
@@ -132,7 +132,7 @@ class Daemon {
     if (noted !== undefined && this.#isOurs(noted.pid)) return noted;
     if (noted !== undefined && commandLine(noted.pid).includes(this.spec.script)) {
       this.#log.warn(
-        { daemon: this.spec.name, pid: noted.pid },
+        { daemon: this.spec.name, daemonPid: noted.pid },
         'ending a daemon that runs with other arguments',
       );
       void terminate(noted, 5000);
@@ -167,7 +167,7 @@ class Daemon {
     const identity = processIdentity(child.pid);
     if (identity === undefined) return;
     this.#running(identity);
-    this.#log.info({ daemon: this.spec.name, pid: child.pid }, 'started the daemon');
+    this.#log.info({ daemon: this.spec.name, daemonPid: child.pid }, 'started the daemon');
   }
 
   #running(identity: ProcessIdentity): void {

@@ -4,14 +4,15 @@
  * Each step's trace can be found again by the sweep: an address by its handle, a cable by its alias, an endpoint by its
  * record. So a crash between any two steps leaks nothing for longer than the agent is away.
  */
-import { formatProblem, PoplinError, unwrap, type WorkloadEndpoint } from '../../api/index.ts';
+import { type Node, unwrap, type WorkloadEndpoint } from '../../api/index.ts';
 import type { Invocation } from '../../cni-plugin/environment.ts';
 import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import type { NetConf } from '../../cni-plugin/netconf.ts';
 import { type CniResult, appendResult } from '../../cni-plugin/result.ts';
-import { type Address, Prefix } from '../../net/addr/index.ts';
+import { type Address, parseInterfaceAddress, Prefix } from '../../net/addr/index.ts';
 import { namespaceIdentity, Netlink } from '../../net/kernel/index.ts';
-import { ATTACHMENT_ATTRIBUTE, type Attachment } from './attachment.ts';
+import { takeAddresses } from './addresses.ts';
+import type { Attachment } from './attachment.ts';
 import { endpointFor, profileOf, recordOf } from './endpoint.ts';
 import { uplinkMtu } from './mtu.ts';
 import type { CniPorts } from './ports.ts';
@@ -31,10 +32,18 @@ export async function add(
   conf: NetConf,
 ): Promise<Added> {
   const netns = await checkNamespace(ports, invocation);
+  if (!ports.inventory.datastoreReady) {
+    throw new CniFailure(
+      CniCode.tryAgainLater,
+      'the datastore is locked by a migration (ClusterInformation datastoreReady is false); try again later',
+    );
+  }
+  const found = await ports.client.get('Node', ports.node);
+  const own = found.ok ? found.value : undefined;
   await clearTheWay(ports, attachment);
-  const addresses = await takeAddresses(ports, attachment, conf);
+  const addresses = await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {});
   try {
-    const mtu = conf.mtu ?? (await uplinkMtu(ports.host.netlink, ports.inventory.nodeAddresses()));
+    const mtu = conf.mtu ?? (await uplinkMtu(ports.host.netlink, addressesOfNode(own)));
     const wired = await wire(ports.host, {
       handle: attachment.handle,
       hostInterface: attachment.hostInterface,
@@ -110,64 +119,6 @@ async function clearTheWay(ports: CniPorts, attachment: Attachment): Promise<voi
   await ipam.releaseByHandle(attachment.handle);
 }
 
-async function takeAddresses(ports: CniPorts, attachment: Attachment, conf: NetConf): Promise<Address[]> {
-  const { ipam, inventory, node, clock } = ports;
-  const attributes = {
-    node,
-    namespace: attachment.workload.namespace,
-    timestamp: clock.wall().toISOString(),
-    [ATTACHMENT_ATTRIBUTE]: [attachment.network, attachment.containerId, attachment.ifName].join('/'),
-    ...(attachment.workload.orchestrator === 'k8s' ? { pod: attachment.workload.pod } : {}),
-  };
-  const wants = (version: 4 | 6): boolean => {
-    const said = version === 4 ? conf.ipam.assignIPv4 : conf.ipam.assignIPv6;
-    return said ?? inventory.hasPool(version);
-  };
-  const requested = (version: 4 | 6): Address | undefined =>
-    conf.requestedIps.find((one) => one.version === version);
-  const versions = ([4, 6] as const).filter((version) => wants(version) || requested(version) !== undefined);
-  if (versions.length === 0) {
-    throw new CniFailure(
-      CniCode.noAddress,
-      'there is no enabled IPPool to take an address from; create one with: poplin apply -f pool.yaml',
-    );
-  }
-  try {
-    const taken: Address[] = [];
-    for (const address of conf.requestedIps) {
-      unwrap(await ipam.assign({ address, host: node, handle: attachment.handle, attributes }));
-      taken.push(address);
-    }
-    const automatic = versions.filter((version) => requested(version) === undefined);
-    if (automatic.length > 0) {
-      const { ipv4Pools, ipv6Pools } = conf.ipam;
-      const assigned = unwrap(
-        await ipam.autoAssign({
-          host: node,
-          handle: attachment.handle,
-          attributes,
-          v4: automatic.includes(4) ? 1 : 0,
-          v6: automatic.includes(6) ? 1 : 0,
-          ...(ipv4Pools === undefined ? {} : { v4Pools: ipv4Pools }),
-          ...(ipv6Pools === undefined ? {} : { v6Pools: ipv6Pools }),
-          nodeLabels: inventory.nodeLabels(),
-        }),
-      );
-      taken.push(...assigned.v4, ...assigned.v6);
-    }
-    const short = versions.find((version) => !taken.some((address) => address.version === version));
-    if (short !== undefined)
-      throw new CniFailure(CniCode.noAddress, `no IPv${short} address is free; add an IPPool`);
-    return taken.sort((a, b) => a.version - b.version);
-  } catch (error) {
-    await ipam.releaseByHandle(attachment.handle);
-    if (error instanceof PoplinError && !error.problems.some(({ code }) => code.startsWith('STORE_'))) {
-      throw new CniFailure(CniCode.noAddress, error.problems.map(formatProblem).join('; '));
-    }
-    throw error;
-  }
-}
-
 /**
  * A container that is no pod stands under the profile of its network; Calico's plugin makes it on first use, open among
  * its members. A pod's profile comes from its namespace, and a pod without one is dropped on purpose.
@@ -190,11 +141,26 @@ async function ensureProfile(ports: CniPorts, attachment: Attachment): Promise<v
   if (!created.ok && !(await ports.client.get('Profile', name)).ok) unwrap(created);
 }
 
-async function undo(ports: CniPorts, attachment: Attachment): Promise<void> {
-  const { namespace } = attachment.workload;
-  await ports.client.delete('WorkloadEndpoint', attachment.endpoint, namespace);
-  await unwire(ports.host, attachment.hostInterface);
-  await ports.ipam.releaseByHandle(attachment.handle);
+/** As the node's BGP peers know it. */
+function addressesOfNode(node: Node | undefined): Address[] {
+  const { ipv4Address, ipv6Address } = node?.spec.bgp ?? {};
+  return [ipv4Address, ipv6Address].flatMap((text) =>
+    text === undefined ? [] : (parseInterfaceAddress(text)?.address ?? []),
+  );
+}
+
+/** The cable first: it needs no store. What cannot be undone now has no endpoint, so the sweep will find it. */
+async function undo({ client, host, ipam, log }: CniPorts, attachment: Attachment): Promise<void> {
+  try {
+    await unwire(host, attachment.hostInterface);
+    await client.delete('WorkloadEndpoint', attachment.endpoint, attachment.workload.namespace);
+    await ipam.releaseByHandle(attachment.handle);
+  } catch (error) {
+    log.warn(
+      { handle: attachment.handle, error: String(error) },
+      'a failed ADD is not undone yet; the sweep will do it',
+    );
+  }
 }
 
 function resultOf(
