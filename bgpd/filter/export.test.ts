@@ -1,0 +1,159 @@
+import { expect } from 'chai';
+import { Address, Prefix } from '../../net/addr/index.ts';
+import { AttributePool } from '../rib/attributes.ts';
+import type { Path } from '../rib/path.ts';
+import { sourceOf, type PathSketch } from '../rib/testing/sketch.ts';
+import type { PathAttributes } from '../wire/types.ts';
+import { type ExportContext, exportPath } from './export.ts';
+import { ACCEPT_ALL, defaultPolicy } from './policy.ts';
+
+const at = (text: string): Address => Address.parse(text) ?? expect.fail(text);
+const PREFIX = Prefix.of(at('10.0.0.0'), 8);
+
+const external: ExportContext = {
+  peerKind: 'external',
+  reflectorClient: false,
+  localAsn: 65101,
+  clusterId: 77,
+  nextHop: 'auto',
+  self: { 4: at('192.0.2.1'), 6: at('2001:db8::1') },
+  policy: ACCEPT_ALL,
+};
+const internal: ExportContext = { ...external, peerKind: 'internal' };
+
+const FULL: PathAttributes = {
+  origin: 'EGP',
+  asPath: [{ type: 'sequence', asns: [65001] }],
+  med: 10,
+  localPref: 200,
+  originatorId: 5,
+  clusterList: [6],
+  communities: [7],
+  unknown: [
+    { flags: 0xc0, code: 99, value: Uint8Array.of(1) },
+    { flags: 0x80, code: 98, value: Uint8Array.of(1) },
+  ],
+};
+
+function pathWith(attributes: PathAttributes, sketch: PathSketch = {}, client = false): Path {
+  const set = new AttributePool().intern(attributes);
+  const source = { ...sourceOf(sketch), reflectorClient: client };
+  return {
+    source,
+    pathId: 0,
+    nextHop: source.kind === 'local' ? undefined : { address: at('192.0.2.9') },
+    received: set,
+    attributes: set,
+    rejected: undefined,
+    stale: false,
+    reachable: true,
+    interiorCost: 0,
+  };
+}
+
+const own: PathAttributes = { origin: 'IGP', asPath: [] };
+
+describe('export', () => {
+  it('to eBGP: our AS in front, ourselves as next hop, nothing that belongs inside, unknown transitive marked partial', () => {
+    expect(exportPath(PREFIX, pathWith(FULL), external)).to.deep.equal({
+      send: true,
+      rule: 'no rule matched',
+      nextHop: { address: at('192.0.2.1') },
+      attributes: {
+        origin: 'EGP',
+        asPath: [{ type: 'sequence', asns: [65101, 65001] }],
+        communities: [7],
+        unknown: [{ flags: 0xe0, code: 99, value: Uint8Array.of(1) }],
+      },
+    });
+  });
+
+  it('to eBGP: a MED of our own goes out', () => {
+    const exported = exportPath(PREFIX, pathWith({ ...own, med: 4 }, { kind: 'local' }), external);
+    expect(exported).to.have.nested.property('attributes.med', 4);
+  });
+
+  it('to eBGP: confederation segments stay inside', () => {
+    const path = pathWith({
+      ...own,
+      asPath: [
+        { type: 'confed-sequence', asns: [1] },
+        { type: 'sequence', asns: [2] },
+      ],
+    });
+    expect(exportPath(PREFIX, path, external)).to.have.deep.nested.property('attributes.asPath', [
+      { type: 'sequence', asns: [65101, 2] },
+    ]);
+  });
+
+  it('to eBGP: the next hop stays where that is asked for, but never for our own route', () => {
+    const keep: ExportContext = { ...external, nextHop: 'keep' };
+    expect(exportPath(PREFIX, pathWith(FULL), keep)).to.have.deep.property('nextHop', {
+      address: at('192.0.2.9'),
+    });
+    const mine = pathWith(own, { kind: 'local' });
+    expect(exportPath(PREFIX, mine, keep)).to.have.deep.property('nextHop', { address: at('192.0.2.1') });
+  });
+
+  it('to iBGP: LOCAL_PREF always, path and next hop as they came', () => {
+    const learned = pathWith({ ...own, asPath: [{ type: 'sequence', asns: [65001] }], med: 3 });
+    expect(exportPath(PREFIX, learned, internal)).to.deep.include({
+      nextHop: { address: at('192.0.2.9') },
+      attributes: { origin: 'IGP', asPath: [{ type: 'sequence', asns: [65001] }], med: 3, localPref: 100 },
+    });
+    expect(exportPath(PREFIX, learned, { ...internal, nextHop: 'self' })).to.have.deep.property('nextHop', {
+      address: at('192.0.2.1'),
+    });
+  });
+
+  const reflection: [string, boolean, boolean, boolean][] = [
+    ['nobody is a client', false, false, false],
+    ['it came from a client', true, false, true],
+    ['it goes to a client', false, true, true],
+    ['both are clients', true, true, true],
+  ];
+  for (const [what, from, to, sent] of reflection)
+    it(`from iBGP to iBGP where ${what}: ${sent ? 'reflected' : 'held back'} (RFC 4456 §6)`, () => {
+      const path = pathWith(own, { kind: 'internal', routerId: 9 }, from);
+      const exported = exportPath(PREFIX, path, { ...internal, reflectorClient: to });
+      expect(exported.send).to.equal(sent);
+      if (exported.send) expect(exported.attributes).to.deep.include({ originatorId: 9, clusterList: [77] });
+    });
+
+  it('reflects with the first originator, and its own cluster in front', () => {
+    const path = pathWith(FULL, { kind: 'internal' }, true);
+    expect(exportPath(PREFIX, path, internal))
+      .to.have.deep.property('attributes')
+      .that.deep.includes({
+        originatorId: 5,
+        clusterList: [77, 6],
+        localPref: 200,
+      });
+  });
+
+  const wellKnown: [string, number, boolean, boolean][] = [
+    ['NO_EXPORT', 0xffffff01, false, true],
+    ['NO_ADVERTISE', 0xffffff02, false, false],
+    ['NO_EXPORT_SUBCONFED', 0xffffff03, false, true],
+  ];
+  for (const [name, value, toExternal, toInternal] of wellKnown)
+    it(`honours ${name}`, () => {
+      const path = pathWith({ ...own, communities: [value] });
+      expect(exportPath(PREFIX, path, external).send).to.equal(toExternal);
+      expect(exportPath(PREFIX, path, internal).send).to.equal(toInternal);
+    });
+
+  it('holds back what has no next hop of its version, and says so', () => {
+    const v6 = Prefix.of(at('fd00::'), 64);
+    const exported = exportPath(v6, pathWith(own, { kind: 'local' }), {
+      ...external,
+      self: { 4: at('192.0.2.1') },
+    });
+    expect(exported).to.deep.equal({ send: false, reason: 'we have no IPv6 address to give as next hop' });
+  });
+
+  it('names the rule of the policy that holds back', () => {
+    const exported = exportPath(PREFIX, pathWith(own), { ...external, policy: defaultPolicy('external') });
+    expect(exported).to.deep.equal({ send: false, reason: 'no policy for this eBGP peer (RFC 8212)' });
+  });
+});
