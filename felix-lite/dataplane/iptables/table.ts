@@ -95,9 +95,11 @@ export class IptablesTable {
         await this.#io.write(this.version, this.table, steps);
         taken += steps.length;
       } catch (error) {
+        const refused = await this.#refusedChains(error, steps, attempt === ATTEMPTS);
         // A chain set aside does not count as an attempt; there are only so many chains.
-        if (this.#setAside(error, steps)) attempt--;
+        if (refused.length > 0) attempt--;
         else if (attempt === ATTEMPTS) throw error;
+        for (const chain of refused) this.#setAside(chain, error);
       }
       actual = undefined;
     }
@@ -119,26 +121,62 @@ export class IptablesTable {
     }
   }
 
-  /** True when the tool named a line of a chain whose content comes from users: that chain drops from now on. */
-  #setAside(error: unknown, steps: readonly Step[]): boolean {
-    const line =
-      error instanceof CommandError ? /line(?::| number)? ?(\d+)/i.exec(error.stderr)?.[1] : undefined;
-    if (line === undefined || !(error instanceof CommandError)) return false;
+  /**
+   * Which chains of users' making the failure is about. The tool names the line where it can; the legacy tool
+   * knows only that the kernel refused the whole, and then the chains are tried apart.
+   */
+  async #refusedChains(error: unknown, steps: readonly Step[], last: boolean): Promise<readonly string[]> {
+    if (!(error instanceof CommandError)) return [];
+    const line = /line(?::| number)? ?(\d+)/i.exec(error.stderr)?.[1];
     // Line 1 is `*table`.
-    const step = steps[Number(line) - 2];
-    if (step?.op !== 'append' || !USERS.test(step.chain) || this.#refused.has(step.chain)) return false;
-    this.#chains.set(
-      step.chain,
-      renderChain(step.chain, [rule([], { kind: 'drop' }, 'The kernel refused this chain')], this.version),
+    const named = line === undefined ? undefined : steps[Number(line) - 2];
+    if (named?.op === 'append' && this.#mayRefuse(named.chain)) return [named.chain];
+    if (!last) return [];
+    const suspects = Map.groupBy(
+      steps.filter((step) => step.op === 'append' && this.#mayRefuse(step.chain)),
+      ({ chain }) => chain,
     );
-    this.#refused.set(step.chain, {
+    return this.#probe([...suspects.values()]);
+  }
+
+  #mayRefuse(chain: string): boolean {
+    return USERS.test(chain) && !this.#refused.has(chain);
+  }
+
+  /** Loads the chains under names that nothing refers to; halves what fails until single chains are left. */
+  async #probe(suspects: readonly (readonly Step[])[]): Promise<readonly string[]> {
+    if (suspects.length === 0) return [];
+    const names = suspects.map((_, index) => `cali-probe-${index}`);
+    const load = (steps: readonly Step[]): Promise<void> => this.#io.write(this.version, this.table, steps);
+    try {
+      await load([
+        ...names.map((chain): Step => ({ op: 'make', chain })),
+        ...suspects.flatMap((steps, index) => steps.map((step) => ({ ...step, chain: names[index] ?? '' }))),
+      ]);
+      await load([
+        ...names.map((chain): Step => ({ op: 'flush', chain })),
+        ...names.map((chain): Step => ({ op: 'remove', chain })),
+      ]);
+      return [];
+    } catch {
+      if (suspects.length === 1) return suspects[0]?.slice(0, 1).map(({ chain }) => chain) ?? [];
+      const half = suspects.length >> 1;
+      return [...(await this.#probe(suspects.slice(0, half))), ...(await this.#probe(suspects.slice(half)))];
+    }
+  }
+
+  /** From now on, and until its policy or profile changes, that chain drops what it is asked about. */
+  #setAside(chain: string, error: unknown): void {
+    const drop = [rule([], { kind: 'drop' }, 'The kernel refused this chain')];
+    const said = error instanceof CommandError ? error.stderr.trim() : String(error);
+    this.#chains.set(chain, renderChain(chain, drop, this.version));
+    this.#refused.set(chain, {
       code: 'RULES_REFUSED',
-      what: `the kernel refused a rule of chain ${step.chain} (IPv${this.version}): ${error.stderr.trim()}`,
+      value: chain,
+      what: `the kernel refused a rule of chain ${chain} (IPv${this.version}): ${said}`,
       remedy:
         'change the policy or profile that the chain belongs to; until then it drops all it is asked about',
-      value: step.rule,
     });
-    return true;
   }
 
   get #name(): string {

@@ -1,0 +1,185 @@
+/** Endpoints and policies in, chains as lines of iptables out. */
+import { expect } from 'chai';
+import { Prefix } from '../../net/addr/index.ts';
+import { plainRule } from '../calc/compile.ts';
+import type { CalcDelta, LocalEndpoint, PolicyId, PolicyRef, PolicyRule } from '../calc/model.ts';
+import { readSettings } from '../daemon/config.ts';
+import { renderChain } from '../dataplane/iptables/render.ts';
+import { RuleTables } from './tables.ts';
+
+const NOTHING: CalcDelta = {
+  sets: new Map(),
+  policies: new Map(),
+  profiles: new Map(),
+  endpoints: new Map(),
+};
+const ALLOW = plainRule('Allow', 'spec.ingress[0]');
+
+function ref(name: string, selector = 'all()'): PolicyRef {
+  return { id: { kind: 'GlobalNetworkPolicy', namespace: '', name }, selector };
+}
+
+function endpoint(
+  interfaceName: string,
+  ingress: readonly PolicyRef[],
+  profiles: readonly string[] = [],
+): LocalEndpoint {
+  const tiers =
+    ingress.length === 0 ? [] : [{ name: 'default', defaultAction: 'Deny', ingress, egress: [] } as const];
+  return { key: `ns/${interfaceName}`, interfaceName, tiers, profiles };
+}
+
+function tables(delta: Partial<CalcDelta>): RuleTables {
+  const made = new RuleTables(readSettings(undefined, undefined).rules);
+  made.update({ ...NOTHING, ...delta });
+  return made;
+}
+
+function policies(...list: readonly (readonly [PolicyId, readonly PolicyRule[]])[]): CalcDelta['policies'] {
+  return new Map(
+    list.map(([id, ingress]) => [`${id.name}//${id.kind}`, { id, tier: 'default', ingress, egress: [] }]),
+  );
+}
+
+/** The lines of a chain without their hash comments. */
+function lines(made: RuleTables, chain: string, version: 4 | 6 = 4): readonly string[] | undefined {
+  const found = made.chains(version, 'filter').get(chain);
+  return found === undefined
+    ? undefined
+    : renderChain(chain, found.rules, version).map(({ text }) =>
+        text.replace(/-m comment --comment "cali:[\w-]+" ?/, ''),
+      );
+}
+
+function endpoints(...list: readonly LocalEndpoint[]): CalcDelta['endpoints'] {
+  return new Map(list.map((each) => [each.key, each]));
+}
+
+describe('tables of chains', () => {
+  it('guards an endpoint in the order connection, tiers, profiles, drop', () => {
+    const made = tables({
+      policies: policies([ref('a').id, [ALLOW]]),
+      endpoints: endpoints(endpoint('cali1', [ref('a')], ['kns.x'])),
+    });
+    expect(lines(made, 'cali-tw-cali1')).to.deep.equal([
+      '-m conntrack --ctstate RELATED,ESTABLISHED --jump ACCEPT',
+      '-m conntrack --ctstate INVALID --jump DROP',
+      '--jump MARK --set-mark 0/0x30000',
+      '-m comment --comment "Start of tier default" --jump MARK --set-mark 0/0x20000',
+      '-m mark --mark 0/0x20000 --jump cali-pi-gnp/a',
+      '-m comment --comment "Return if policy accepted" -m mark --mark 0x10000/0x10000 --jump RETURN',
+      '-m comment --comment "Drop if no policies passed packet" -m mark --mark 0/0x20000 --jump DROP',
+      '--jump cali-pri-kns.x',
+      '-m comment --comment "Return if profile accepted" -m mark --mark 0x10000/0x10000 --jump RETURN',
+      '-m comment --comment "Drop if no profiles matched" --jump DROP',
+    ]);
+    expect(lines(made, 'cali-pi-gnp/a')).to.deep.equal([
+      '-m comment --comment "GlobalNetworkPolicy a ingress" --jump MARK --set-mark 0x10000/0x10000',
+    ]);
+  });
+
+  it('keeps workloads from sending tunnelled packets', () =>
+    expect(
+      lines(tables({ endpoints: endpoints(endpoint('cali1', [])) }), 'cali-fw-cali1')?.slice(3, 5),
+    ).to.deep.equal([
+      '-m comment --comment "Drop VXLAN encapped packets originating in workloads" -p 17 -m multiport --destination-ports 4789 --jump DROP',
+      '-m comment --comment "Drop IPinIP encapped packets originating in workloads" -p 4 --jump DROP',
+    ]));
+
+  it('shares a chain among endpoints for a run of policies with one selector', () => {
+    const refs = ['a', 'b'].map((name) => ref(name));
+    const made = tables({ endpoints: endpoints(endpoint('cali1', refs), endpoint('cali2', refs)) });
+    const groups = [...made.chains(4, 'filter').keys()].filter((name) => name.startsWith('cali-gi-'));
+    expect(groups).to.have.length(1);
+    expect(lines(made, groups[0] ?? '')).to.deep.equal([
+      '--jump cali-pi-gnp/a',
+      '-m mark --mark 0/0x30000 --jump cali-pi-gnp/b',
+    ]);
+    made.update({ ...NOTHING, endpoints: new Map([['ns/cali1', undefined]]) });
+    expect(made.chains(4, 'filter').has(groups[0] ?? '')).to.equal(true);
+    made.update({ ...NOTHING, endpoints: new Map([['ns/cali2', undefined]]) });
+    expect(made.chains(4, 'filter').has(groups[0] ?? '')).to.equal(false);
+  });
+
+  it('dispatches by a tree of names and drops what it does not know', () => {
+    const made = tables({
+      endpoints: endpoints(...['cali1a', 'cali1b', 'cali2x'].map((name) => endpoint(name, []))),
+    });
+    expect(lines(made, 'cali-to-wl-dispatch')).to.deep.equal([
+      '--out-interface cali1+ --goto cali-to-wl-dispatch-1',
+      '--out-interface cali2x --goto cali-tw-cali2x',
+      '-m comment --comment "Unknown interface" --jump DROP',
+    ]);
+    expect(lines(made, 'cali-to-wl-dispatch-1')).to.deep.equal([
+      '--out-interface cali1a --goto cali-tw-cali1a',
+      '--out-interface cali1b --goto cali-tw-cali1b',
+      '-m comment --comment "Unknown interface" --jump DROP',
+    ]);
+  });
+
+  it('drops at a policy that it has not heard of yet', () =>
+    expect(
+      lines(tables({ endpoints: endpoints(endpoint('cali1', [ref('a')])) }), 'cali-pi-gnp/a'),
+    ).to.deep.equal(['-m comment --comment "Chain is not known yet" --jump DROP']));
+
+  it('programs only policies that an endpoint refers to', () =>
+    expect(lines(tables({ policies: policies([ref('a').id, [ALLOW]]) }), 'cali-pi-gnp/a')).to.equal(
+      undefined,
+    ));
+
+  it('tells each change once, and only what changed', () => {
+    const made = tables({
+      policies: policies([ref('a').id, [ALLOW]]),
+      endpoints: endpoints(endpoint('cali1', [ref('a')]), endpoint('cali2', [ref('a')])),
+    });
+    made.takeChanges();
+    expect(made.takeChanges()).to.deep.equal([]);
+    made.update({ ...NOTHING, policies: policies([ref('a').id, [plainRule('Deny', 'x')]]) });
+    const changes = made.takeChanges();
+    expect(changes.map(({ version, table, chains }) => [version, table, ...chains.keys()])).to.deep.equal([
+      [4, 'filter', 'cali-pi-gnp/a'],
+      [6, 'filter', 'cali-pi-gnp/a'],
+    ]);
+  });
+
+  it('asks one kernel rule what it can hold, and blocks for the rest', () => {
+    const nets = ['10.0.0.0/8', '192.0.2.0/24']
+      .map((text) => Prefix.parse(text))
+      .filter((net) => net !== undefined);
+    const ports = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16].map((port) => ({
+      first: port,
+      last: port,
+    }));
+    const many: PolicyRule = {
+      ...ALLOW,
+      versions: [4],
+      protocol: 'tcp',
+      source: { ...ALLOW.source, nets, notNets: nets.slice(0, 1), ports },
+      destination: { ...ALLOW.destination, nets, ports },
+    };
+    const made = tables({
+      policies: policies([ref('a').id, [many]]),
+      endpoints: endpoints(endpoint('cali1', [ref('a')])),
+    });
+    expect(lines(made, 'cali-pi-gnp/a')).to.deep.equal([
+      '-m comment --comment "GlobalNetworkPolicy a ingress" --jump MARK --set-mark 0x0/0x180000',
+      '-p tcp -m multiport --source-ports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 --jump MARK --set-mark 0x80000/0x80000',
+      '-p tcp -m multiport --source-ports 16 --jump MARK --set-mark 0x80000/0x80000',
+      '-p tcp -m multiport --destination-ports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 --jump MARK --set-mark 0x100000/0x100000',
+      '-p tcp -m multiport --destination-ports 16 --jump MARK --set-mark 0x100000/0x100000',
+      '-m mark --mark 0/0x100000 --jump MARK --set-mark 0/0x80000',
+      '--jump MARK --set-mark 0/0x100000',
+      '--source 10.0.0.0/8 --jump MARK --set-mark 0x100000/0x100000',
+      '--source 192.0.2.0/24 --jump MARK --set-mark 0x100000/0x100000',
+      '-m mark --mark 0/0x100000 --jump MARK --set-mark 0/0x80000',
+      '--jump MARK --set-mark 0/0x100000',
+      '--destination 10.0.0.0/8 --jump MARK --set-mark 0x100000/0x100000',
+      '--destination 192.0.2.0/24 --jump MARK --set-mark 0x100000/0x100000',
+      '-m mark --mark 0/0x100000 --jump MARK --set-mark 0/0x80000',
+      '-p tcp ! --source 10.0.0.0/8 -m mark --mark 0x80000/0x80000 --jump MARK --set-mark 0x10000/0x10000',
+    ]);
+    expect(lines(made, 'cali-pi-gnp/a', 6)).to.deep.equal([
+      '-m comment --comment "GlobalNetworkPolicy a ingress"',
+    ]);
+  });
+});
