@@ -1,9 +1,9 @@
 /** Takes away all that a lab made, in whatever condition it is: whole, half started, or left by a crash. */
 import { existsSync, rmSync } from 'node:fs';
 import { terminate } from '../../daemon/process.ts';
-import { deleteNamespace, listNamespaces } from '../../net/kernel/index.ts';
-import { namespaceName } from '../topology/topology.ts';
+import { deleteNamespace } from '../../net/kernel/index.ts';
 import { removeContext, unlinkCommand } from './context.ts';
+import { namespacesOf } from './leftovers.ts';
 import { endMembers } from './members.ts';
 import { labPaths } from './paths.ts';
 import { readState, writeState } from './state.ts';
@@ -22,13 +22,7 @@ export async function removeLab(lab: string): Promise<Removed> {
     state.phase = 'stopping';
     writeState(state);
   }
-  // The state was written before anything was made. Names of the lab that it does not know can still be there
-  // when the folder was removed by hand; nobody else names namespaces so.
-  const known = Object.values({ ...state?.nodes, ...state?.workloads }).map(({ namespace }) => namespace);
-  const present = listNamespaces();
-  const namespaces = present.filter(
-    (name) => known.includes(name) || name.startsWith(namespaceName(lab, '')),
-  );
+  const namespaces = namespacesOf(lab);
 
   // First what restarts others, then the others.
   const inits = Object.values(state?.nodes ?? {}).flatMap(({ init }) => init ?? []);

@@ -17,6 +17,7 @@ import { linkCommand, writeContext } from './context.ts';
 import { removeLab } from './down.ts';
 import type { Interrupt } from './interrupt.ts';
 import { type RunningLab, runningLab, topologyDigest } from './lab.ts';
+import { namespacesOf } from './leftovers.ts';
 import { ensureNode } from './nodes.ts';
 import { REPOSITORY, labPaths, nodeRunDir } from './paths.ts';
 import { ROLES } from './roles.ts';
@@ -116,11 +117,7 @@ function otherTopology(topology: Topology, found: LabState): Problem {
 
 function hasRemains(lab: string): boolean {
   const { state, durable } = labPaths(lab);
-  return (
-    existsSync(state) ||
-    existsSync(durable) ||
-    listNamespaces().some((name) => name.startsWith(namespaceName(lab, '')))
-  );
+  return existsSync(state) || existsSync(durable) || namespacesOf(lab).length > 0;
 }
 
 /** @returns nodes whose interfaces are new, and whose addresses therefore have to be set */
