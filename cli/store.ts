@@ -1,6 +1,7 @@
 /** Opens the datastore that a command means, for as long as the command takes. */
 import { SystemClock } from '../clock/system.ts';
 import { openStore, ResourceClient, type Store } from '../datastore/index.ts';
+import { Ipam } from '../ipam/index.ts';
 import { chooseDatastore } from './context.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -20,4 +21,8 @@ export async function withStore<T>(
   } finally {
     await store.close();
   }
+}
+
+export function ipamOf({ store }: OpenStore): Ipam {
+  return new Ipam(store, new SystemClock(), Math.random);
 }

@@ -22,11 +22,12 @@ interface Target {
 export const remove: Action<DeleteArguments> = async (args, terminal) => {
   const targets = args.filename.length > 0 ? await fromFiles(args, terminal) : fromWords(args);
   if (targets === undefined) return EXIT.failure;
-  return withStore(args, terminal, async ({ store, client }) => {
+  return withStore(args, terminal, async (open) => {
+    const { client } = open;
     const { existing, problems } = await look(client, targets, args['skip-not-exists']);
     problems.push(...existing.flatMap((resource) => cannotBeDeleted(resource) ?? []));
     if (problems.length > 0) return refuse(problems, terminal);
-    const warnings = await warningsFor(existing, { store, client });
+    const warnings = await warningsFor(existing, open);
     const result = await client.change(existing.map(deletion));
     if (!result.ok) return refuse(result.problems, terminal);
     for (const warning of warnings) terminal.err(`warning: ${warning}\n`);

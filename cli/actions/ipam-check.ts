@@ -1,13 +1,11 @@
 /** ipam check: addresses taken against addresses used. Reads only. */
 import { unwrap, type WorkloadEndpoint } from '../../api/index.ts';
-import { allocationsOf, type IPAMBlock, prefixOf } from '../../ipam/block.ts';
-import type { IPAMHandle } from '../../ipam/handle.ts';
-import { Records } from '../../ipam/records.ts';
+import type { BlockView, HandleView } from '../../ipam/index.ts';
 import { Prefix } from '../../net/addr/index.ts';
 import { type Action, type Arguments, EXIT } from '../command.ts';
 import { structured } from '../output/structured.ts';
 import { usageOf } from '../resources/usage.ts';
-import { withStore } from '../store.ts';
+import { ipamOf, withStore } from '../store.ts';
 import type { ipamCheckTable } from '../tables/ipam.ts';
 
 /** One thing that does not add up. */
@@ -19,17 +17,20 @@ export interface Finding {
 }
 
 export const ipamCheck: Action<Arguments<typeof ipamCheckTable>> = async (args, terminal) => {
-  const findings = await withStore(args, terminal, async ({ store, client }) => {
-    const records = new Records(store);
-    const blocks = (await records.blocks()).map(({ value }) => value);
-    const handles = new Map((await records.handles()).map(({ key, value }) => [key.name, value]));
-    const orphans = usageOf(unwrap(await client.list('IPPool')), blocks).orphans;
+  const findings = await withStore(args, terminal, async (open) => {
+    const ipam = ipamOf(open);
+    const blocks = await ipam.blocks();
+    const { orphans } = usageOf(unwrap(await open.client.list('IPPool')), blocks);
     return [
-      ...compareAddresses(blocks, unwrap(await client.list('WorkloadEndpoint'))),
+      ...compareAddresses(blocks, unwrap(await open.client.list('WorkloadEndpoint'))),
       ...orphans.map(
-        ({ cidr }): Finding => ({ kind: 'orphaned-block', what: cidr, why: 'no IPPool contains this block' }),
+        ({ cidr }): Finding => ({
+          kind: 'orphaned-block',
+          what: cidr.toString(),
+          why: 'no IPPool contains this block',
+        }),
       ),
-      ...compareHandles(blocks, handles),
+      ...compareHandles(blocks, await ipam.handles()),
     ];
   });
   terminal.out(structured(findings, args.output) ?? tell(findings));
@@ -43,11 +44,37 @@ function tell(findings: readonly Finding[]): string {
   return `${lines.join('')}${findings.length} finding(s). Nothing was changed.\n`;
 }
 
-/** Pure. Addresses without a pod or attachment in their attributes (tunnels, load balancers) need no endpoint. */
+/** Pure. Addresses without a pod or an attachment in their attributes (tunnels, load balancers) need no endpoint. */
 export function compareAddresses(
-  blocks: readonly IPAMBlock[],
+  blocks: readonly BlockView[],
   endpoints: readonly WorkloadEndpoint[],
 ): Finding[] {
+  const users = usersByAddress(endpoints);
+  const findings: Finding[] = [];
+  const taken = new Set<string>();
+  for (const { address, handle, attributes } of blocks.flatMap(({ allocations }) => allocations)) {
+    const text = address.toString();
+    taken.add(text);
+    const isWorkload = attributes['pod'] !== undefined || attributes['cni-attachment'] !== undefined;
+    if (isWorkload && !users.has(text)) {
+      findings.push({
+        kind: 'leaked',
+        what: text,
+        why: `held by ${handle ?? 'no handle'}, used by no workload endpoint`,
+      });
+    }
+  }
+  for (const [address, names] of users) {
+    if (names.length > 1)
+      findings.push({ kind: 'doubled', what: address, why: `used by ${names.join(' and ')}` });
+    if (!taken.has(address)) {
+      findings.push({ kind: 'untaken', what: address, why: `used by ${names.join(', ')}, held by nobody` });
+    }
+  }
+  return findings;
+}
+
+function usersByAddress(endpoints: readonly WorkloadEndpoint[]): Map<string, string[]> {
   const users = new Map<string, string[]>();
   for (const { metadata, spec } of endpoints) {
     for (const network of spec.ipNetworks ?? []) {
@@ -55,57 +82,39 @@ export function compareAddresses(
       users.set(address, [...(users.get(address) ?? []), `${metadata.namespace}/${metadata.name}`]);
     }
   }
-  const findings: Finding[] = [];
-  const taken = new Set<string>();
-  for (const block of blocks) {
-    for (const { ordinal, handle, attributes } of allocationsOf(block)) {
-      const address = prefixOf(block.cidr).nth(ordinal).toString();
-      taken.add(address);
-      const isWorkload = attributes['pod'] !== undefined || attributes['cni-attachment'] !== undefined;
-      if (isWorkload && !users.has(address)) {
-        findings.push({
-          kind: 'leaked',
-          what: address,
-          why: `held by ${handle ?? 'no handle'}, used by no workload endpoint`,
-        });
-      }
-    }
-  }
-  for (const [address, names] of users) {
-    if (names.length > 1)
-      findings.push({ kind: 'doubled', what: address, why: `used by ${names.join(' and ')}` });
-    if (!taken.has(address))
-      findings.push({ kind: 'untaken', what: address, why: `used by ${names.join(', ')}, held by nobody` });
-  }
-  return findings;
+  return users;
 }
 
 /** Pure. A handle may count more than there is after a crash; it may never count less. */
-export function compareHandles(
-  blocks: readonly IPAMBlock[],
-  handles: ReadonlyMap<string, IPAMHandle>,
-): Finding[] {
-  const counts = new Map<string, Map<string, number>>();
-  for (const block of blocks) {
-    for (const { handle } of allocationsOf(block)) {
+export function compareHandles(blocks: readonly BlockView[], handles: readonly HandleView[]): Finding[] {
+  const held = new Map<string, number>();
+  for (const { cidr, allocations } of blocks) {
+    for (const { handle } of allocations) {
       if (handle === undefined) continue;
-      const own = counts.get(handle) ?? new Map<string, number>();
-      counts.set(handle, own.set(block.cidr, (own.get(block.cidr) ?? 0) + 1));
+      const key = keyOf(handle, cidr.toString());
+      held.set(key, (held.get(key) ?? 0) + 1);
     }
   }
-  const findings: Finding[] = [];
-  for (const id of new Set([...counts.keys(), ...handles.keys()])) {
-    const said = handles.get(id)?.block ?? {};
-    for (const cidr of new Set([...Object.keys(said), ...(counts.get(id)?.keys() ?? [])])) {
-      const there = counts.get(id)?.get(cidr) ?? 0;
-      const counted = said[cidr] ?? 0;
-      if (there === counted) continue;
-      findings.push({
+  const said = new Map(
+    handles.flatMap(({ handle, counts }) =>
+      counts.map(({ cidr, count }) => [keyOf(handle, cidr), count] as const),
+    ),
+  );
+  return [...new Set([...held.keys(), ...said.keys()])].flatMap((key): Finding[] => {
+    const [handle = '', cidr = ''] = key.split('\0');
+    const counted = said.get(key) ?? 0;
+    const there = held.get(key) ?? 0;
+    if (counted === there) return [];
+    return [
+      {
         kind: 'wrong-handle',
-        what: id,
+        what: handle,
         why: `counts ${counted} addresses in ${cidr}, which has ${there} of it`,
-      });
-    }
-  }
-  return findings;
+      },
+    ];
+  });
+}
+
+function keyOf(handle: string, cidr: string): string {
+  return `${handle}\0${cidr}`;
 }

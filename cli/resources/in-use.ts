@@ -1,6 +1,7 @@
 /** What others still stand on: refused where calicoctl refuses, warned of where it deletes all the same. */
 import { type Problem, type Resource, unwrap } from '../../api/index.ts';
-import type { OpenStore } from '../store.ts';
+import { ipamOf, type OpenStore } from '../store.ts';
+import { usageOf } from './usage.ts';
 
 /** Resources that the system itself needs. (A tier that holds policies is found by the datastore's own check.) */
 export function cannotBeDeleted(resource: Resource): Problem | undefined {
@@ -25,16 +26,13 @@ function refusal(resource: string, why: string, remedy: string): Problem {
 }
 
 /** One sentence for each deletion that something will miss. */
-export async function warningsFor(
-  resources: readonly Resource[],
-  { store, client }: OpenStore,
-): Promise<string[]> {
+export async function warningsFor(resources: readonly Resource[], open: OpenStore): Promise<string[]> {
+  const { client } = open;
   const warnings: string[] = [];
   for (const resource of resources) {
     const { name } = resource.metadata;
     if (resource.kind === 'IPPool') {
-      const { usageOfPools } = await import('./usage.ts');
-      const [usage] = await usageOfPools(store, [resource]);
+      const [usage] = usageOf([resource], await ipamOf(open).blocks()).pools;
       if (usage !== undefined && usage.inUse > 0n) {
         warnings.push(
           `IPPool ${name} had ${usage.inUse} addresses in use; their workloads keep them, but nothing is advertised or assigned from it any more`,

@@ -1,12 +1,10 @@
-/** How full pools and their blocks are, from what IPAM stored. */
+/** How full pools and their blocks are. Pure. */
 import type { IPPool } from '../../api/index.ts';
-import type { Store } from '../../datastore/index.ts';
-import { affinityOf, allocationsOf, type IPAMBlock, prefixOf } from '../../ipam/block.ts';
-import { Records } from '../../ipam/records.ts';
+import type { BlockView } from '../../ipam/index.ts';
 import { Prefix } from '../../net/addr/index.ts';
 
 export interface Usage {
-  readonly cidr: string;
+  readonly cidr: Prefix;
   readonly total: bigint;
   readonly inUse: bigint;
 }
@@ -29,43 +27,34 @@ export interface AllUsage {
   readonly orphans: readonly BlockUsage[];
 }
 
-export async function usageOfPools(store: Store, pools: readonly IPPool[]): Promise<PoolUsage[]> {
-  return usageOf(
-    pools,
-    (await new Records(store).blocks()).map(({ value }) => value),
-  ).pools.slice();
-}
-
-/** Pools by name; blocks by address. Pure. */
-export function usageOf(pools: readonly IPPool[], blocks: readonly IPAMBlock[]): AllUsage {
-  const sorted = blocks.toSorted((a, b) => prefixOf(a.cidr).compare(prefixOf(b.cidr)));
-  const used = sorted.map(blockUsage);
-  const homes = pools.map((pool) => ({ pool, cidr: Prefix.parse(pool.spec.cidr) }));
+/** Pools in the order given; blocks by address, as IPAM lists them. */
+export function usageOf(pools: readonly IPPool[], blocks: readonly BlockView[]): AllUsage {
+  const used = blocks.map(blockUsage);
+  const homes = pools.flatMap((pool) => {
+    const cidr = Prefix.parse(pool.spec.cidr);
+    return cidr === undefined ? [] : [{ pool: pool.metadata.name, cidr }];
+  });
   return {
-    pools: homes.flatMap(({ pool, cidr }) => {
-      if (cidr === undefined) return [];
-      const own = used.filter((block) => cidr.contains(prefixOf(block.cidr)));
-      const inUse = own.reduce((sum, block) => sum + block.inUse, 0n);
-      return [{ pool: pool.metadata.name, cidr: cidr.toString(), total: cidr.size, inUse, blocks: own }];
+    pools: homes.map(({ pool, cidr }) => {
+      const own = used.filter((block) => cidr.contains(block.cidr));
+      return {
+        pool,
+        cidr,
+        total: cidr.size,
+        inUse: own.reduce((sum, { inUse }) => sum + inUse, 0n),
+        blocks: own,
+      };
     }),
-    orphans: used.filter((block) => !homes.some(({ cidr }) => cidr?.contains(prefixOf(block.cidr)) === true)),
+    orphans: used.filter((block) => !homes.some(({ cidr }) => cidr.contains(block.cidr))),
   };
 }
 
-function blockUsage(block: IPAMBlock): BlockUsage {
-  const owner = affinityOf(block);
-  const allocations = allocationsOf(block);
-  const borrowed = allocations.filter(({ attributes }) => isBorrowed(owner, attributes['node'])).length;
+function blockUsage({ cidr, size, allocations, affinity }: BlockView): BlockUsage {
   return {
-    cidr: block.cidr,
-    total: prefixOf(block.cidr).size,
+    cidr,
+    total: BigInt(size),
     inUse: BigInt(allocations.length),
-    owner,
-    borrowed,
+    owner: affinity,
+    borrowed: allocations.filter(({ borrowed }) => borrowed).length,
   };
-}
-
-/** An address is borrowed when the node that holds it does not have the block. Unknown holders are not counted. */
-export function isBorrowed(owner: string | undefined, node: string | undefined): boolean {
-  return node !== undefined && owner !== `host:${node}`;
 }
