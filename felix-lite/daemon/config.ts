@@ -1,6 +1,7 @@
 /** FelixConfiguration, cluster-wide under the node's own, with our defaults. */
 import { type FelixConfiguration, parseDuration } from '../../api/index.ts';
 import type { Millis } from '../../clock/clock.ts';
+import { DEFAULT_MAX_ELEMENTS } from '../dataplane/ipset/sets.ts';
 import { DEFAULT_MARK_MASK, type Marks, allocateMarks } from '../rules/marks.ts';
 import type { RulesOptions } from '../rules/tables.ts';
 
@@ -12,6 +13,7 @@ export interface FelixSettings {
   readonly backend: 'nft' | 'legacy' | undefined;
   readonly ipv6: boolean;
   readonly forwarding: boolean;
+  readonly maxSetSize: number;
 }
 
 /** Shorter than Calico's three minutes: a pass that finds nothing costs four short processes. */
@@ -36,6 +38,7 @@ export function readSettings(
     backend: BACKENDS[spec.iptablesBackend ?? 'Auto'],
     ipv6: spec.ipv6Support ?? true,
     forwarding: spec.ipForwarding !== 'Disabled',
+    maxSetSize: spec.maxIpsetSize ?? DEFAULT_MAX_ELEMENTS,
   };
 }
 

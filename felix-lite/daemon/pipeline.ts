@@ -41,6 +41,7 @@ export class Pipeline {
       versions: this.#versions,
       iptables: kernelIptables({ netns, backend }),
       ipset: kernelIpsets({ netns }),
+      maxSetSize: settings.maxSetSize,
     });
   }
 

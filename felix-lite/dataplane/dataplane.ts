@@ -16,6 +16,7 @@ export interface DataplaneOptions {
   readonly versions: readonly IpVersion[];
   readonly iptables: IptablesIo;
   readonly ipset: IpsetIo;
+  readonly maxSetSize?: number;
 }
 
 export interface Applied {
@@ -42,9 +43,9 @@ export class Dataplane {
   #stuck: readonly string[] = [];
   #fresh = true;
 
-  constructor({ rules, versions, iptables, ipset }: DataplaneOptions) {
+  constructor({ rules, versions, iptables, ipset, maxSetSize }: DataplaneOptions) {
     this.#rules = rules;
-    this.#sets = new IpSets(ipset, versions);
+    this.#sets = new IpSets(ipset, versions, maxSetSize);
     const hooks = rules.hooks();
     const tables = (names: readonly TableName[]): IptablesTable[] =>
       versions.flatMap((version) =>

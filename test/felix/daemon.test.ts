@@ -106,9 +106,9 @@ describeOnKernel('the felix-lite daemon', function () {
     const connection = await node.prober('web').open(addressesOf(2)[4], 8080);
     if (connection === undefined) throw new Error('could not connect');
     const seen = { stopped: 0, leaked: 0, allowed: 0 };
-    let probing = true;
+    const end = new AbortController();
     const probe = (async () => {
-      while (probing) {
+      while (!end.signal.aborted) {
         for (const version of [4, 6] as const) {
           const [good, bad] = await Promise.all([
             node.prober('web').reach('tcp', addressesOf(2)[version], 8080),
@@ -126,7 +126,7 @@ describeOnKernel('the felix-lite daemon', function () {
       start();
       await ready();
     }
-    probing = false;
+    end.abort();
     await probe;
     expect(seen.leaked).to.equal(0);
     expect(seen.stopped).to.equal(0);

@@ -2,7 +2,7 @@
  * Address sets in the kernel. Two phases a pass: before the rules, sets are made and brought up to date; after
  * the rules, sets that nothing needs are removed. Ours are those named `cali40…`, `cali60…`, `cali4t…`, `cali6t…`.
  */
-import type { IpVersion } from '../../../net/addr/index.ts';
+import { Address, type IpVersion, Prefix } from '../../../net/addr/index.ts';
 import { ipset } from '../../../net/kernel/index.ts';
 import type { Member, SetChange, SetId } from '../../calc/model.ts';
 import { isOurSet, setName, temporarySetName } from '../../rules/names.ts';
@@ -16,8 +16,8 @@ export function kernelIpsets(options: ipset.IpsetOptions): IpsetIo {
   return { read: () => ipset.save(undefined, options), write: (steps) => ipset.restore(steps, options) };
 }
 
-/** Calico's `maxIpsetSize`; doubled for a set that needs more. */
-const MAX_ELEMENTS = 1 << 20;
+/** Calico's default of `maxIpsetSize`; doubled for a set that needs more. */
+export const DEFAULT_MAX_ELEMENTS = 1 << 20;
 /** Each removal costs the kernel some 40 ms, in which no other set can be changed. */
 const REMOVALS_A_PASS = 10;
 
@@ -44,6 +44,7 @@ interface Held {
 export class IpSets {
   readonly #io: IpsetIo;
   readonly #versions: readonly IpVersion[];
+  readonly #maxElements: number;
   readonly #sets = new Map<string, KernelSet>();
   readonly #held = new Map<string, Held>();
   readonly #changed = new Set<KernelSet>();
@@ -51,8 +52,10 @@ export class IpSets {
   readonly #aside = new Set<string>();
   #known = false;
 
-  constructor(io: IpsetIo, versions: readonly IpVersion[]) {
+  /** @param maxElements  what a set may hold at first; one that needs more is made anew, twice as large */
+  constructor(io: IpsetIo, versions: readonly IpVersion[], maxElements: number = DEFAULT_MAX_ELEMENTS) {
     this.#io = io;
+    this.#maxElements = maxElements;
     this.#versions = versions;
   }
 
@@ -134,7 +137,7 @@ export class IpSets {
           type: change.definition.namedPort === undefined ? 'hash:net' : 'hash:ip,port',
           wanted: new Set(ofVersion(change.members, version)),
           actual: present?.actual,
-          maxElements: present?.maxElements ?? MAX_ELEMENTS,
+          maxElements: present?.maxElements ?? this.#maxElements,
           pending: new Set(),
         };
         for (const member of [...set.wanted, ...(present?.wanted ?? []), ...(present?.actual ?? [])])
@@ -204,15 +207,24 @@ export class IpSets {
       this.#held.set(name, { type, maxElements: Number(options.maxelem ?? 65536) });
       const set = this.#sets.get(name);
       if (set === undefined) continue;
-      // An entry may be followed by options of its own, which ours never have: such an entry is not ours.
-      set.actual = new Set(members);
-      for (const member of members) {
+      set.actual = new Set(members.map(canonical));
+      for (const member of set.actual) {
         if (set.wanted.has(member)) set.pending.delete(member);
         else set.pending.add(member);
       }
     }
     this.#known = true;
   }
+}
+
+/**
+ * The kernel prints some IPv6 addresses otherwise than we do (`::ffff:192.0.2.1`). An entry with options of its
+ * own, which ours never have, stays as it is and is removed.
+ */
+function canonical(member: string): Member {
+  const [address = '', port] = member.split(',', 2);
+  const text = Address.parse(address)?.toString() ?? Prefix.parse(address)?.toString() ?? address;
+  return port === undefined ? text : `${text},${port}`;
 }
 
 function mark(set: KernelSet, member: Member, wanted: boolean): void {

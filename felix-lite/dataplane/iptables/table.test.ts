@@ -33,6 +33,10 @@ function tableOver(kernel: MemoryKernel, chains: readonly Chain[] = [FORWARD, ..
   return table;
 }
 
+function ownChains(kernel: MemoryKernel): object {
+  return Object.fromEntries([...kernel.chains].filter(([name]) => isOurs(name)));
+}
+
 async function rejection(promise: Promise<unknown>): Promise<unknown> {
   try {
     await promise;
@@ -143,9 +147,7 @@ describe('one iptables table', () => {
         const fresh = new MemoryKernel();
         for (const each of [fresh, kernel]) await tableOver(each).apply(true);
         expect(strangers()).to.deep.equal(untouched);
-        const own = (of: MemoryKernel): object =>
-          Object.fromEntries([...of.chains].filter(([name]) => isOurs(name)));
-        expect(own(kernel)).to.deep.equal(own(fresh));
+        expect(ownChains(kernel)).to.deep.equal(ownChains(fresh));
         expect(kernel.chains.get('FORWARD')?.[0]).to.equal(fresh.chains.get('FORWARD')?.[0]);
         expect(
           [...kernel.chains.values()].flat().filter((each) => hashOf(each) !== undefined),
