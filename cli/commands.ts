@@ -10,7 +10,7 @@ import {
   labUpTable,
 } from './tables/lab.ts';
 import { nodeStatusTable } from './tables/node.ts';
-import { versionTable } from './tables/other.ts';
+import { completionTable, versionTable } from './tables/other.ts';
 import { applyTable, createTable, deleteTable, getTable, replaceTable } from './tables/resources.ts';
 
 export const COMMANDS: readonly Command[] = [
@@ -28,5 +28,6 @@ export const COMMANDS: readonly Command[] = [
   command(labExecTable, async () => (await import('./actions/lab.ts')).labExec),
   command(labTestTable, async () => (await import('./actions/lab.ts')).labTest),
   command(labQuickstartTable, async () => (await import('./actions/lab.ts')).labQuickstart),
+  command(completionTable, async () => (await import('./actions/completion.ts')).completion),
   command(versionTable, async () => (await import('./actions/version.ts')).version),
 ];

@@ -32,7 +32,7 @@ async function candidatesAt(
   if (command === undefined) {
     const group = commands.filter(({ path }) => before.every((part, index) => path[index] === part));
     const words = group.map(({ path }) => path[before.length] ?? '');
-    return [...new Set(before.length === 0 ? [...words, 'completion', '--help', '--version'] : words)];
+    return [...new Set(before.length === 0 ? [...words, '--help', '--version'] : words)];
   }
   if (current.startsWith('-')) return [...Object.keys(command.options).map((name) => `--${name}`), '--help'];
   const choices = choicesOf(command, before.at(-1) ?? '');

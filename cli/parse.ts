@@ -4,7 +4,7 @@ import { type Command, type OptionSpec, UsageError } from './command.ts';
 
 export type Parsed =
   | { readonly type: 'run'; readonly command: Command; readonly args: Readonly<Record<string, unknown>> }
-  /** Help, version or completion script: text that was asked for. */
+  /** Help or version: text that was asked for. */
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'usage'; readonly message: string };
 
@@ -98,8 +98,6 @@ function build(
     .help()
     .alias('h', 'help')
     .version(options.version)
-    // Only the script: what TAB then asks is answered by completion.ts.
-    .completion('completion', 'Print the completion script for bash or zsh')
     .wrap(options.width ?? null)
     .epilogue(EPILOGUE);
   for (const [name, group] of Map.groupBy(commands, (command) => command.path[0] ?? '')) {

@@ -390,14 +390,16 @@ describe('poplin', () => {
   it('completes commands, options, kinds and names', async () => {
     await poplin('apply -f -', [pool('lab-a', '10.0.0.0/16'), pool('lab-b', '10.1.0.0/16')].join('---\n'));
     const tab = async (line: string): Promise<string[]> =>
-      (await poplin(`--get-yargs-completions poplin ${line}`)).out.split('\n').slice(0, -1);
+      (await poplin(`--complete ${line}`)).out.split('\n').slice(0, -1);
     expect(await tab('de')).to.deep.equal(['delete']);
     expect(await tab('node ')).to.deep.equal(['status']);
     expect(await tab('apply --rec')).to.deep.equal(['--recursive']);
     expect(await tab('get ippo')).to.deep.equal(['ippools']);
     expect(await tab('get ippools lab')).to.deep.equal(['lab-a', 'lab-b']);
     expect(await tab('ipam show -o ')).to.deep.equal(['table', 'json', 'yaml']);
-    expect((await poplin('completion')).out).to.contain('--get-yargs-completions');
+    for (const shell of ['', ' bash', ' zsh'])
+      expect((await poplin(`completion${shell}`)).out).to.contain('poplin --complete');
+    expect((await poplin('completion fish')).code).to.equal(2);
   });
 
   it('tells its version, and that of the cluster where there is one', async () => {

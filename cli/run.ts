@@ -6,13 +6,13 @@ import { parse } from './parse.ts';
 import { release } from './release.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What the completion script of yargs calls us with, followed by the words of the line so far, our name among them. */
-const COMPLETION_QUESTION = '--get-yargs-completions';
+/** What the completion script asks, followed by the words of the line so far. */
+const COMPLETION_QUESTION = '--complete';
 
 export async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
   if (argv[0] === COMPLETION_QUESTION) {
     const { complete } = await import('./completion.ts');
-    terminal.out((await complete(argv.slice(2), COMMANDS, terminal)).map((word) => `${word}\n`).join(''));
+    terminal.out((await complete(argv.slice(1), COMMANDS, terminal)).map((word) => `${word}\n`).join(''));
     return EXIT.ok;
   }
   const parsed = await parse(argv, COMMANDS, {
