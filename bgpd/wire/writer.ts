@@ -39,7 +39,9 @@ export class Writer {
   }
 
   put(octets: Uint8Array): this {
-    this.#bytes.set(octets, this.#grow(octets.length));
+    // Growing replaces the buffer, so it comes first.
+    const at = this.#grow(octets.length);
+    this.#bytes.set(octets, at);
     return this;
   }
 
