@@ -1,7 +1,7 @@
 /** Address sets in the real kernel: differences only, growth without a gap, repair of what others did. */
 import { expect } from 'chai';
 import { Selector } from '../../api/selector/index.ts';
-import type { SetDefinition } from '../../felix-lite/calc/model.ts';
+import type { SetChange, SetDefinition, SetId } from '../../felix-lite/calc/model.ts';
 import { IpSets, type IpsetIo, kernelIpsets } from '../../felix-lite/dataplane/ipset/sets.ts';
 import { Address } from '../../net/addr/index.ts';
 import { ipset, iptables } from '../../net/kernel/index.ts';
@@ -16,6 +16,16 @@ const PORTS: SetDefinition = {
 };
 const NAME = 'cali40s:5y5I3VdRZfDU01O--xXAPx2';
 
+type Changes = ReadonlyMap<SetId, SetChange>;
+
+function whole(definition: SetDefinition, ...members: readonly string[]): Changes {
+  return new Map([[definition.id, { type: 'whole', definition, members: new Set(members) }]]);
+}
+
+function delta(added: readonly string[], removed: readonly string[]): Changes {
+  return new Map([[SET.id, { type: 'delta', added, removed }]]);
+}
+
 describeOnKernel('address sets', () => {
   const namespace = freshNamespace();
   const save = async (name: string): Promise<ipset.SavedSet | undefined> =>
@@ -27,7 +37,7 @@ describeOnKernel('address sets', () => {
     const kernel = kernelIpsets({ netns: namespace.path() });
     const steps: ipset.IpsetStep[] = [];
     const io: IpsetIo = {
-      read: kernel.read,
+      read: () => kernel.read(),
       write: (batch) => {
         steps.push(...batch);
         return kernel.write(batch);
@@ -35,11 +45,6 @@ describeOnKernel('address sets', () => {
     };
     return { sets: new IpSets(io, [4, 6], maxElements), steps };
   }
-
-  const whole = (definition: SetDefinition, ...list: readonly string[]) =>
-    new Map([[definition.id, { type: 'whole', definition, members: new Set(list) } as const]]);
-  const delta = (added: readonly string[], removed: readonly string[]) =>
-    new Map([[SET.id, { type: 'delta', added, removed } as const]]);
 
   it('makes one set a family, under the names of Calico', async () => {
     const { sets } = open();
