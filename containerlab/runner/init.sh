@@ -3,12 +3,18 @@
 # node's own, then keeps the node's program running. It is started inside the node's network, mount and host
 # name namespaces, and whoever wants to enter those does so through this process.
 #
-# usage: init.sh NODE MOUNTS [PROGRAM [ARGUMENT...]]
-#   MOUNTS  a file; one bind per line: ro|rw, source, target, separated by tabs. MOUNTS.done appears when all
-#           are in place.
+# It comes on standard input, and finds what to do in files and not among its arguments: so `ps` shows it as
+# `/bin/sh -s NODE`, and somebody who kills every process that names our programs leaves alone the one who
+# starts them again.
+#
+# usage: INIT_FOLDER=FOLDER /bin/sh -s NODE <init.sh
+#   FOLDER/mounts   one bind per line: ro|rw, source, target, separated by tabs; mounts.done appears when all
+#                   are in place
+#   FOLDER/command  the program and its arguments, quoted for the shell; empty for none
 set -eu
-name=$1 mounts=$2
-shift 2
+name=$1 mounts=$INIT_FOLDER/mounts
+eval "set -- $(cat "$INIT_FOLDER/command")"
+unset INIT_FOLDER
 
 printf '%s' "$name" >/proc/sys/kernel/hostname
 # /sys shows the network of the process that mounted it.
@@ -41,7 +47,7 @@ fi
 delay=0
 while [ -z "$stopping" ]; do
   began=$(date +%s)
-  "$@" &
+  "$@" </dev/null &
   child=$!
   await_child
   [ -z "$stopping" ] || break

@@ -1,7 +1,7 @@
 /** One node's life: start its init, run commands in it, stop it. The namespace outlives all of these. */
 import { type StdioOptions, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { PoplinError } from '../../api/problem.ts';
 import { type ProcessIdentity, isAlive, processIdentity } from '../../daemon/process.ts';
 import { type RunResult, namespacePath, run } from '../../net/kernel/index.ts';
@@ -19,8 +19,10 @@ const READY_MS = 10_000;
  */
 export async function startNode(lab: string, node: LabNode): Promise<ProcessIdentity> {
   const mounts = prepareMounts(lab, node);
-  const log = openSync(join(nodeLabDir(lab, node.name), 'log'), 'a');
   const command = node.command ?? ROLES[node.role].command?.(lab, node) ?? [];
+  writeFileSync(join(dirname(mounts), 'command'), command.map(quote).join(' '));
+  const log = openSync(join(nodeLabDir(lab, node.name), 'log'), 'a');
+  const script = openSync(join(import.meta.dirname, 'init.sh'), 'r');
   // nsenter and unshare replace themselves, so the pid is init's. `slave`: names of network namespaces that the
   // machine makes later (a runtime's, for a pod) appear in the node; nothing of the node appears outside.
   const child = spawn(
@@ -32,13 +34,17 @@ export async function startNode(lab: string, node: LabNode): Promise<ProcessIden
       '--uts',
       '--propagation=slave',
       '/bin/sh',
-      join(import.meta.dirname, 'init.sh'),
+      '-s',
       node.name,
-      mounts,
-      ...command,
     ],
-    { detached: true, stdio: ['ignore', log, log], env: environmentOf(lab, node), cwd: '/' },
+    {
+      detached: true,
+      stdio: [script, log, log],
+      env: { ...environmentOf(lab, node), INIT_FOLDER: dirname(mounts) },
+      cwd: '/',
+    },
   );
+  closeSync(script);
   closeSync(log);
   child.unref();
   const failed = new Promise<never>((_, reject) => {
@@ -50,6 +56,11 @@ export async function startNode(lab: string, node: LabNode): Promise<ProcessIden
   await Promise.race([ready(`${mounts}.done`, lab, node.name), failed]);
   if (identity === undefined) throw new PoplinError([startFailed(lab, node.name)]);
   return identity;
+}
+
+/** One word for a POSIX shell. */
+function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 async function ready(file: string, lab: string, node: string): Promise<void> {
