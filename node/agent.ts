@@ -33,8 +33,8 @@ export interface AgentOptions {
 const RETRY_STORE: Millis = 1000;
 /** What was promised while we were away, and what failed since. */
 const DRAIN_EVERY: Millis = 5000;
-/** Leftovers come from crashes of others too (a namespace removed behind our back). */
-const SWEEP_EVERY: Millis = 60_000;
+/** Leftovers come from others too (a namespace removed behind our back). It reads every block of the cluster: not often. */
+const SWEEP_EVERY: Millis = 300_000;
 
 export class Agent {
   readonly #options: AgentOptions;

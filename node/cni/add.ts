@@ -12,7 +12,8 @@ import { type CniResult, appendResult } from '../../cni-plugin/result.ts';
 import { type Address, parseInterfaceAddress, Prefix } from '../../net/addr/index.ts';
 import { namespaceIdentity, Netlink } from '../../net/kernel/index.ts';
 import { takeAddresses } from './addresses.ts';
-import type { Attachment } from './attachment.ts';
+import { type Attachment, handleOf } from './attachment.ts';
+import { removeEndpoint } from './del.ts';
 import { endpointFor, profileOf, recordOf } from './endpoint.ts';
 import { uplinkMtu } from './mtu.ts';
 import type { CniPorts } from './ports.ts';
@@ -103,17 +104,17 @@ async function checkNamespace(ports: CniPorts, { netns, ifName }: Invocation): P
  */
 async function clearTheWay(ports: CniPorts, attachment: Attachment): Promise<void> {
   const { client, ipam, log } = ports;
-  const found = await client.get('WorkloadEndpoint', attachment.endpoint, attachment.workload.namespace);
-  const old = found.ok ? found.value : undefined;
-  const record = old === undefined ? undefined : recordOf(old);
-  if (old !== undefined && record !== undefined) {
-    log.info(
-      { endpoint: attachment.endpoint, container: record.containerId },
-      'replacing the endpoint of a dead container',
-    );
-    unwrap(await client.delete('WorkloadEndpoint', attachment.endpoint, attachment.workload.namespace));
-    if (old.spec.interfaceName !== undefined) await unwire(ports.host, old.spec.interfaceName);
-    await ipam.releaseByHandle(record.handle);
+  const { endpoint: name, workload, network } = attachment;
+  const found = await client.get('WorkloadEndpoint', name, workload.namespace);
+  if (found.ok) {
+    const { interfaceName, containerID } = found.value.spec;
+    log.info({ endpoint: name, container: containerID }, 'replacing the endpoint of a dead container');
+    await removeEndpoint(ports, found.value);
+    if (interfaceName !== undefined) await unwire(ports.host, interfaceName);
+    // Calico's plugin leaves no record, but its handle follows from the container.
+    const handle =
+      recordOf(found.value)?.handle ?? (containerID && handleOf(network, containerID, attachment.ifName));
+    if (handle !== undefined && handle !== '') await ipam.releaseByHandle(handle);
   }
   // What a crash between taking addresses and writing the endpoint left.
   await ipam.releaseByHandle(attachment.handle);

@@ -91,8 +91,8 @@ function hostInterfaceOf(network: string, containerId: string, ifName: string, w
   return `cali${sha1([network, owner, ifName].join('/')).slice(0, 11)}`;
 }
 
-/** Container ids and interface names may hold what a resource name may not. */
-function nameable(text: string): string {
+/** The text, or a hash of it: container ids, interface and network names may hold what a resource name may not. */
+export function nameable(text: string): string {
   return /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text) && text.length <= 64 ? text : sha1(text);
 }
 

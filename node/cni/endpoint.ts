@@ -3,7 +3,7 @@ import type { WorkloadEndpoint } from '../../api/index.ts';
 import type { Address } from '../../net/addr/index.ts';
 import { Prefix } from '../../net/addr/index.ts';
 import type { NetConf } from '../../cni-plugin/netconf.ts';
-import type { Attachment } from './attachment.ts';
+import { type Attachment, nameable } from './attachment.ts';
 
 /**
  * What the endpoint's own fields cannot say. They also mark it as made here: the agent sweeps no endpoint that
@@ -32,7 +32,9 @@ export function endpointFor(
   made: { readonly addresses: readonly Address[]; readonly mac: string; readonly netns: string },
 ): WorkloadEndpoint {
   const { workload } = attachment;
-  const ports = conf.portMappings.map(({ containerPort, hostPort, protocol, hostIP }) => ({
+  // A port without a host port and without a name says nothing.
+  const mapped = conf.portMappings.filter(({ hostPort }) => hostPort > 0);
+  const ports = mapped.map(({ containerPort, hostPort, protocol, hostIP }) => ({
     protocol: protocol as 'TCP',
     port: containerPort,
     hostPort,
@@ -74,7 +76,7 @@ export function endpointFor(
 
 /** A pod stands under its namespace's profile; any other container under one named after its network (calico-ipam's way). */
 export function profileOf({ workload, network }: Attachment): string {
-  return workload.orchestrator === 'k8s' ? `kns.${workload.namespace}` : network;
+  return workload.orchestrator === 'k8s' ? `kns.${workload.namespace}` : nameable(network);
 }
 
 /** Undefined for an endpoint that was not made by this plugin. */

@@ -17,7 +17,7 @@ import {
 import { encodeResult } from '../../cni-plugin/result.ts';
 import { parseConfiguration, readHeader, versionForErrors } from '../../cni-plugin/stdin.ts';
 import { olderThan } from '../../cni-plugin/version.ts';
-import { KeyedLock } from '../keyed-lock.ts';
+import { Serial } from '../../ipam/serial.ts';
 import { SharedGate } from '../shared-gate.ts';
 import { add } from './add.ts';
 import { type Attachment, attachmentOf } from './attachment.ts';
@@ -51,7 +51,7 @@ const DONE: CniOutcome = { ok: true, output: undefined };
 export class CniServer {
   readonly #options: CniServerOptions;
   readonly #gate = new SharedGate();
-  readonly #locks = new KeyedLock();
+  readonly #serial = new Serial();
 
   constructor(options: CniServerOptions) {
     this.#options = options;
@@ -228,7 +228,7 @@ export class CniServer {
   }
 
   #ordered<T>(attachment: Attachment, work: () => Promise<T>): Promise<T> {
-    return this.#gate.together(() => this.#locks.run(attachment.hostInterface, work));
+    return this.#gate.together(() => this.#serial.run(attachment.hostInterface, work));
   }
 
   #tell(error: unknown): CniError {
@@ -242,6 +242,9 @@ export class CniServer {
         error.problems.map(formatProblem).join('; '),
       );
     }
+    // What the endpoint was to be made of did not pass as a resource: a label, a MAC address.
+    if (error instanceof PoplinError && error.problems.every(({ code }) => code.startsWith('FIELD_')))
+      return cniError(CniCode.invalidConfiguration, error.problems.map(formatProblem).join('; '));
     if (error instanceof PoplinError)
       return cniError(CniCode.ioFailure, error.problems.map(formatProblem).join('; '));
     return cniError(

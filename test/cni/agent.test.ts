@@ -299,7 +299,7 @@ describeOnKernel('the CNI plugin with a real agent', function () {
       {
         it: 'a label that is none',
         call: () => attach({ conf: node.conf({ args: { cni: { labels: [{ key: 'a b', value: '' }] } } }) }),
-        code: 5,
+        code: 7,
         says: 'a b',
       },
       {
@@ -439,6 +439,29 @@ describeOnKernel('the CNI plugin with a real agent', function () {
       const error = await refused({ command: 'STATUS' });
       expect(error.code).to.equal(50);
       expect(error.msg).to.contain('no enabled IPPool');
+    });
+  });
+
+  describe('when the datastore is out of reach', () => {
+    it('says so to ADD, CHECK and STATUS, and owes DEL', async () => {
+      await add();
+      await node.kill();
+      await node.start({ datastore: '/proc/nowhere/datastore.db', ready: false });
+      for (const [command, code] of [
+        ['ADD', 11],
+        ['CHECK', 11],
+        ['STATUS', 50],
+      ] as const) {
+        const error = await refused(attach({ command, containerId: B, netns: other.path() }));
+        expect(error.code, command).to.equal(code);
+        expect(error.msg, command).to.contain('datastore');
+      }
+      expect((await node.call(attach({ command: 'DEL' }))).exitCode).to.equal(0);
+      expect(node.owed()).to.equal(1);
+      await node.kill();
+      await node.start();
+      expect(node.owed()).to.equal(0);
+      await expectNothingLeft();
     });
   });
 

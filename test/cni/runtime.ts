@@ -62,8 +62,8 @@ export class TestNode {
     };
   }
 
-  /** Starts the agent and waits until it works. */
-  async start(...flags: readonly string[]): Promise<void> {
+  /** Starts the agent and waits until it works, or only until it answers. */
+  async start(options: { readonly datastore?: string; readonly ready?: boolean } = {}): Promise<void> {
     this.#agent = spawn(
       'nsenter',
       [
@@ -75,20 +75,19 @@ export class TestNode {
         '--node',
         'n1',
         '--datastore',
-        this.datastore,
+        options.datastore ?? this.datastore,
         '--run-dir',
         this.runDir,
         '--daemons',
         'none',
         '--policy-wait',
         '0',
-        ...flags,
       ],
       { stdio: ['ignore', 'ignore', process.env['POPLIN_TEST_LOG'] === undefined ? 'ignore' : 'inherit'] },
     );
     for (let tries = 0; tries < 400; tries++) {
       const status = await askControl<{ ready: boolean }>(this.socket, 'GET', '/status');
-      if (status.ok && status.value.ready) return;
+      if (status.ok && (status.value.ready || options.ready === false)) return;
       await sleep(25);
     }
     throw new Error('the agent did not get ready');
