@@ -31,6 +31,12 @@ async function rig(prepare: (table: SimulatedTable) => void = () => {}): Promise
   return { clock, table, events, fib };
 }
 
+/** Lets a burst of events pass. */
+async function settled({ clock, fib }: Pick<Rig, 'clock' | 'fib'>): Promise<void> {
+  clock.advance(50);
+  await fib.idle();
+}
+
 describe('fib', () => {
   it('installs, replaces and removes what the speaker says, and says what is installed', async () => {
     const { table, fib } = await rig();
@@ -71,13 +77,13 @@ describe('fib', () => {
   });
 
   it("leaves a stranger's route alone, and takes its place when it goes", async () => {
-    const { table, fib, events } = await rig((table) => table.put(A, 'other'));
+    const { clock, table, fib, events } = await rig((table) => table.put(A, 'other'));
     fib.set(A, via('192.0.2.1'));
     await fib.idle();
     expect(fib.status(A)).to.deep.equal({ state: 'yielded', reason: '10.1.0.0/24 proto static' });
     table.routes.delete(A.toString());
     fib.observe(A, 'other', 'deleted');
-    await fib.idle();
+    await settled({ clock, fib });
     expect(fib.status(A)).to.deep.equal({ state: 'installed' });
     expect(events.map((event) => event.type)).to.deep.equal(['refused', 'yielded']);
   });
@@ -109,17 +115,42 @@ describe('fib', () => {
     expect(table.ours()).to.deep.equal({});
   });
 
+  it('uses one gateway that works while the kernel has no way to another, and all of them again later', async () => {
+    const { clock, table, fib, events } = await rig((table) => table.unreachable.add('192.0.2.1'));
+    fib.set(A, via('192.0.2.1', '192.0.2.2', '192.0.2.3'));
+    await fib.idle();
+    expect(table.ours()).to.deep.equal({ '10.1.0.0/24': '192.0.2.2' });
+    expect(fib.status(A)).to.deep.equal({ state: 'degraded', reason: 'network is unreachable' });
+    clock.advance(10_000);
+    await fib.idle();
+    expect(table.ours()).to.deep.equal({ '10.1.0.0/24': '192.0.2.2' });
+    expect(events).to.have.lengthOf(1);
+    table.unreachable.clear();
+    clock.advance(30_000);
+    await fib.idle();
+    expect(table.ours()).to.deep.equal({ '10.1.0.0/24': '192.0.2.1 192.0.2.2 192.0.2.3' });
+    expect(fib.status(A)).to.deep.equal({ state: 'installed' });
+  });
+
+  it('reads the table once for a burst of events', async () => {
+    const { clock, table, fib } = await rig();
+    const before = table.lists;
+    for (let i = 0; i < 100; i++) fib.disturbed();
+    await settled({ clock, fib });
+    expect(table.lists - before).to.equal(1);
+  });
+
   it('puts right what somebody removed or changed', async () => {
-    const { table, fib, events } = await rig();
+    const { clock, table, fib, events } = await rig();
     fib.set(A, via('192.0.2.1'));
     await fib.idle();
     table.routes.delete(A.toString());
     fib.observe(A, 'ours', 'deleted');
-    await fib.idle();
+    await settled({ clock, fib });
     expect(table.ours()).to.deep.equal({ '10.1.0.0/24': '192.0.2.1' });
     table.put(A, 'ours', via('192.0.2.66'));
     fib.disturbed();
-    await fib.idle();
+    await settled({ clock, fib });
     expect(table.ours()).to.deep.equal({ '10.1.0.0/24': '192.0.2.1' });
     expect(events).to.deep.equal([
       { type: 'repaired', routes: 1 },
@@ -227,7 +258,7 @@ describe('fib', () => {
             fib.observe(prefix, 'ours', 'deleted');
           } else if (act === 'block') table.unreachable.add('192.0.2.1');
           else if (act === 'unblock') table.unreachable.clear();
-          else if (act === 'wait') await fib.idle();
+          else if (act === 'wait') await settled({ clock, fib });
         }
         table.unreachable.clear();
         await fib.idle();

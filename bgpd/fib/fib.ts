@@ -4,18 +4,21 @@
  * Ours are told by their protocol number, so a new process finds what the one before it left, adopts it, and removes
  * nothing of it before the speaker says that it has set every route ({@link Fib.complete}). Routes of others are never
  * touched: where one stands, ours waits. What the kernel refuses (no way to the gateway) is reported per route and
- * tried again, at growing intervals and whenever a link or an address changes.
+ * tried again, at growing intervals and whenever a link or an address changes; of several gateways, one that works is
+ * used meanwhile.
  */
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../speaker/ports.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
-import { plan, type Plan } from './plan.ts';
+import { goalOf, plan, type Plan } from './plan.ts';
 import { sameEntry, type RouteTable, type TableChange, type TableOutcome } from './route-table.ts';
 
 export interface FibOptions {
   /** The whole table is read again this often, whatever events said. */
   readonly verifyMs: Millis;
+  /** Events come in bursts: one reading of the table for all within this time. */
+  readonly gatherMs: Millis;
   readonly retryMs: Millis;
   readonly longestRetryMs: Millis;
   readonly onEvent: (event: FibEvent) => void;
@@ -27,7 +30,13 @@ export type FibEvent =
   | { readonly type: 'repaired'; readonly routes: number }
   | { readonly type: 'unavailable'; readonly reason: string };
 
-const DEFAULTS: FibOptions = { verifyMs: 60_000, retryMs: 1_000, longestRetryMs: 30_000, onEvent: () => {} };
+const DEFAULTS: FibOptions = {
+  verifyMs: 60_000,
+  gatherMs: 50,
+  retryMs: 1_000,
+  longestRetryMs: 30_000,
+  onEvent: () => {},
+};
 
 /** Larger gains nothing (kernel-mechanisms: above 64 messages a send), and a turn stays short. */
 const BATCH = 256;
@@ -37,6 +46,8 @@ interface Slot {
   wanted: ForwardingEntry | undefined;
   actual: ForwardingEntry | undefined;
   foreign: string | undefined;
+  /** How often the kernel has refused since `wanted` was set or last tried anew; see {@link goalOf}. */
+  refusals: number;
   /** Why the kernel does not have what is wanted. */
   obstacle: { readonly state: 'refused' | 'yielded'; readonly reason: string } | undefined;
   /** The reason last told; the same one again, retry after retry, is no news. */
@@ -55,6 +66,7 @@ export class Fib implements ForwardingTable {
   #working: Promise<void> | undefined;
   #retryTimer: Cancel | undefined;
   #verifyTimer: Cancel | undefined;
+  #gatherTimer: Cancel | undefined;
   #retryDelay: Millis;
   #closed = false;
 
@@ -89,8 +101,7 @@ export class Fib implements ForwardingTable {
     const slot = this.#slot(prefix);
     if (sameEntry(slot.wanted, entry)) return;
     slot.wanted = entry;
-    slot.obstacle = undefined;
-    this.#touch(slot);
+    this.#startOver(slot);
   }
 
   complete(family: Family): void {
@@ -102,8 +113,9 @@ export class Fib implements ForwardingTable {
   status(prefix: Prefix): ForwardingStatus | undefined {
     const slot = this.#slots.get(prefix.toString());
     if (slot?.wanted === undefined) return undefined;
-    if (slot.obstacle !== undefined) return slot.obstacle;
-    return { state: sameEntry(slot.wanted, slot.actual) ? 'installed' : 'pending' };
+    const { obstacle, actual } = slot;
+    if (obstacle === undefined) return { state: sameEntry(slot.wanted, actual) ? 'installed' : 'pending' };
+    return actual === undefined ? obstacle : { state: 'degraded', reason: obstacle.reason };
   }
 
   /** Routes that the kernel does not have although they are wanted, and why. */
@@ -123,14 +135,14 @@ export class Fib implements ForwardingTable {
     // Our own writes come back as events; they say what we know.
     const news =
       owner === 'other' || (change === 'deleted' && slot.wanted !== undefined && !this.#dirty.has(slot));
-    if (news) this.#verify();
+    if (news) this.#verifySoon();
   }
 
   /** A link or an address changed, or events were lost: routes may have gone without a word, refused ones may go now. */
   disturbed(): void {
     this.#retryDelay = this.#options.retryMs;
     this.#retry();
-    this.#verify();
+    this.#verifySoon();
   }
 
   /** Resolves when nothing is left to do right now. */
@@ -143,6 +155,7 @@ export class Fib implements ForwardingTable {
     this.#closed = true;
     this.#retryTimer?.();
     this.#verifyTimer?.();
+    this.#gatherTimer?.();
     await this.idle();
   }
 
@@ -155,6 +168,7 @@ export class Fib implements ForwardingTable {
         wanted: undefined,
         actual: undefined,
         foreign: undefined,
+        refusals: 0,
         obstacle: undefined,
         told: undefined,
       };
@@ -163,9 +177,23 @@ export class Fib implements ForwardingTable {
     return slot;
   }
 
+  #startOver(slot: Slot): void {
+    slot.refusals = 0;
+    slot.obstacle = undefined;
+    this.#touch(slot);
+  }
+
   #touch(slot: Slot): void {
     this.#dirty.add(slot);
     this.#work();
+  }
+
+  #verifySoon(): void {
+    if (this.#closed) return;
+    this.#gatherTimer ??= this.#clock.after(this.#options.gatherMs, 'read kernel routes', () => {
+      this.#gatherTimer = undefined;
+      this.#verify();
+    });
   }
 
   #verify(): void {
@@ -184,9 +212,7 @@ export class Fib implements ForwardingTable {
     this.#retryTimer?.();
     this.#retryTimer = undefined;
     for (const slot of this.#slots.values()) {
-      if (slot.obstacle === undefined) continue;
-      slot.obstacle = undefined;
-      this.#touch(slot);
+      if (slot.obstacle !== undefined) this.#startOver(slot);
     }
   }
 
@@ -249,12 +275,13 @@ export class Fib implements ForwardingTable {
       const { actual, foreign } = found.get(slot) ?? { actual: undefined, foreign: undefined };
       if (sameEntry(slot.actual, actual) && slot.foreign === foreign) {
         // Also what a batch left undone whose outcome we never learned.
-        if (slot.obstacle === undefined && !sameEntry(slot.wanted, actual)) this.#dirty.add(slot);
+        if (!sameEntry(goal(slot), actual)) this.#dirty.add(slot);
         continue;
       }
       if (slot.actual !== undefined && !sameEntry(slot.actual, actual)) repairs++;
       slot.actual = actual;
       slot.foreign = foreign;
+      slot.refusals = 0;
       slot.obstacle = undefined;
       this.#dirty.add(slot);
     }
@@ -285,29 +312,35 @@ export class Fib implements ForwardingTable {
   #planFor(slot: Slot): Plan {
     return plan({
       prefix: slot.prefix,
-      wanted: slot.wanted,
+      goal: goal(slot),
       actual: slot.actual,
       foreign: slot.foreign,
-      refused: slot.obstacle?.state === 'refused',
-      complete: this.#complete.has(slot.prefix.version),
+      mayRemove: slot.wanted !== undefined || this.#complete.has(slot.prefix.version),
     });
   }
 
   #record(slot: Slot, change: TableChange, outcome: TableOutcome): void {
     if (outcome.ok || outcome.cause === 'absent') this.#done(slot, change, outcome.ok);
-    else if (change.op === 'delete' || sameEntry(slot.wanted, change.entry)) {
-      this.#obstruct(slot, 'refused', outcome.reason);
-      // A route came between reading and writing: look whose it is.
-      if (outcome.cause === 'exists') this.#relist = true;
-      if (change.op === 'replace') this.#dirty.add(slot);
-    }
-    if (slot.obstacle === undefined && !sameEntry(slot.wanted, slot.actual)) this.#dirty.add(slot);
+    else if (change.op === 'delete') this.#obstruct(slot, 'refused', outcome.reason);
+    else if (sameEntry(goal(slot), change.entry)) this.#refused(slot, outcome.cause, outcome.reason);
+    else this.#dirty.add(slot);
   }
 
   #done(slot: Slot, change: TableChange, succeeded: boolean): void {
     slot.actual = succeeded && change.op !== 'delete' ? change.entry : undefined;
-    if (slot.actual !== undefined) slot.told = undefined;
+    if (slot.actual !== undefined && slot.refusals === 0) slot.told = undefined;
+    if (!sameEntry(goal(slot), slot.actual)) this.#dirty.add(slot);
     this.#forget(slot);
+  }
+
+  #refused(slot: Slot, cause: 'exists' | 'refused', reason: string): void {
+    if (slot.refusals === 0) this.#obstruct(slot, 'refused', reason);
+    slot.refusals++;
+    this.#dirty.add(slot);
+    if (cause === 'refused') return;
+    // A route came between reading and writing: look whose it is before anything else.
+    slot.refusals = Number.POSITIVE_INFINITY;
+    this.#relist = true;
   }
 
   #obstruct(slot: Slot, state: 'refused' | 'yielded', reason: string): void {
@@ -322,6 +355,10 @@ export class Fib implements ForwardingTable {
   #forget(slot: Slot): void {
     if (slot.wanted === undefined && slot.actual === undefined) this.#slots.delete(slot.prefix.toString());
   }
+}
+
+function goal(slot: Slot): ForwardingEntry | undefined {
+  return goalOf(slot.wanted, slot.refusals);
 }
 
 /** A route of ours of a type that we do not write: whatever is wanted differs from it, so it goes. */

@@ -3,17 +3,30 @@ import type { Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry } from '../speaker/ports.ts';
 import { sameEntry, type TableChange } from './route-table.ts';
 
+/**
+ * What to aim at after the kernel has refused so many times.
+ *
+ * It refuses a route with several gateways when it has no way to one of them, and does not say to which. A router whose
+ * link has gone must not take the others with it: so the gateways are tried alone, one after the other, before the
+ * prefix is given up until the next retry.
+ */
+export function goalOf(wanted: ForwardingEntry | undefined, refusals: number): ForwardingEntry | undefined {
+  if (wanted === undefined || refusals === 0) return wanted;
+  if (wanted.type === 'blackhole' || wanted.gateways.length < 2) return undefined;
+  const alone = wanted.gateways[refusals - 1];
+  return alone === undefined ? undefined : { type: 'unicast', gateways: [alone] };
+}
+
 export interface Situation {
   readonly prefix: Prefix;
-  readonly wanted: ForwardingEntry | undefined;
+  /** Undefined: no route of ours. */
+  readonly goal: ForwardingEntry | undefined;
   /** Our route in the kernel. */
   readonly actual: ForwardingEntry | undefined;
   /** Somebody else's route that stands where ours would. */
   readonly foreign: string | undefined;
-  /** The kernel has refused `wanted` and has not been asked again since. */
-  readonly refused: boolean;
-  /** What is not wanted may go: every route of the family has been set since the start. */
-  readonly complete: boolean;
+  /** False for what was adopted from the process before us while nobody has said that it is no longer true. */
+  readonly mayRemove: boolean;
 }
 
 export type Plan =
@@ -24,25 +37,17 @@ export type Plan =
 
 const NOTHING: Plan = { type: 'nothing' };
 
-export function plan(situation: Situation): Plan {
-  const { prefix, wanted, actual, foreign, refused, complete } = situation;
-  if (wanted === undefined) {
-    // Adopted from the process before us, and nobody has said yet that it is no longer true.
-    if (actual === undefined || !complete) return NOTHING;
-    return change({ op: 'delete', prefix, entry: actual });
-  }
-  if (actual !== undefined) {
-    if (sameEntry(wanted, actual)) return NOTHING;
-    // The way that stands is not the chosen one any more, and the chosen one cannot be had: no way is better than a wrong one.
-    if (refused) return change({ op: 'delete', prefix, entry: actual });
-    if (wanted.type === actual.type) return change({ op: 'replace', prefix, entry: wanted });
-    // IPv6 does not replace a rejecting route by one with a gateway, nor the other way round: it keeps both.
-    return change({ op: 'delete', prefix, entry: actual }, { op: 'add', prefix, entry: wanted });
-  }
-  if (refused) return NOTHING;
-  return foreign === undefined
-    ? change({ op: 'add', prefix, entry: wanted })
-    : { type: 'yield', to: foreign };
+export function plan({ prefix, goal, actual, foreign, mayRemove }: Situation): Plan {
+  if (goal === undefined)
+    return actual === undefined || !mayRemove ? NOTHING : change({ op: 'delete', prefix, entry: actual });
+  if (actual === undefined)
+    return foreign === undefined
+      ? change({ op: 'add', prefix, entry: goal })
+      : { type: 'yield', to: foreign };
+  if (sameEntry(goal, actual)) return NOTHING;
+  if (goal.type === actual.type) return change({ op: 'replace', prefix, entry: goal });
+  // IPv6 does not replace a rejecting route by one with a gateway, nor the other way round: it keeps both.
+  return change({ op: 'delete', prefix, entry: actual }, { op: 'add', prefix, entry: goal });
 }
 
 function change(...changes: readonly TableChange[]): Plan {

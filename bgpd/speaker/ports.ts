@@ -24,8 +24,9 @@ export type ForwardingEntry =
   | { readonly type: 'unicast'; readonly gateways: readonly Address[] };
 
 export interface ForwardingStatus {
-  readonly state: 'installed' | 'pending' | 'refused' | 'yielded';
-  /** Why not, in words, for `refused` and `yielded`. */
+  /** `yielded`: somebody else's route stands there. `degraded`: only one of several gateways could be used. */
+  readonly state: 'installed' | 'pending' | 'refused' | 'yielded' | 'degraded';
+  /** Why not, in words, for all but `installed` and `pending`. */
   readonly reason?: string;
 }
 

@@ -18,6 +18,8 @@ protocol device { scan time 1; }
 protocol kernel k4 { ipv4 { export all; }; persist; scan time 60; }
 protocol kernel k6 { ipv6 { export all; }; persist; scan time 60; }
 protocol static s4 { ipv4; route 10.50.0.0/24 blackhole; }
+protocol static both4 { disabled; ipv4; route 10.70.0.0/24 blackhole; }
+protocol static both6 { disabled; ipv6; route fd00:70::/64 blackhole; }
 protocol static s6 { ipv6; route fd00:50::/64 blackhole; }
 template bgp node { local as 65001; graceful restart on; graceful restart time 4; connect retry time 1; connect delay time 1; error wait time 1, 2; }
 protocol bgp node4 from node { neighbor 192.0.2.1 as 65101; ipv4 { import all; export all; }; }
@@ -41,10 +43,12 @@ router bgp 65002
  neighbor 2001:db8:1::1 timers connect 1
  address-family ipv4 unicast
   network 10.60.0.0/24
+  network 10.70.0.0/24
   neighbor 192.0.2.5 activate
  exit-address-family
  address-family ipv6 unicast
   network fd00:60::/64
+  network fd00:70::/64
   neighbor 2001:db8:1::1 activate
  exit-address-family
 `;
@@ -194,6 +198,17 @@ describe('routes with a real BIRD and a real FRR', function () {
     await kernelHas('node', '10.245.1.0/26', /blackhole/);
   });
 
+  it('uses both routers at once where both lead to the same place as well, and the one that is left', async () => {
+    await bird.command('enable both4');
+    await bird.command('enable both6');
+    await kernelHas('node', '10.70.0.0/24', /nexthop via 192\.0\.2\.2 .*nexthop via 192\.0\.2\.6/s);
+    await kernelHas('node', 'fd00:70::/64', /nexthop via 2001:db8::2 .*nexthop via 2001:db8:1::2/s);
+    await bird.command('disable both4');
+    await bird.command('disable both6');
+    await kernelHas('node', '10.70.0.0/24', /via 192\.0\.2\.6 dev eth2 proto 80/);
+    await kernelHas('node', 'fd00:70::/64', /via 2001:db8:1::2 dev eth2 proto 80/);
+  });
+
   it('takes a route out when its router does, and a block when the node gives it up', async () => {
     await bird.command('disable s4');
     await kernelLacks('node', '10.50.0.0/24');
@@ -229,7 +244,11 @@ describe('routes with a real BIRD and a real FRR', function () {
   });
 
   it('explains a route: the chosen path, the losers and why', async () => {
-    await frr.configure(['router bgp 65002', 'address-family ipv4 unicast', 'network 10.50.0.0/24 route-map longer']);
+    await frr.configure([
+      'router bgp 65002',
+      'address-family ipv4 unicast',
+      'network 10.50.0.0/24 route-map longer',
+    ]);
     const route = await eventually(
       'two paths',
       () => bgpd.route('10.50.0.0/24'),

@@ -66,7 +66,10 @@ export class SimulatedSession implements Session {
     if (this.state !== 'Established' || to === undefined) return true;
     this.counters.updatesOut += messages.length;
     if (this.stuck) this.#unread.push(...messages);
-    else for (const message of messages) this.#clock.after(LATENCY, 'wire', () => to.#arrive(this, message));
+    else
+      this.#clock.after(LATENCY, 'wire', () => {
+        for (const message of messages) to.#arrive(this, message);
+      });
     return !this.stuck;
   }
 

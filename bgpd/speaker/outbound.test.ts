@@ -1,0 +1,109 @@
+/** Slow peers, many routes, groups: what goes out, seen from the other end. */
+import { expect } from 'chai';
+import { Address, Prefix } from '../../net/addr/index.ts';
+import { tableOf } from './testing/tables.ts';
+import { allBut } from './testing/policies.ts';
+import { configOf, peerOf, World, type Router } from './testing/world.ts';
+
+/** n prefixes, each with a next hop and path of its own so that nothing packs. */
+function many(count: number, from = 0): string[] {
+  return Array.from({ length: count }, (_, n) =>
+    Prefix.of(Address.v4(0x14000000 + ((n + from) << 8)), 24).toString(),
+  );
+}
+
+function star(...names: string[]): { world: World; hub: Router; leaves: Router[] } {
+  const world = new World();
+  const hub = world.router('hub', 65000, '10.0.0.1');
+  const leaves = names.map((name, i) => world.router(name, 65001 + i, `10.0.0.${i + 2}`));
+  hub.speaker.configure(
+    configOf(
+      hub,
+      leaves.map((leaf) => peerOf(hub, leaf)),
+      many(3),
+    ),
+  );
+  for (const leaf of leaves) leaf.speaker.configure(configOf(leaf, [peerOf(leaf, hub)]));
+  return { world, hub, leaves };
+}
+
+describe('speaker, outbound', () => {
+  it('puts peers with the same policy into one group, and others into others', () => {
+    const { world, hub, leaves } = star('a', 'b', 'c');
+    for (const leaf of leaves) world.connect(hub, leaf);
+    expect(hub.speaker.tables['ipv4-unicast'].groups.size).to.equal(1);
+    const exportPolicy = allBut(many(1)[0] as string);
+    hub.speaker.configure(
+      configOf(
+        hub,
+        leaves.map((leaf, i) => peerOf(hub, leaf, i === 0 ? { exportPolicy } : {})),
+        many(3),
+      ),
+    );
+    world.settle();
+    expect(hub.speaker.tables['ipv4-unicast'].groups.size).to.equal(2);
+    expect(leaves.map((leaf) => Object.keys(tableOf(leaf)).length)).to.deep.equal([2, 3, 3]);
+    world.cut(hub, leaves[0] as Router);
+    expect(hub.speaker.tables['ipv4-unicast'].groups.size).to.equal(1);
+  });
+
+  it('brings a newcomer up to date from what the group has told, without telling the others again', () => {
+    const { world, hub, leaves } = star('a', 'b');
+    const [a, b] = leaves as [Router, Router];
+    world.connect(hub, a);
+    const told = a.sessions.get('hub').received.length;
+    world.connect(hub, b);
+    expect(Object.keys(tableOf(b))).to.deep.equal(many(3));
+    expect(a.sessions.get('hub').received.length).to.equal(told);
+  });
+
+  it('does not let a peer that never reads hold up the others or grow memory, and resynchronises it when it reads', function () {
+    this.timeout(60_000);
+    const { world, hub, leaves } = star('slow', 'quick');
+    const [slow, quick] = leaves as [Router, Router];
+    world.connect(hub, slow);
+    world.connect(hub, quick);
+    const blocked = hub.sessions.get('slow');
+    blocked.stuck = true;
+    // Each wave replaces the one before, with attributes that do not pack: some 1.6 MB on the wire, of 4 that may wait.
+    const WAVES = 8;
+    const ROUTES = 500;
+    for (let wave = 1; wave <= WAVES; wave++) {
+      const prefixes = many(ROUTES, wave % 2 === 0 ? 0 : ROUTES);
+      hub.speaker.configure({
+        ...configOf(
+          hub,
+          leaves.map((leaf) => peerOf(hub, leaf)),
+        ),
+        originated: prefixes.map((text, n) => ({
+          prefix: Prefix.parse(text) as Prefix,
+          kernel: 'none',
+          attributes: { med: wave, communities: Array.from({ length: 800 }, (_, i) => n * 800 + i) },
+        })),
+      });
+      world.settle();
+      world.clock.advance(1_000);
+    }
+    expect(tableOf(quick)).to.have.all.keys(many(ROUTES));
+    const sentWhileStuck = blocked.counters.updatesOut;
+    expect(sentWhileStuck).to.be.below(WAVES * ROUTES * 0.7);
+    blocked.unstick();
+    world.clock.advance(30_000);
+    expect(tableOf(slow)).to.deep.equal(tableOf(quick));
+  });
+
+  it('loads and forgets fifty thousand routes without one long turn', function () {
+    this.timeout(60_000);
+    const world = new World();
+    const [left, right] = [world.router('left', 65001, '10.0.0.1'), world.router('right', 65002, '10.0.0.2')];
+    left.speaker.configure(configOf(left, [peerOf(left, right)], many(50_000)));
+    right.speaker.configure(configOf(right, [peerOf(right, left)]));
+    world.connect(left, right);
+    world.clock.advance(5_000);
+    expect(right.table.entries.size).to.equal(50_000);
+    left.speaker.configure(configOf(left, [peerOf(left, right)], []));
+    world.clock.advance(5_000);
+    expect(right.table.entries.size).to.equal(0);
+    expect([right.speaker.pool.size, right.speaker.tables['ipv4-unicast'].index.size]).to.deep.equal([0, 0]);
+  });
+});
