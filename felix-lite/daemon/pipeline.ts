@@ -3,11 +3,11 @@ import type { CalcDelta } from '../calc/model.ts';
 import { Calculator, type ResourceChange } from '../calc/calculator.ts';
 import { type Applied, Dataplane } from '../dataplane/dataplane.ts';
 import { kernelIpsets } from '../dataplane/ipset/sets.ts';
+import { type ChosenBackend, chooseBackend } from '../dataplane/iptables/backend.ts';
 import { kernelIptables } from '../dataplane/iptables/table.ts';
 import { enableForwarding, presentVersions } from '../dataplane/sysctl.ts';
 import { RuleTables } from '../rules/tables.ts';
 import type { Problem } from '../../api/problem.ts';
-import { iptables } from '../../net/kernel/index.ts';
 import type { FelixSettings } from './config.ts';
 
 export interface PipelineOptions {
@@ -27,11 +27,10 @@ export class Pipeline {
 
   static async create(options: PipelineOptions): Promise<Pipeline> {
     const { settings, netns } = options;
-    const backend = settings.backend ?? (await iptables.detectBackend({ netns }));
-    return new Pipeline(options, backend);
+    return new Pipeline(options, await chooseBackend(settings.backend, netns));
   }
 
-  private constructor(options: PipelineOptions, backend: iptables.IptablesBackend) {
+  private constructor(options: PipelineOptions, { use, abandon }: ChosenBackend) {
     const { node, settings, netns } = options;
     this.#options = options;
     this.#versions = presentVersions(netns).filter((version) => version === 4 || settings.ipv6);
@@ -39,7 +38,8 @@ export class Pipeline {
     this.#dataplane = new Dataplane({
       rules: new RuleTables(settings.rules),
       versions: this.#versions,
-      iptables: kernelIptables({ netns, backend }),
+      iptables: kernelIptables({ netns, backend: use }),
+      abandoned: abandon === undefined ? undefined : kernelIptables({ netns, backend: abandon }),
       ipset: kernelIpsets({ netns }),
       maxSetSize: settings.maxSetSize,
     });

@@ -15,6 +15,8 @@ export interface DataplaneOptions {
   readonly rules: RuleTables;
   readonly versions: readonly IpVersion[];
   readonly iptables: IptablesIo;
+  /** The other iptables, if work of ours is left in it: removed once ours stands here. */
+  readonly abandoned?: IptablesIo | undefined;
   readonly ipset: IpsetIo;
   readonly maxSetSize?: number;
 }
@@ -43,16 +45,19 @@ export class Dataplane {
   #stuck: readonly string[] = [];
   #fresh = true;
 
-  constructor({ rules, versions, iptables, ipset, maxSetSize }: DataplaneOptions) {
+  constructor({ rules, versions, iptables, abandoned, ipset, maxSetSize }: DataplaneOptions) {
     this.#rules = rules;
     this.#sets = new IpSets(ipset, versions, maxSetSize);
     const hooks = rules.hooks();
-    const tables = (names: readonly TableName[]): IptablesTable[] =>
+    const everyVersion = (names: readonly TableName[], io: IptablesIo, hooked: boolean): IptablesTable[] =>
       versions.flatMap((version) =>
-        names.map((table) => new IptablesTable(version, table, hooks.get(table) ?? [], iptables)),
+        names.map((table) => new IptablesTable(version, table, (hooked && hooks.get(table)) || [], io)),
       );
-    this.#tables = tables(TABLES);
-    this.#abandoned = tables(ABANDONED);
+    this.#tables = everyVersion(TABLES, iptables, true);
+    this.#abandoned = [
+      ...everyVersion(ABANDONED, iptables, false),
+      ...(abandoned === undefined ? [] : everyVersion([...TABLES, ...ABANDONED], abandoned, false)),
+    ];
   }
 
   /** Takes in a difference; nothing reaches the kernel before {@link apply}. */

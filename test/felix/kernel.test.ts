@@ -270,6 +270,30 @@ for (const backend of ['NFT', 'Legacy'] as const) {
       expect(await node.prober('outside').reach('tcp', addressesOf(1)[4], 8080)).to.equal(true);
     });
 
+    it('moves to the other iptables when told to, and leaves nothing behind', async () => {
+      await node.startFelix();
+      const other = backend === 'NFT' ? 'Legacy' : 'NFT';
+      await node.put(configured(other, {}));
+      await node.settled();
+      const names = async (which: 'nft' | 'legacy'): Promise<readonly string[]> =>
+        (await iptables.save(4, undefined, { netns: node.netns, backend: which })).flatMap(({ chains }) =>
+          chains.map(({ name }) => name).filter((name) => name.startsWith('cali-')),
+        );
+      expect(await names(backend === 'NFT' ? 'nft' : 'legacy')).to.deep.equal([]);
+      expect(await names(backend === 'NFT' ? 'legacy' : 'nft')).to.include('cali-tw-cali20000000000');
+      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080)).to.equal(true);
+      expect(await node.prober('outside').reach('tcp', addressesOf(2)[4], 8080)).to.equal(false);
+    });
+
+    it('stays with the iptables that holds its rules', async () => {
+      await node.startFelix();
+      await node.stopFelix();
+      const before = await kernel();
+      await node.put(configured('Auto', {}));
+      await node.startFelix();
+      expect(await kernel()).to.deep.equal(before);
+    });
+
     it('makes the node a router', async () => {
       await node.startFelix();
       expect((await node.run('cat', '/proc/sys/net/ipv4/ip_forward')).trim()).to.equal('1');

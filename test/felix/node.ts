@@ -9,7 +9,7 @@ import { type Resource, validate } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { silent } from '../../daemon/log.ts';
 import { EmbeddedStore } from '../../datastore/embedded/embedded.ts';
-import type { Store } from '../../datastore/index.ts';
+import { type Key, type Store, keyText } from '../../datastore/index.ts';
 import { Felix } from '../../felix-lite/daemon/felix.ts';
 import { createNamespace, deleteNamespace, namespacePath, run } from '../../net/kernel/index.ts';
 import { Prober } from './prober.ts';
@@ -91,6 +91,23 @@ export class TestNode {
       expect: 'any' as const,
     }));
     const committed = await this.store.commit(operations);
+    if (!committed.ok) throw new Error('refused');
+  }
+
+  /** Takes away the one and puts the other in one commit, so that no revision lies between. */
+  async exchange(before: readonly object[], after: readonly object[]): Promise<void> {
+    const put = after
+      .map(valid)
+      .map((value) => ({ type: 'put' as const, key: keyOf(value), value, expect: 'any' as const }));
+    const kept = new Set(put.map((each) => keyText(each.key)));
+    const gone = before
+      .map(valid)
+      .map(keyOf)
+      .filter((each) => !kept.has(keyText(each)));
+    const committed = await this.store.commit([
+      ...gone.map((each) => ({ type: 'delete' as const, key: each, expect: 'any' as const })),
+      ...put,
+    ]);
     if (!committed.ok) throw new Error('refused');
   }
 
@@ -206,6 +223,10 @@ export class TestNode {
   async #ip(netns: string, ...commands: readonly string[]): Promise<void> {
     await run('ip', ['-batch', '-'], { netns: namespacePath(netns), stdin: `${commands.join('\n')}\n` });
   }
+}
+
+function keyOf({ kind, metadata }: Resource): Key {
+  return { kind, scope: metadata.namespace ?? '', name: metadata.name };
 }
 
 export function addressesOf(index: number): { readonly 4: string; readonly 6: string } {

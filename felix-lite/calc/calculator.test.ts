@@ -1,0 +1,266 @@
+import { expect } from 'chai';
+import { type ResourceChange, Calculator } from './calculator.ts';
+import type { CalcDelta } from './model.ts';
+
+const NODE = 'a1';
+
+function change(
+  kind: string,
+  name: string,
+  spec: object,
+  namespace = '',
+  labels: object = {},
+): ResourceChange {
+  const metadata = { name, labels, ...(namespace === '' ? {} : { namespace }) };
+  return {
+    key: { kind, scope: namespace, name },
+    value: { apiVersion: 'projectcalico.org/v3', kind, metadata, spec },
+  };
+}
+
+function gone({ key }: ResourceChange): ResourceChange {
+  return { key, value: undefined };
+}
+
+function pod(
+  name: string,
+  index: number,
+  labels: object = {},
+  node = NODE,
+  more: object = {},
+): ResourceChange {
+  const spec = {
+    orchestrator: 'k8s',
+    node,
+    pod: name,
+    endpoint: 'eth0',
+    interfaceName: `cali${name}`,
+    ipNetworks: [`10.0.0.${index}/32`, `fd00::${index}/128`],
+    profiles: ['kns.prod'],
+    ...more,
+  };
+  return change('WorkloadEndpoint', `${node}-k8s-${name}-eth0`, spec, 'prod', labels);
+}
+
+function actions({ profiles }: CalcDelta): object {
+  return Object.fromEntries(
+    [...profiles].map(([name, profile]) => [name, profile?.ingress.map(({ action }) => action)]),
+  );
+}
+
+const allowFrom = (selector: string): object => ({ ingress: [{ action: 'Allow', source: { selector } }] });
+
+function calculator(...changes: readonly ResourceChange[]): {
+  readonly calc: Calculator;
+  readonly delta: CalcDelta;
+} {
+  const calc = new Calculator({ node: NODE, interfacePrefix: 'cali' });
+  calc.update(changes);
+  return { calc, delta: calc.take() };
+}
+
+function after(calc: Calculator, ...changes: readonly ResourceChange[]): CalcDelta {
+  calc.update(changes);
+  return calc.take();
+}
+
+describe('calc', () => {
+  it('makes one set for rules that select the same, whoever asks', () => {
+    const { delta } = calculator(
+      pod('web', 1, { role: 'web' }),
+      change('GlobalNetworkPolicy', 'a', allowFrom("role == 'web'")),
+      change('GlobalNetworkPolicy', 'b', allowFrom('role=="web"')),
+    );
+    expect([...delta.sets.values()]).to.have.length(1);
+  });
+
+  it('says of a label that changes what it moves, and no more', () => {
+    const { calc } = calculator(
+      pod('web', 1, { role: 'web' }),
+      pod('far', 9, { role: 'x' }, 'b1'),
+      change('NetworkPolicy', 'p', { selector: 'all()', ...allowFrom("role == 'web'") }, 'prod'),
+    );
+    const delta = after(calc, pod('far', 9, { role: 'web' }, 'b1'));
+    expect([...delta.sets.values()]).to.deep.equal([
+      { type: 'delta', added: ['10.0.0.9', 'fd00::9'], removed: [] },
+    ]);
+    expect([delta.policies.size, delta.profiles.size, delta.endpoints.size]).to.deep.equal([0, 0, 0]);
+  });
+
+  it('needs no policy that selects nobody here, and no set for it', () => {
+    const policy = change(
+      'NetworkPolicy',
+      'p',
+      { selector: "role == 'db'", ...allowFrom("role == 'web'") },
+      'prod',
+    );
+    const { calc, delta } = calculator(
+      pod('web', 1, { role: 'web' }),
+      pod('db', 2, { role: 'db' }, 'b1'),
+      policy,
+    );
+    expect([delta.policies.size, delta.sets.size]).to.deep.equal([0, 0]);
+    expect([...after(calc, pod('db2', 3, { role: 'db' })).policies.keys()]).to.deep.equal([
+      'p/prod/NetworkPolicy',
+    ]);
+    const left = after(calc, gone(pod('db2', 3)));
+    expect([...left.policies.values()]).to.deep.equal([undefined]);
+    expect([...left.sets.values()]).to.deep.equal([{ type: 'gone' }]);
+  });
+
+  it('puts tiers and policies in order: by order, none last, then by name', () => {
+    const policy = (name: string, tier: string, order?: number): ResourceChange =>
+      change('GlobalNetworkPolicy', name, { tier, ...(order === undefined ? {} : { order }) });
+    const { delta } = calculator(
+      pod('web', 1),
+      change('Tier', 'late', {}),
+      change('Tier', 'early', { order: 1, defaultAction: 'Pass' }),
+      policy('z', 'default', 5),
+      policy('y', 'default'),
+      policy('x', 'default'),
+      policy('lost', 'nowhere', 1),
+      policy('l', 'late', 1),
+      policy('e', 'early', 99),
+    );
+    const [endpoint] = [...delta.endpoints.values()];
+    const order = endpoint?.tiers.map((tier) => [
+      tier.name,
+      tier.defaultAction,
+      tier.ingress.map(({ id }) => id.name).join(),
+    ]);
+    expect(order).to.deep.equal([
+      ['early', 'Pass', 'e'],
+      ['default', 'Deny', 'z,x,y'],
+      ['late', 'Deny', 'l'],
+      ['nowhere', 'Deny', 'lost'],
+    ]);
+  });
+
+  it('asks a policy only in its directions, and workloads about no policy for hosts', () => {
+    const { delta } = calculator(
+      pod('web', 1),
+      change('GlobalNetworkPolicy', 'out', { egress: [{ action: 'Allow' }] }),
+      change('GlobalNetworkPolicy', 'raw', { doNotTrack: true, applyOnForward: true }),
+      change('GlobalNetworkPolicy', 'early', { preDNAT: true, applyOnForward: true, types: ['Ingress'] }),
+    );
+    const [tier] = [...delta.endpoints.values()][0]?.tiers ?? [];
+    expect([tier?.ingress.length, tier?.egress.map(({ id }) => id.name)]).to.deep.equal([0, ['out']]);
+    expect([...delta.policies.keys()]).to.deep.equal(['out//GlobalNetworkPolicy']);
+  });
+
+  it('denies by a profile that nobody has written, and allows by the one that needs no writing', () => {
+    const profiles = ['kns.prod', 'projectcalico-default-allow'];
+    const { calc, delta } = calculator(pod('web', 1, {}, NODE, { profiles }));
+    expect(actions(delta)).to.deep.equal({ 'kns.prod': ['Deny'], 'projectcalico-default-allow': ['Allow'] });
+    const written = change('Profile', 'kns.prod', { ingress: [{ action: 'Allow' }] });
+    expect(actions(after(calc, written))).to.deep.equal({ 'kns.prod': ['Allow'] });
+    expect(actions(after(calc, gone(written)))).to.deep.equal({ 'kns.prod': ['Deny'] });
+  });
+
+  it('lets labels come through profiles, the own ones winning, and believes no lent label on the endpoint itself', () => {
+    const { delta } = calculator(
+      pod('web', 1, { role: 'web', 'pcns.team': 'blue' }),
+      change('Profile', 'kns.prod', { labelsToApply: { role: 'lent', zone: 'a', 'pcns.team': 'red' } }),
+      ...["role == 'web' && zone == 'a'", "role == 'lent'", "pcns.team == 'red'", "pcns.team == 'blue'"].map(
+        (text, index) => change('GlobalNetworkPolicy', `p${index}`, allowFrom(text)),
+      ),
+    );
+    const sizes = [...delta.sets.values()].map((set) => (set.type === 'whole' ? set.members.size : 0));
+    expect(sizes).to.deep.equal([2, 0, 2, 0]);
+  });
+
+  it('holds an address as long as one endpoint has it', () => {
+    const same = { ipNetworks: ['10.0.0.1/32'] };
+    const [one, two] = [pod('one', 1, {}, 'b1', same), pod('two', 1, {}, 'b1', same)];
+    const { calc } = calculator(
+      pod('web', 5),
+      one,
+      two,
+      change('GlobalNetworkPolicy', 'p', allowFrom('!has(x)')),
+    );
+    expect(after(calc, gone(one)).sets.size).to.equal(0);
+    expect([...after(calc, gone(two)).sets.values()]).to.deep.equal([
+      { type: 'delta', added: [], removed: ['10.0.0.1'] },
+    ]);
+  });
+
+  it('writes everything as two halves: the kernel has no /0 in its sets', () => {
+    const { delta } = calculator(
+      pod('web', 1),
+      change('GlobalNetworkSet', 'all', { nets: ['0.0.0.0/0', '::/0', '192.0.2.0/24'] }, '', { kind: 'all' }),
+      change('GlobalNetworkPolicy', 'p', allowFrom("kind == 'all'")),
+    );
+    const [set] = [...delta.sets.values()];
+    expect(set?.type === 'whole' ? [...set.members].sort() : []).to.deep.equal([
+      '0.0.0.0/1',
+      '128.0.0.0/1',
+      '192.0.2.0/24',
+      '8000::/1',
+      '::/1',
+    ]);
+  });
+
+  const bad = [
+    {
+      it: 'an interface that no packet would be dispatched from',
+      change: pod('web', 1, {}, NODE, { interfaceName: 'eth0' }),
+      code: 'INTERFACE_NAME',
+    },
+    {
+      it: 'a match that cannot be enforced',
+      change: change('GlobalNetworkPolicy', 'p', {
+        egress: [{ action: 'Allow', destination: { services: { name: 'x', namespace: 'y' } } }],
+      }),
+      code: 'RULE_UNSUPPORTED',
+    },
+    {
+      it: 'a host endpoint of this node',
+      change: change('HostEndpoint', 'h', { node: NODE, interfaceName: 'eth0' }),
+      code: 'HOST_ENDPOINT_UNENFORCED',
+    },
+  ];
+  for (const each of bad) {
+    it(`says so of ${each.it}, until it is gone`, () => {
+      const { calc } = calculator(pod('other', 7), each.change);
+      expect(calc.problems.map(({ code }) => code)).to.deep.equal([each.code]);
+      after(calc, gone(each.change));
+      expect(calc.problems).to.deep.equal([]);
+    });
+  }
+
+  it('denies in the direction in which a policy cannot be enforced, and only there', () => {
+    const { delta } = calculator(
+      pod('web', 1),
+      change('GlobalNetworkPolicy', 'p', {
+        ingress: [{ action: 'Allow' }],
+        egress: [{ action: 'Allow', destination: { services: { name: 'x', namespace: 'y' } } }],
+      }),
+    );
+    const [policy] = [...delta.policies.values()];
+    expect(policy?.ingress.map(({ action }) => action)).to.deep.equal(['Allow']);
+    expect(policy?.egress.map(({ action }) => action)).to.deep.equal(['Deny']);
+  });
+
+  it('gives an interface to one endpoint, and to the other when that is gone', () => {
+    const [first, second] = [
+      pod('aa', 1, {}, NODE, { interfaceName: 'calix' }),
+      pod('bb', 2, {}, NODE, { interfaceName: 'calix' }),
+    ];
+    const { calc, delta } = calculator(second, first);
+    expect([...delta.endpoints.keys()]).to.deep.equal(['prod/a1-k8s-aa-eth0']);
+    expect(calc.problems.map(({ code, resource }) => [code, resource])).to.deep.equal([
+      ['INTERFACE_SHARED', 'WorkloadEndpoint/prod/a1-k8s-bb-eth0'],
+    ]);
+    const changed = after(calc, gone(first));
+    expect([...changed.endpoints].map(([key, value]) => [key, value?.interfaceName])).to.have.deep.members([
+      ['prod/a1-k8s-aa-eth0', undefined],
+      ['prod/a1-k8s-bb-eth0', 'calix'],
+    ]);
+    expect(calc.problems).to.deep.equal([]);
+  });
+
+  it('takes no part of an endpoint without an address', () => {
+    const { delta } = calculator(pod('web', 1, {}, NODE, { ipNetworks: [] }));
+    expect(delta.endpoints.size).to.equal(0);
+  });
+});
