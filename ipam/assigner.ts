@@ -1,10 +1,10 @@
 /** Gives addresses out of one block, by the order that `counts.ts` explains. */
 import type { Address } from '../net/addr/index.ts';
 import { allocate, allocateOrdinal, type IPAMBlock, type Owner, ordinalOf, prefixOf } from './block.ts';
-import type { HandleCounts } from './counts.ts';
+import type { CountPromise, HandleCounts } from './counts.ts';
 import type { BlockEntry, Records } from './records.ts';
 import type { Reservations } from './settings.ts';
-import { OUTRUN, untilThrough } from './retry.ts';
+import { OUTRUN, type Retries } from './retry.ts';
 
 /** The block as it is now, or undefined when it may no longer be used. Asked anew before every attempt. */
 export type ReadBlock = () => Promise<BlockEntry | undefined>;
@@ -13,10 +13,12 @@ type Allocated = { readonly block: IPAMBlock; readonly ordinals: readonly number
 
 export class Assigner {
   readonly #records: Records;
+  readonly #retries: Retries;
   readonly #counts: HandleCounts;
 
-  constructor(records: Records, counts: HandleCounts) {
+  constructor(records: Records, counts: HandleCounts, retries: Retries) {
     this.#records = records;
+    this.#retries = retries;
     this.#counts = counts;
   }
 
@@ -43,18 +45,20 @@ export class Assigner {
     { handle }: Owner,
     allocated: (block: IPAMBlock) => Allocated,
   ): Promise<Address[]> {
-    return untilThrough(`handle ${handle}`, async () => {
+    let promise: CountPromise | undefined;
+    return this.#retries.until(`handle ${handle}`, async () => {
       const before = await read();
       const after = before && allocated(before.value);
-      if (before === undefined || after === undefined) return [];
-      const { cidr } = before.value;
-      const raised = await this.#counts.raise(handle, cidr, after.ordinals.length);
-      if ((await this.#records.replace(before, after.block)) !== undefined) {
-        const prefix = prefixOf(cidr);
-        return after.ordinals.map((ordinal) => prefix.nth(ordinal));
+      if (before === undefined || after === undefined) {
+        if (promise !== undefined) await this.#counts.takeBack(promise);
+        return [];
       }
-      await this.#counts.takeBack(handle, cidr, after.ordinals.length, raised);
-      return OUTRUN;
+      const { cidr } = before.value;
+      promise = await this.#counts.raise(handle, cidr, after.ordinals.length, promise);
+      if ((await this.#records.replace(before, after.block)) === undefined) return OUTRUN;
+      await this.#counts.kept(promise);
+      const prefix = prefixOf(cidr);
+      return after.ordinals.map((ordinal) => prefix.nth(ordinal));
     });
   }
 }

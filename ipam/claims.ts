@@ -18,22 +18,30 @@ import {
   blockKey,
   type Records,
 } from './records.ts';
-import { OUTRUN, untilThrough } from './retry.ts';
+import { OUTRUN, type Retries } from './retry.ts';
 
 export class BlockClaims {
   readonly #records: Records;
+  readonly #retries: Retries;
   readonly #clock: Clock;
 
-  constructor(records: Records, clock: Clock) {
+  constructor(records: Records, clock: Clock, retries: Retries) {
     this.#records = records;
+    this.#retries = retries;
     this.#clock = clock;
   }
 
   /** @returns the block, now the owner's and confirmed; undefined when someone else has it */
   async claim(owner: string, cidr: Prefix): Promise<BlockEntry | undefined> {
     const name = cidr.toString();
-    return untilThrough(`block ${name}`, async () => {
-      const pending = await this.#mark(owner, name, 'pending', await this.#records.affinity(owner, name));
+    return this.#retries.until(`block ${name}`, async () => {
+      const affinity = await this.#records.affinity(owner, name);
+      if (affinity !== undefined && isConfirmed(affinity.value)) {
+        // Another process of this host was quicker: marking it anew would take it out of BGP for a moment.
+        const block = await this.#records.block(name);
+        if (block !== undefined && affinityOf(block.value) === owner) return block;
+      }
+      const pending = await this.#pending(owner, name, affinity);
       if (pending === undefined) return OUTRUN;
       const created = await this.#records.create(blockKey(name), newBlock(cidr, owner, this.#clock.wall()));
       if (created !== undefined) return this.#confirm(pending, created);
@@ -51,7 +59,7 @@ export class BlockClaims {
    */
   async own(owner: string, cidr: Prefix): Promise<BlockEntry | undefined> {
     const name = cidr.toString();
-    return untilThrough(`block ${name}`, async () => {
+    return this.#retries.until(`block ${name}`, async () => {
       const affinity = await this.#records.affinity(owner, name);
       if (affinity === undefined) return undefined;
       const block = await this.#records.block(name);
@@ -62,7 +70,7 @@ export class BlockClaims {
       if (affinityOf(block.value) !== owner)
         return (await this.#records.remove(affinity)) ? undefined : OUTRUN;
       if (isConfirmed(affinity.value)) return block;
-      const pending = await this.#mark(owner, name, 'pending', affinity);
+      const pending = await this.#pending(owner, name, affinity);
       return pending === undefined ? OUTRUN : this.#takeOn(pending, block);
     });
   }
@@ -72,7 +80,7 @@ export class BlockClaims {
    * @returns whether the owner has lost the block
    */
   async release(owner: string, name: string, keepIfUsed: boolean): Promise<boolean> {
-    return untilThrough(`block ${name}`, async () => {
+    return this.#retries.until(`block ${name}`, async () => {
       const affinity = await this.#records.affinity(owner, name);
       if (affinity === undefined) return true;
       const before = await this.#records.block(name);
@@ -109,6 +117,18 @@ export class BlockClaims {
   async #confirm(pending: AffinityEntry, block: BlockEntry): Promise<BlockEntry | typeof OUTRUN> {
     const confirmed = await this.#records.replace(pending, { ...pending.value, state: 'confirmed' });
     return confirmed === undefined ? OUTRUN : block;
+  }
+
+  /**
+   * The affinity as a claim needs it. One that is pending already is left as it is: two processes of one host that marked
+   * it anew in turn would stop each other from ever confirming it.
+   */
+  async #pending(
+    owner: string,
+    name: string,
+    found: AffinityEntry | undefined,
+  ): Promise<AffinityEntry | undefined> {
+    return found?.value.state === 'pending' ? found : this.#mark(owner, name, 'pending', found);
   }
 
   async #mark(

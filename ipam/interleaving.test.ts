@@ -4,7 +4,15 @@ import fc from 'fast-check';
 import type { IPPool } from '../api/index.ts';
 import { SimulatedClock } from '../clock/simulated.ts';
 import { Address, Prefix } from '../net/addr/index.ts';
-import { ExaminedStore, Ledger, MortalStore } from './interleaving.ts';
+import {
+  type Burst,
+  ExaminedStore,
+  Ledger,
+  MortalStore,
+  seeded,
+  Turns,
+  turnsAsTime,
+} from './interleaving.ts';
 import { Ipam } from './ipam.ts';
 
 const HOSTS = ['a', 'b', 'c'] as const;
@@ -14,6 +22,7 @@ type Step =
   | { readonly do: 'assign'; readonly handle: string; readonly v4: number; readonly v6: number }
   | { readonly do: 'assign one'; readonly handle: string; readonly offset: number }
   | { readonly do: 'release handle'; readonly handle: string }
+  | { readonly do: 'release one'; readonly offset: number }
   | { readonly do: 'release host' }
   | { readonly do: 'release block'; readonly keepIfUsed: boolean }
   | { readonly do: 'wait' };
@@ -38,6 +47,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('assign one' as const), handle, offset: fc.nat(15) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('release handle' as const), handle }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('release one' as const), offset: fc.nat(15) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('release host' as const) }) },
   {
     weight: 1,
@@ -110,6 +120,10 @@ async function act(
       });
     case 'release handle':
       return ledger.releasing(step.handle, async () => ipam.releaseByHandle(step.handle));
+    case 'release one': {
+      const address = Address.v4(0x0a000000 + step.offset);
+      return ledger.forgetting(address, async () => ipam.release([address]));
+    }
     case 'release host':
       return ipam.releaseHost(host);
     case 'release block':
@@ -136,42 +150,71 @@ async function leftovers(store: ExaminedStore): Promise<string[]> {
   );
 }
 
-async function run(writers: readonly Writer[], scheduler: fc.Scheduler, strict: boolean): Promise<string[]> {
+async function run(writers: readonly Writer[], plan: readonly Burst[], strict: boolean): Promise<string[]> {
   const store = await world(strict);
   const ledger = new Ledger();
   const clock = new SimulatedClock();
-  const lives = writers.map(async (writer, i) => {
-    const died = Promise.withResolvers<void>();
-    const turn = async (label: string): Promise<void> => {
-      await scheduler.schedule(Promise.resolve(), `${i}: ${label}`);
-    };
-    const mortal = new MortalStore(store, turn, writer.dies ?? Number.POSITIVE_INFINITY, () =>
-      died.resolve(),
+  const turns = new Turns();
+  const lives = writers.map((writer, i) => async (): Promise<void> => {
+    const death = Promise.withResolvers<void>();
+    const mortal = new MortalStore(
+      store,
+      async () => turns.wait(i),
+      writer.dies ?? Number.POSITIVE_INFINITY,
+      death.resolve,
     );
-    const ipam = new Ipam(mortal, clock, () => 0.5);
+    const ipam = new Ipam(
+      mortal,
+      turnsAsTime(clock, async () => turns.wait(i)),
+      seeded(i),
+    );
     const live = async (): Promise<void> => {
       for (const step of writer.steps) await act(ipam, writer, step, ledger, clock);
     };
-    await Promise.race([live(), died.promise]);
+    await Promise.race([live(), death.promise]);
   });
-  await scheduler.waitFor(Promise.all(lives));
+  await turns.run(lives, plan);
   ledger.check(await store.blocks());
   return [...store.broken, ...ledger.broken, ...(await leftovers(store)).map((left) => `left over: ${left}`)];
 }
 
+const plan: fc.Arbitrary<Burst[]> = fc.array(
+  fc.record({
+    writer: fc.nat(3),
+    steps: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 40 })),
+  }),
+  { maxLength: 30 },
+);
+
+/** All on one handle and one host: where counts are most in danger. */
+const rival: fc.Arbitrary<Writer> = fc.record({
+  host: fc.constant('a'),
+  steps: fc.array(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constant<Step>({ do: 'assign', handle: 'h0', v4: 1, v6: 0 }) },
+      { weight: 1, arbitrary: fc.constant<Step>({ do: 'assign', handle: 'h1', v4: 1, v6: 0 }) },
+      { weight: 2, arbitrary: fc.constant<Step>({ do: 'release handle', handle: 'h0' }) },
+      { weight: 1, arbitrary: fc.nat(3).map((offset): Step => ({ do: 'release one', offset })) },
+    ),
+    { minLength: 1, maxLength: 3 },
+  ),
+  dies: fc.option(fc.nat(60), { nil: undefined, freq: 3 }),
+});
+
 describe('the law of IPAM', () => {
-  for (const strict of [false, true]) {
-    it(`holds for any writers in any order, dying anywhere (${strict ? 'strict affinity' : 'borrowing'})`, async function () {
-      this.timeout(120_000);
+  const RUNS = Number(process.env['POPLIN_IPAM_RUNS'] ?? 600);
+  for (const [name, writers, strict] of [
+    ['any writers that may borrow', writer, false],
+    ['any writers under strict affinity', writer, true],
+    ['rivals on one handle', rival, false],
+  ] as const) {
+    it(`holds for ${name}, in any order, dying anywhere`, async function () {
+      this.timeout(600_000);
       await fc.assert(
-        fc.asyncProperty(
-          fc.array(writer, { minLength: 2, maxLength: 4 }),
-          fc.scheduler(),
-          async (writers, scheduler) => {
-            expect(await run(writers, scheduler, strict)).to.deep.equal([]);
-          },
-        ),
-        { numRuns: Number(process.env['POPLIN_IPAM_RUNS'] ?? 250) },
+        fc.asyncProperty(fc.array(writers, { minLength: 2, maxLength: 4 }), plan, async (writers, plan) => {
+          expect((await run(writers, plan, strict)).join('\n')).to.equal('');
+        }),
+        { numRuns: RUNS },
       );
     });
   }

@@ -13,23 +13,108 @@ import type {
   Store,
   WatchBatch,
 } from '../datastore/store.ts';
+import type { Clock } from '../clock/clock.ts';
 import type { Address } from '../net/addr/index.ts';
 import { allocationsOf, type IPAMBlock, ordinalsOf, prefixOf } from './block.ts';
 import { countIn, type IPAMHandle } from './handle.ts';
 
-/** Resolves when it is the caller's turn. */
-export type Turn = (label: string) => Promise<void>;
+/** Which writer goes on, and for how many steps before it is put to sleep wherever it stands. */
+export interface Burst {
+  readonly writer: number;
+  readonly steps: number;
+}
+
+/**
+ * Runs writers one step at a time, in bursts. Long bursts matter: most faults need one writer asleep between two of its
+ * steps while another finishes something whole.
+ */
+export class Turns {
+  readonly #asleep = new Map<number, () => void>();
+  readonly #settled = new Map<number, () => void>();
+  readonly #alive = new Set<number>();
+
+  /** Resolves when it is the writer's turn. */
+  async wait(writer: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#asleep.set(writer, resolve);
+      this.#settled.get(writer)?.();
+    });
+  }
+
+  /** Runs all lives to their end: by the plan, and after it in turn. */
+  async run(lives: readonly (() => Promise<void>)[], plan: readonly Burst[]): Promise<void> {
+    const failures: unknown[] = [];
+    for (const [i, live] of lives.entries()) {
+      this.#alive.add(i);
+      await this.#until(i, () => {
+        live()
+          .catch((error: unknown) => failures.push(error))
+          .finally(() => {
+            this.#alive.delete(i);
+            this.#settled.get(i)?.();
+          });
+      });
+    }
+    for (const { writer, steps } of plan) {
+      for (let step = 0; step < steps && this.#alive.has(writer); step++) await this.#wake(writer);
+    }
+    for (let next = 0; this.#alive.size > 0; next = (next + 1) % lives.length) {
+      if (this.#alive.has(next)) await this.#wake(next);
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #wake(writer: number): Promise<void> {
+    const resolve = this.#asleep.get(writer);
+    this.#asleep.delete(writer);
+    if (resolve !== undefined) await this.#until(writer, resolve);
+  }
+
+  /** Starts something and waits until the writer sleeps again or has ended. */
+  async #until(writer: number, start: () => void): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#settled.set(writer, resolve);
+    start();
+    await promise;
+  }
+}
+
+/** A writer's clock, on which a pause of a millisecond lasts one of its turns. */
+export function turnsAsTime(clock: Clock, turn: () => Promise<void>): Clock {
+  return {
+    now: () => clock.now(),
+    wall: () => clock.wall(),
+    after: (delay, _name, fire) => {
+      let cancelled = false;
+      const pass = async (): Promise<void> => {
+        for (let left = delay; left > 0; left--) await turn();
+        if (!cancelled) fire();
+      };
+      void pass();
+      return () => (cancelled = true);
+    },
+  };
+}
+
+/** Numbers from 0 to 1 that are the same in every run (a linear congruential generator, Knuth's MMIX). */
+export function seeded(seed: number): () => number {
+  let state = BigInt(seed + 1);
+  return () => {
+    state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
+    return Number(state >> 11n) / 2 ** 53;
+  };
+}
 
 /** One writer's view of the store: it waits its turn before and after every call, and after some calls it is dead. */
 export class MortalStore implements Store {
   readonly transactional = false;
   readonly #store: Store;
-  readonly #turn: Turn;
+  readonly #turn: () => Promise<void>;
   readonly #onDeath: () => void;
   #stepsLeft: number;
 
   /** @param steps  before and after each call is one; Infinity for a writer that lives */
-  constructor(store: Store, turn: Turn, steps: number, onDeath: () => void) {
+  constructor(store: Store, turn: () => Promise<void>, steps: number, onDeath: () => void) {
     this.#store = store;
     this.#onDeath = onDeath;
     this.#turn = turn;
@@ -37,16 +122,15 @@ export class MortalStore implements Store {
   }
 
   async get(key: Key): Promise<Entry | undefined> {
-    return this.#step(`get ${key.kind}`, async () => this.#store.get(key));
+    return this.#step(async () => this.#store.get(key));
   }
 
   async list(selection: Selection): Promise<{ entries: readonly Entry[]; revision: Revision }> {
-    return this.#step(`list ${selection.kind}`, async () => this.#store.list(selection));
+    return this.#step(async () => this.#store.list(selection));
   }
 
   async commit(operations: readonly Operation[]): Promise<Commit> {
-    const label = operations.map(({ type, key }) => `${type} ${key.kind}/${key.scope}/${key.name}`).join();
-    return this.#step(label, async () => this.#store.commit(operations));
+    return this.#step(async () => this.#store.commit(operations));
   }
 
   watch(): AsyncIterable<WatchBatch> {
@@ -61,41 +145,45 @@ export class MortalStore implements Store {
 
   async close(): Promise<void> {}
 
-  async #step<T>(label: string, call: () => Promise<T>): Promise<T> {
-    await this.#wait(label);
+  async #step<T>(call: () => Promise<T>): Promise<T> {
+    await this.#wait();
     const answer = await call();
-    await this.#wait(`${label}, answered`);
+    await this.#wait();
     return answer;
   }
 
-  async #wait(label: string): Promise<void> {
+  async #wait(): Promise<void> {
     if (this.#stepsLeft-- <= 0) {
       this.#onDeath();
       return new Promise(() => {});
     }
-    return this.#turn(label);
+    return this.#turn();
   }
 }
 
 /** What callers were told: addresses that some handle holds for certain. */
 export class Ledger {
   readonly #held = new Map<string, string>();
-  readonly #assigning = new Map<string, Set<{ certain: boolean }>>();
+  readonly #assigning = new Map<string, Set<{ certain: boolean; readonly uncertain: Set<string> }>>();
+  readonly #forgetting = new Map<string, number>();
   readonly #releasing = new Map<string, number>();
   /** Sentences; empty as long as the law holds. */
   readonly broken: string[] = [];
 
   /** Runs an assignment; what it gives is certain unless its handle is released at the same time. */
   async assigning(handle: string, assign: () => Promise<readonly Address[]>): Promise<void> {
-    const mine = { certain: (this.#releasing.get(handle) ?? 0) === 0 };
+    const forgetting = [...this.#forgetting].flatMap(([address, count]) => (count > 0 ? [address] : []));
+    const mine = { certain: (this.#releasing.get(handle) ?? 0) === 0, uncertain: new Set(forgetting) };
     const others = this.#assigning.get(handle) ?? new Set();
     this.#assigning.set(handle, others.add(mine));
     const given = await assign();
     others.delete(mine);
     for (const address of given.map(String)) {
+      // Freed again before the answer came, perhaps: whoever has it by now may well have it rightly.
+      if (!mine.certain || mine.uncertain.has(address)) continue;
       const holder = this.#held.get(address);
       if (holder !== undefined) this.broken.push(`${address} was given to ${handle} while ${holder} held it`);
-      if (mine.certain) this.#held.set(address, handle);
+      this.#held.set(address, handle);
     }
   }
 
@@ -106,6 +194,16 @@ export class Ledger {
     this.#releasing.set(handle, (this.#releasing.get(handle) ?? 0) + 1);
     await release();
     this.#releasing.set(handle, (this.#releasing.get(handle) ?? 0) - 1);
+  }
+
+  /** Runs a release of one address, whoever has it by then: until it has ended, nobody holds that one for certain. */
+  async forgetting(address: Address, release: () => Promise<unknown>): Promise<void> {
+    const text = address.toString();
+    this.#held.delete(text);
+    this.#forgetting.set(text, (this.#forgetting.get(text) ?? 0) + 1);
+    for (const all of this.#assigning.values()) for (const one of all) one.uncertain.add(text);
+    await release();
+    this.#forgetting.set(text, (this.#forgetting.get(text) ?? 0) - 1);
   }
 
   /** What is held for certain must be in its block. */

@@ -14,6 +14,7 @@ import { HandleCounts } from './counts.ts';
 import { choosePools, type Pool, poolOf, type Use } from './pools.ts';
 import { Records } from './records.ts';
 import { Releaser } from './releaser.ts';
+import { Retries } from './retry.ts';
 import { AddressSearch, type SearchRequest } from './search.ts';
 import { Serial } from './serial.ts';
 import { readSettings, Reservations } from './settings.ts';
@@ -70,10 +71,11 @@ export class Ipam {
     this.#records = new Records(store);
     this.#clock = clock;
     this.#random = random;
-    this.#claims = new BlockClaims(this.#records, clock);
-    const counts = new HandleCounts(this.#records);
-    this.#assigner = new Assigner(this.#records, counts);
-    this.#releaser = new Releaser(this.#records, counts);
+    const retries = new Retries(clock, random);
+    const counts = new HandleCounts(this.#records, retries);
+    this.#claims = new BlockClaims(this.#records, clock, retries);
+    this.#assigner = new Assigner(this.#records, counts, retries);
+    this.#releaser = new Releaser(this.#records, counts, retries);
   }
 
   /**

@@ -4,14 +4,16 @@ import { affinityOf, bumped, type IPAMBlock, isEmpty, ordinalsOf, prefixOf, rele
 import { countIn } from './handle.ts';
 import type { HandleCounts } from './counts.ts';
 import type { BlockEntry, HandleEntry, Records } from './records.ts';
-import { OUTRUN, untilThrough } from './retry.ts';
+import { OUTRUN, type Retries } from './retry.ts';
 
 export class Releaser {
   readonly #records: Records;
+  readonly #retries: Retries;
   readonly #counts: HandleCounts;
 
-  constructor(records: Records, counts: HandleCounts) {
+  constructor(records: Records, counts: HandleCounts, retries: Retries) {
     this.#records = records;
+    this.#retries = retries;
     this.#counts = counts;
   }
 
@@ -29,7 +31,7 @@ export class Releaser {
 
   async #handleInBlock(handle: string, cidr: string): Promise<Address[]> {
     const freed: Address[] = [];
-    await untilThrough(`block ${cidr}`, async () => {
+    await this.#retries.until(`block ${cidr}`, async () => {
       // The handle before the block: see counts.ts.
       const entry = await this.#records.handle(handle);
       if (entry === undefined || !Object.hasOwn(entry.value.block, cidr)) return undefined;
@@ -56,7 +58,7 @@ export class Releaser {
    * @param choose  the ordinals to free in the block as it is; asked anew when the block has changed
    */
   async inBlock(cidr: string, choose: (block: IPAMBlock) => readonly number[]): Promise<Address[]> {
-    return untilThrough(`block ${cidr}`, async () => {
+    return this.#retries.until(`block ${cidr}`, async () => {
       const seen = await this.#records.block(cidr);
       if (seen === undefined) return [];
       const handles = new Map<string, HandleEntry | undefined>();

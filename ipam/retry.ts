@@ -1,27 +1,45 @@
 /** Compare-and-swap loops with an end. */
 import { PoplinError } from '../api/index.ts';
+import type { Clock, Millis } from '../clock/clock.ts';
 
-/** As in Calico. Each failed round means that another writer got through. */
+/** As in Calico. */
 const ATTEMPTS = 100;
+const LONGEST_PAUSE: Millis = 64;
 
 /** What one round says when another writer was quicker. */
 export const OUTRUN: unique symbol = Symbol('outrun');
 
-/**
- * Repeats `round` until it answers something else than {@link OUTRUN}.
- *
- * @throws PoplinError `IPAM_BUSY` after a hundred rounds
- */
-export async function untilThrough<T>(what: string, round: () => Promise<T | typeof OUTRUN>): Promise<T> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const answer = await round();
-    if (answer !== OUTRUN) return answer;
+export class Retries {
+  readonly #clock: Clock;
+  readonly #random: () => number;
+
+  constructor(clock: Clock, random: () => number) {
+    this.#clock = clock;
+    this.#random = random;
   }
-  throw new PoplinError([
-    {
-      code: 'IPAM_BUSY',
-      what: `${what}: others wrote first ${ATTEMPTS} times in a row`,
-      remedy: 'try again; if this persists, look for a program that rewrites IPAM objects in a loop',
-    },
-  ]);
+
+  /**
+   * Repeats `round` until it answers something else than {@link OUTRUN}. The second attempt comes at once: usually the
+   * other writer is through. Then pauses grow, at random, as two writers in step could otherwise outrun each other for ever.
+   *
+   * @throws PoplinError `IPAM_BUSY` after a hundred rounds
+   */
+  async until<T>(what: string, round: () => Promise<T | typeof OUTRUN>): Promise<T> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const answer = await round();
+      if (answer !== OUTRUN) return answer;
+      if (attempt > 0) await this.#pause(Math.min(2 ** attempt, LONGEST_PAUSE) * this.#random());
+    }
+    throw new PoplinError([
+      {
+        code: 'IPAM_BUSY',
+        what: `${what}: others wrote first ${ATTEMPTS} times in a row`,
+        remedy: 'try again; if this persists, look for a program that rewrites IPAM objects in a loop',
+      },
+    ]);
+  }
+
+  async #pause(delay: Millis): Promise<void> {
+    return new Promise((resolve) => void this.#clock.after(delay, 'try IPAM again', resolve));
+  }
 }
