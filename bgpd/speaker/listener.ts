@@ -101,7 +101,6 @@ export class Listener {
       accept(connection);
       return;
     }
-    socket.on('error', () => undefined);
     connection.refuse();
     this.#log(`connection from ${connection.remoteAddress}, which is no configured peer, closed`);
   }

@@ -6,7 +6,6 @@ import { seconds, type Clock, type Millis } from '../../clock/clock.ts';
 import {
   INITIAL,
   advance,
-  formatRouterId,
   openMessage,
   sendHoldSeconds,
   stateName,
@@ -24,8 +23,6 @@ import {
   type TimerName,
 } from '../fsm/index.ts';
 import {
-  MESSAGE_TYPE,
-  decodeMessage,
   encodeKeepalive,
   encodeNotification,
   encodeOpen,
@@ -36,12 +33,12 @@ import {
   type Family,
   type Fault,
   type Negotiated,
-  type NotificationMessage,
 } from '../wire/index.ts';
 import { Link } from './link.ts';
 import { LogLimit } from './log-limit.ts';
-import type { DownReason, Session, SessionConfig, SessionCounters, SessionEvents } from './session.ts';
+import type { Session, SessionConfig, SessionCounters, SessionEvents } from './session.ts';
 import { Timers } from './timers.ts';
+import { describePeer, downReason, eventOf, messageError } from './translate.ts';
 import type { ConnectionHandler, IncomingConnection, Transport } from './transport.ts';
 
 export interface PeerOptions {
@@ -86,6 +83,8 @@ export class Peer implements Session {
   #shown: StateName = 'Idle';
   #since: Millis;
   #lastError: string | undefined;
+  /** The last error is a NOTIFICATION, and there has been no session since. */
+  #explained = false;
 
   constructor(options: PeerOptions) {
     this.config = options.config;
@@ -208,7 +207,8 @@ export class Peer implements Session {
         return;
       case 'up':
         this.counters.establishedTransitions++;
-        this.#options.log?.('info', `established: ${describe(action.peer)}`);
+        this.#explained = false;
+        this.#options.log?.('info', `established: ${describePeer(action.peer)}`);
         this.#options.events.established(this, action.peer);
         return;
       case 'down':
@@ -279,7 +279,7 @@ export class Peer implements Session {
         if (this.#established()?.id === id) this.#options.events.writable(this);
       },
       closed: (reason) => {
-        if (this.#links.has(id)) this.#lastError = reason;
+        if (this.#links.has(id)) this.#noteUnreachable(reason);
         this.#event(id, { type: 'tcp-failed', reason });
       },
     };
@@ -315,29 +315,10 @@ export class Peer implements Session {
 
   #decode(id: number, bytes: Uint8Array): ConnectionEvent {
     const state = this.#state.connections.find((connection) => connection.id === id)?.state;
-    const peer = state?.name === 'Established' ? state.peer : undefined;
-    const type = bytes[18];
-    if (peer === undefined && type === MESSAGE_TYPE.update) return { type: 'update-received' };
-    if (peer === undefined && type === MESSAGE_TYPE.routeRefresh) return { type: 'refresh-received' };
-    const decoded = decodeMessage(bytes, peer);
-    if (!decoded.ok) return messageError(decoded.notification, decoded.reason);
-    const { message } = decoded;
-    switch (message?.type) {
-      case undefined:
-        return { type: 'refresh-received' };
-      case 'open':
-        return { type: 'open-received', open: message };
-      case 'keepalive':
-        return { type: 'keepalive-received' };
-      case 'notification':
-        return { type: 'notification-received', notification: message };
-      case 'route-refresh':
-        return { type: 'refresh-received', message };
-      case 'update':
-        this.counters.updatesIn++;
-        this.#noteFaults(decoded.faults);
-        return { type: 'update-received', message };
-    }
+    const { event, faults } = eventOf(bytes, state?.name === 'Established' ? state.peer : undefined);
+    if (event.type === 'update-received' && event.message !== undefined) this.counters.updatesIn++;
+    this.#noteFaults(faults);
+    return event;
   }
 
   #noteFaults(faults: readonly Fault[]): void {
@@ -350,8 +331,18 @@ export class Peer implements Session {
 
   #noteEnd(end: End): void {
     if (end.cause === 'administrative' || end.cause === 'collision') return;
-    this.#lastError = end.reason;
+    if (end.cause === 'connection-lost') {
+      this.#noteUnreachable(end.reason);
+    } else {
+      this.#lastError = end.reason;
+      this.#explained = true;
+    }
     this.#logLimited(`connection ended: ${end.reason}`);
+  }
+
+  /** What one side said to the other tells more than the failures to connect that follow it, so those leave it alone. */
+  #noteUnreachable(reason: string): void {
+    if (!this.#explained) this.#lastError = reason;
   }
 
   /** RFC 4271 §10: 0.75 to 1 of the time, so that peers do not fall into step. The hold times are kept to the letter. */
@@ -370,21 +361,4 @@ export class Peer implements Session {
     const line = this.#limit.pass(text);
     if (line !== undefined) this.#options.log?.('warn', line);
   }
-}
-
-function messageError(notification: NotificationMessage, reason: string): ConnectionEvent {
-  return { type: 'message-error', notification, reason };
-}
-
-function downReason({ cause, sent, received }: End): DownReason {
-  if (cause === 'hold-timer-expired' || cause === 'administrative') return { cause };
-  if (received !== undefined) return { cause: 'notification-received', notification: received };
-  if (sent !== undefined) return { cause: 'notification-sent', notification: sent };
-  return { cause: 'connection-lost' };
-}
-
-function describe(peer: Negotiated): string {
-  const kind = peer.internal ? 'internal' : 'external';
-  const id = formatRouterId(peer.peerRouterId);
-  return `${kind}, AS ${peer.peerAsn}, id ${id}, ${peer.families.join(' and ')}, hold time ${peer.holdSeconds} s`;
 }

@@ -111,7 +111,10 @@ export function incoming(socket: Socket, clock: Clock): IncomingConnection {
     remoteAddress: plainAddress(socket.remoteAddress) ?? '',
     localAddress: plainAddress(socket.localAddress) ?? '',
     adopt: (handler) => new TcpConnection(socket, handler, clock),
-    refuse: () => socket.destroy(),
+    refuse: () => {
+      socket.on('error', () => undefined);
+      socket.destroy();
+    },
   };
 }
 
