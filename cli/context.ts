@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_DATASTORE, DEFAULT_RUN_DIR } from '../daemon/options.ts';
+import { UsageError } from './command.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Written by `lab up`, removed by `lab down`. */
@@ -49,7 +50,14 @@ export function chooseRunDirs(
   const lab = said === undefined ? labContext(env) : undefined;
   if (lab === undefined) return [{ node: nodes[0], runDir: said ?? DEFAULT_RUN_DIR }];
   const folder = join(lab.state, 'nodes');
-  const chosen = nodes.length > 0 ? nodes : listNodes(folder);
+  const known = listNodes(folder);
+  const unknown = nodes.find((node) => !known.includes(node));
+  if (unknown !== undefined) {
+    throw new UsageError(
+      `the lab "${lab.lab}" has no Poplin node ${JSON.stringify(unknown)}; it has ${known.join(', ')}`,
+    );
+  }
+  const chosen = nodes.length > 0 ? nodes : known;
   return chosen.map((node) => ({ node, runDir: join(folder, node) }));
 }
 
