@@ -174,8 +174,6 @@ export class TestNode {
       `address add fe80::1/64 dev ${host} nodad`,
       `route add ${addresses[4]}/32 dev ${host} scope link`,
       `route add ${addresses[6]}/128 dev ${host}`,
-      `neighbour add ${addresses[4]} lladdr 02:00:00:00:00:0${index} dev ${host} nud permanent`,
-      `neighbour add ${addresses[6]} lladdr 02:00:00:00:00:0${index} dev ${host} nud permanent`,
     );
     await this.#ip(
       netns,
