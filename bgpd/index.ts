@@ -59,4 +59,5 @@ export type {
   TransportConnection,
 } from './speaker/transport.ts';
 export { Fib, type FibEvent, type FibOptions } from './fib/fib.ts';
-export type { RouteTable, TableChange, TableOutcome, TableRoute } from './fib/route-table.ts';
+export type { RouteTable, TableChange, TableContents, TableOutcome, TableRoute } from './fib/route-table.ts';
+export type { Way } from './fib/ways.ts';

@@ -60,7 +60,7 @@ describe('kernel table', () => {
       }),
       makeRoute({ destination: p('fd00::/64'), protocol: 2, metric: 256, nextHops: [{ interface: 'eth1' }] }),
     ];
-    const listed = await new KernelTable(netlink).list();
+    const { routes: listed, ways } = await new KernelTable(netlink).list();
     expect(
       listed.map(({ prefix, owner, entry }) => `${prefix.toString()} ${owner} ${entry?.type ?? '-'}`),
     ).to.deep.equal([
@@ -69,6 +69,15 @@ describe('kernel table', () => {
       '10.3.0.0/24 other unicast',
       '10.4.0.1/32 other -',
       'fd00::/64 other -',
+    ]);
+    expect(
+      ways.map(({ prefix, metric, gateways }) => `${prefix.toString()} ${metric} ${gateways.join()}`),
+    ).to.deep.equal([
+      '10.3.0.0/24 0 192.0.2.9',
+      '10.3.0.0/24 100 192.0.2.9',
+      '10.4.0.1/32 0 ',
+      'fd00::/64 1024 ',
+      'fd00::/64 256 ',
     ]);
   });
 
@@ -116,7 +125,13 @@ describe('kernel table', () => {
     netlink.listener(route({ table: 100 }));
     netlink.listener(route({ protocol: PROTOCOL_BGPD }));
     netlink.listener({ type: 'resync' });
-    expect(seen).to.deep.equal(['10.1.0.0/24 other new', '10.1.0.0/24 ours new', 'disturbed']);
+    netlink.listener(route({ protocol: PROTOCOL_BGPD, metric: 5 }));
+    expect(seen).to.deep.equal([
+      '10.1.0.0/24 other new',
+      '10.1.0.0/24 other new',
+      '10.1.0.0/24 ours new',
+      'disturbed',
+    ]);
   });
 });
 

@@ -18,7 +18,8 @@ import {
   routeKey,
   TABLE_MAIN,
 } from '../../net/kernel/index.ts';
-import type { RouteTable, TableChange, TableOutcome, TableRoute } from '../fib/route-table.ts';
+import type { RouteTable, TableChange, TableContents, TableOutcome } from '../fib/route-table.ts';
+import type { Way } from '../fib/ways.ts';
 import type { ForwardingEntry } from '../speaker/ports.ts';
 
 /** Calico's DeviceRouteProtocol for what is not a local workload (calico-data-model §18). */
@@ -38,14 +39,17 @@ export class KernelTable implements RouteTable {
     this.#netlink = netlink;
   }
 
-  async list(): Promise<readonly TableRoute[]> {
+  async list(): Promise<TableContents> {
     const routes = await this.#netlink.listRoutes({ table: TABLE_MAIN });
-    return routes.filter(inOurPlace).map((route) => ({
-      prefix: route.destination,
-      owner: ownerOf(route),
-      entry: entryOf(route),
-      text: formatRoute(route),
-    }));
+    return {
+      routes: routes.filter(inOurPlace).map((route) => ({
+        prefix: route.destination,
+        owner: ownerOf(route),
+        entry: entryOf(route),
+        text: formatRoute(route),
+      })),
+      ways: routes.flatMap(wayOf),
+    };
   }
 
   async apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]> {
@@ -65,7 +69,9 @@ function tell(watcher: TableWatcher, event: KernelEvent): void {
   // IPv4 routes that go with their link or source address go without an event of their own.
   if (event.type !== 'route') return watcher.disturbed();
   const { route, change } = event;
-  if (route.table === TABLE_MAIN && inOurPlace(route))
+  if (route.table !== TABLE_MAIN) return;
+  // Others' routes of any metric matter: next hops are reached over them.
+  if (ownerOf(route) === 'other' || inOurPlace(route))
     watcher.observe(route.destination, ownerOf(route), change);
 }
 
@@ -82,6 +88,15 @@ function entryOf(route: Route): ForwardingEntry | undefined {
   const gateways = route.nextHops.flatMap(({ gateway }) => gateway ?? []);
   const plain = route.type === 'unicast' && gateways.length === route.nextHops.length && gateways.length > 0;
   return plain ? { type: 'unicast', gateways } : undefined;
+}
+
+/** A route that may lead to a next hop: a stranger's, that does not reject. */
+function wayOf(route: Route): Way[] {
+  if (route.type !== 'unicast' || ownerOf(route) === 'ours') return [];
+  const alive = route.nextHops.filter(({ down }) => down !== true);
+  if (alive.length === 0) return [];
+  const gateways = alive.flatMap(({ gateway }) => gateway ?? []);
+  return [{ prefix: route.destination, gateways, metric: route.metric }];
 }
 
 function routeOf(destination: Prefix, entry: ForwardingEntry, op: TableChange['op']): Route {

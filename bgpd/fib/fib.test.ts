@@ -5,15 +5,20 @@ import { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry } from '../speaker/ports.ts';
 import { Fib, type FibEvent } from './fib.ts';
 import { SimulatedTable } from './testing.ts';
+import type { Way } from './ways.ts';
 
 const p = (text: string): Prefix => Prefix.parse(text) ?? expect.fail(text);
-const via = (...gateways: string[]): ForwardingEntry => ({
-  type: 'unicast',
-  gateways: gateways.map((text) => Address.parse(text) ?? expect.fail(text)),
-});
+const at = (text: string): Address => Address.parse(text) ?? expect.fail(text);
+const via = (...gateways: string[]): ForwardingEntry => ({ type: 'unicast', gateways: gateways.map(at) });
 const BLACKHOLE: ForwardingEntry = { type: 'blackhole' };
 const A = p('10.1.0.0/24');
 const B = p('10.2.0.0/24');
+
+const way = (prefix: string, ...gateways: string[]): Way => ({
+  prefix: p(prefix),
+  metric: 0,
+  gateways: gateways.map(at),
+});
 
 interface Rig {
   readonly clock: SimulatedClock;
@@ -102,7 +107,7 @@ describe('fib', () => {
     expect(events).to.have.lengthOf(1);
     table.unreachable.clear();
     fib.disturbed();
-    await fib.idle();
+    await settled({ clock, fib });
     expect(fib.status(A)).to.deep.equal({ state: 'installed' });
   });
 
@@ -130,6 +135,24 @@ describe('fib', () => {
     await fib.idle();
     expect(table.ours()).to.deep.equal({ '10.1.0.0/24': '192.0.2.1 192.0.2.2 192.0.2.3' });
     expect(fib.status(A)).to.deep.equal({ state: 'installed' });
+  });
+
+  it('reaches a next hop that is not on a connected subnet over the route that leads to it, and follows its changes', async () => {
+    const { clock, table, fib } = await rig((table) => {
+      table.ways = [way('192.0.2.0/24'), way('0.0.0.0/0', '192.0.2.254')];
+    });
+    fib.set(A, via('192.0.2.1', '203.0.113.7'));
+    await fib.idle();
+    expect(table.ours()).to.deep.equal({ '10.1.0.0/24': '192.0.2.1 192.0.2.254' });
+    expect(fib.status(A)).to.deep.equal({ state: 'installed' });
+    table.ways = [...table.ways, way('203.0.113.0/24', '192.0.2.253')];
+    fib.observe(p('203.0.113.0/24'), 'other', 'new');
+    await settled({ clock, fib });
+    expect(table.ours()).to.deep.equal({ '10.1.0.0/24': '192.0.2.1 192.0.2.253' });
+    const before = table.lists;
+    fib.observe(p('198.51.100.0/24'), 'other', 'new');
+    await settled({ clock, fib });
+    expect(table.lists, 'a route that no next hop needs').to.equal(before);
   });
 
   it('reads the table once for a burst of events', async () => {
@@ -265,7 +288,7 @@ describe('fib', () => {
         clock.advance(120_000);
         await fib.idle();
         fib.disturbed();
-        await fib.idle();
+        await settled({ clock, fib });
         for (const prefix of prefixes) {
           const key = prefix.toString();
           const there = table.routes.get(key);

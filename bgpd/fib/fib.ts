@@ -13,6 +13,7 @@ import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../spea
 import { FAMILIES, type Family } from '../wire/types.ts';
 import { goalOf, plan, type Plan } from './plan.ts';
 import { sameEntry, type RouteTable, type TableChange, type TableOutcome } from './route-table.ts';
+import { Ways } from './ways.ts';
 
 export interface FibOptions {
   /** The whole table is read again this often, whatever events said. */
@@ -60,9 +61,11 @@ export class Fib implements ForwardingTable {
   readonly #options: FibOptions;
   readonly #slots = new Map<string, Slot>();
   readonly #dirty = new Set<Slot>();
+  #ways = new Ways([]);
   readonly #adopted = new Set<4 | 6>();
   readonly #complete = new Set<4 | 6>();
   #relist = false;
+  #retryDue = false;
   #working: Promise<void> | undefined;
   #retryTimer: Cancel | undefined;
   #verifyTimer: Cancel | undefined;
@@ -114,7 +117,8 @@ export class Fib implements ForwardingTable {
     const slot = this.#slots.get(prefix.toString());
     if (slot?.wanted === undefined) return undefined;
     const { obstacle, actual } = slot;
-    if (obstacle === undefined) return { state: sameEntry(slot.wanted, actual) ? 'installed' : 'pending' };
+    if (obstacle === undefined)
+      return { state: sameEntry(this.#goal(slot), actual) ? 'installed' : 'pending' };
     return actual === undefined ? obstacle : { state: 'degraded', reason: obstacle.reason };
   }
 
@@ -131,17 +135,18 @@ export class Fib implements ForwardingTable {
   /** Somebody changed the table: a stranger's route came or went, or one of ours did without our doing. */
   observe(prefix: Prefix, owner: 'ours' | 'other', change: 'new' | 'deleted'): void {
     const slot = this.#slots.get(prefix.toString());
-    if (slot === undefined) return;
     // Our own writes come back as events; they say what we know.
     const news =
-      owner === 'other' || (change === 'deleted' && slot.wanted !== undefined && !this.#dirty.has(slot));
+      owner === 'other'
+        ? slot !== undefined || this.#ways.concerns(prefix)
+        : change === 'deleted' && slot?.wanted !== undefined && !this.#dirty.has(slot);
     if (news) this.#verifySoon();
   }
 
   /** A link or an address changed, or events were lost: routes may have gone without a word, refused ones may go now. */
   disturbed(): void {
     this.#retryDelay = this.#options.retryMs;
-    this.#retry();
+    this.#retryDue = true;
     this.#verifySoon();
   }
 
@@ -192,6 +197,7 @@ export class Fib implements ForwardingTable {
     if (this.#closed) return;
     this.#gatherTimer ??= this.#clock.after(this.#options.gatherMs, 'read kernel routes', () => {
       this.#gatherTimer = undefined;
+      if (this.#retryDue) this.#retry();
       this.#verify();
     });
   }
@@ -209,6 +215,7 @@ export class Fib implements ForwardingTable {
   }
 
   #retry(): void {
+    this.#retryDue = false;
     this.#retryTimer?.();
     this.#retryTimer = undefined;
     for (const slot of this.#slots.values()) {
@@ -259,9 +266,10 @@ export class Fib implements ForwardingTable {
   /** @returns how many routes we believed in the kernel are not there as we left them */
   async #readTable(): Promise<number> {
     this.#relist = false;
-    const listed = await this.#table.list();
+    const { routes, ways } = await this.#table.list();
+    this.#ways = new Ways(ways);
     const found = new Map<Slot, Pick<Slot, 'actual' | 'foreign'>>();
-    for (const { prefix, owner, entry, text } of listed) {
+    for (const { prefix, owner, entry, text } of routes) {
       const slot = this.#slots.get(prefix.toString()) ?? (owner === 'ours' ? this.#slot(prefix) : undefined);
       if (slot === undefined) continue;
       const seen = found.get(slot) ?? { actual: undefined, foreign: undefined };
@@ -275,7 +283,7 @@ export class Fib implements ForwardingTable {
       const { actual, foreign } = found.get(slot) ?? { actual: undefined, foreign: undefined };
       if (sameEntry(slot.actual, actual) && slot.foreign === foreign) {
         // Also what a batch left undone whose outcome we never learned.
-        if (!sameEntry(goal(slot), actual)) this.#dirty.add(slot);
+        if (!sameEntry(this.#goal(slot), actual)) this.#dirty.add(slot);
         continue;
       }
       if (slot.actual !== undefined && !sameEntry(slot.actual, actual)) repairs++;
@@ -312,24 +320,29 @@ export class Fib implements ForwardingTable {
   #planFor(slot: Slot): Plan {
     return plan({
       prefix: slot.prefix,
-      goal: goal(slot),
+      goal: this.#goal(slot),
       actual: slot.actual,
       foreign: slot.foreign,
       mayRemove: slot.wanted !== undefined || this.#complete.has(slot.prefix.version),
     });
   }
 
+  /** What to aim at now: the wanted entry over the gateways of the moment, less what the kernel has refused. */
+  #goal(slot: Slot): ForwardingEntry | undefined {
+    return goalOf(this.#ways.resolve(slot.wanted), slot.refusals);
+  }
+
   #record(slot: Slot, change: TableChange, outcome: TableOutcome): void {
     if (outcome.ok || outcome.cause === 'absent') this.#done(slot, change, outcome.ok);
     else if (change.op === 'delete') this.#obstruct(slot, 'refused', outcome.reason);
-    else if (sameEntry(goal(slot), change.entry)) this.#refused(slot, outcome.cause, outcome.reason);
+    else if (sameEntry(this.#goal(slot), change.entry)) this.#refused(slot, outcome.cause, outcome.reason);
     else this.#dirty.add(slot);
   }
 
   #done(slot: Slot, change: TableChange, succeeded: boolean): void {
     slot.actual = succeeded && change.op !== 'delete' ? change.entry : undefined;
     if (slot.actual !== undefined && slot.refusals === 0) slot.told = undefined;
-    if (!sameEntry(goal(slot), slot.actual)) this.#dirty.add(slot);
+    if (!sameEntry(this.#goal(slot), slot.actual)) this.#dirty.add(slot);
     this.#forget(slot);
   }
 
@@ -355,10 +368,6 @@ export class Fib implements ForwardingTable {
   #forget(slot: Slot): void {
     if (slot.wanted === undefined && slot.actual === undefined) this.#slots.delete(slot.prefix.toString());
   }
-}
-
-function goal(slot: Slot): ForwardingEntry | undefined {
-  return goalOf(slot.wanted, slot.refusals);
 }
 
 /** A route of ours of a type that we do not write: whatever is wanted differs from it, so it goes. */

@@ -4,6 +4,7 @@
  */
 import type { Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry } from '../speaker/ports.ts';
+import type { Way } from './ways.ts';
 
 export interface TableRoute {
   readonly prefix: Prefix;
@@ -13,6 +14,12 @@ export interface TableRoute {
   readonly entry: ForwardingEntry | undefined;
   /** The whole route in words, for messages. */
   readonly text: string;
+}
+
+export interface TableContents {
+  readonly routes: readonly TableRoute[];
+  /** Routes of others, over which next hops are reached. */
+  readonly ways: readonly Way[];
 }
 
 export interface TableChange {
@@ -32,7 +39,7 @@ export type TableOutcome =
     };
 
 export interface RouteTable {
-  list(): Promise<readonly TableRoute[]>;
+  list(): Promise<TableContents>;
   /**
    * Each change for itself, in order.
    * @returns one outcome per change

@@ -1,7 +1,8 @@
 /** A kernel's routing table for tests: one route per prefix, strangers, gateways without a way, failure. */
 import type { Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry } from '../speaker/ports.ts';
-import type { RouteTable, TableChange, TableOutcome, TableRoute } from './route-table.ts';
+import type { RouteTable, TableChange, TableContents, TableOutcome, TableRoute } from './route-table.ts';
+import type { Way } from './ways.ts';
 
 export class SimulatedTable implements RouteTable {
   readonly routes = new Map<string, TableRoute>();
@@ -11,11 +12,12 @@ export class SimulatedTable implements RouteTable {
   broken = false;
   lists = 0;
 
-  list(): Promise<readonly TableRoute[]> {
+  ways: readonly Way[] = [];
+
+  list(): Promise<TableContents> {
     this.lists++;
-    return this.broken
-      ? Promise.reject(new Error('netlink is gone'))
-      : Promise.resolve([...this.routes.values()]);
+    if (this.broken) return Promise.reject(new Error('netlink is gone'));
+    return Promise.resolve({ routes: [...this.routes.values()], ways: this.ways });
   }
 
   async apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]> {

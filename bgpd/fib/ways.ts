@@ -1,0 +1,67 @@
+/**
+ * How packets get to a BGP next hop: over the routes that others than we have put into the kernel (connected, static,
+ * from an IGP). A next hop on a connected subnet is its own gateway; one further away is reached by the gateway of the
+ * longest matching route, the default route included (RFC 4271 §5.1.3, §9.1.2.1; BIRD's `gateway recursive`). Routes we
+ * learned by BGP never count: a next hop resolved over itself would circle.
+ */
+import type { Address, Prefix } from '../../net/addr/index.ts';
+import type { ForwardingEntry } from '../speaker/ports.ts';
+
+export interface Way {
+  readonly prefix: Prefix;
+  /** None: the prefix is on the link. */
+  readonly gateways: readonly Address[];
+  /** Lower wins among equal prefixes. */
+  readonly metric: number;
+}
+
+export class Ways {
+  readonly #ways: readonly Way[];
+  /** Next hops asked for so far. */
+  readonly #resolved = new Map<
+    string,
+    { readonly nextHop: Address; readonly gateways: readonly Address[] }
+  >();
+
+  constructor(ways: readonly Way[]) {
+    this.#ways = ways;
+  }
+
+  /** What to write for an entry. A next hop without a way stays as it is: the kernel will refuse it, in its own words. */
+  resolve(entry: ForwardingEntry | undefined): ForwardingEntry | undefined {
+    if (entry?.type !== 'unicast') return entry;
+    const gateways = new Map<string, Address>();
+    for (const nextHop of entry.gateways)
+      for (const gateway of this.#gatewaysTo(nextHop)) gateways.set(gateway.toString(), gateway);
+    return { type: 'unicast', gateways: [...gateways.values()] };
+  }
+
+  /** A change of a route to this prefix may change what has been resolved. */
+  concerns(prefix: Prefix): boolean {
+    for (const { nextHop } of this.#resolved.values()) if (prefix.contains(nextHop)) return true;
+    return false;
+  }
+
+  #gatewaysTo(nextHop: Address): readonly Address[] {
+    const key = nextHop.toString();
+    const known = this.#resolved.get(key);
+    if (known !== undefined) return known.gateways;
+    const way = this.#lookup(nextHop);
+    const gateways = way === undefined || way.gateways.length === 0 ? [nextHop] : way.gateways;
+    this.#resolved.set(key, { nextHop, gateways });
+    return gateways;
+  }
+
+  #lookup(nextHop: Address): Way | undefined {
+    let best: Way | undefined;
+    for (const way of this.#ways) {
+      if (!way.prefix.contains(nextHop)) continue;
+      if (best === undefined || isBetter(way, best)) best = way;
+    }
+    return best;
+  }
+}
+
+function isBetter(a: Way, b: Way): boolean {
+  return a.prefix.length > b.prefix.length || (a.prefix.length === b.prefix.length && a.metric < b.metric);
+}
