@@ -29,7 +29,6 @@ describe('what a command means when it is not told', () => {
   });
 
   it('is every node of the lab, or those that are named, or the one whose run directory is said', () => {
-    const list = (): string[] => ['a1', 'a2'];
     const runDirs = (option: string | undefined, nodes: string[], extra = {}): string[] =>
       chooseRunDirs(option, nodes, env(extra), list).map(({ runDir }) => runDir);
     expect(runDirs(undefined, [])).to.deep.equal(['/run/lab/nodes/a1', '/run/lab/nodes/a2']);
@@ -49,3 +48,7 @@ describe('what a command means when it is not told', () => {
     }
   });
 });
+
+function list(): string[] {
+  return ['a1', 'a2'];
+}
