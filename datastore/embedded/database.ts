@@ -58,9 +58,8 @@ export function openDatabase(path: string): DatabaseSync {
   const created = create(path);
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
-    // The first statement reads the file: a stranger's file is refused before anything is written to it.
-    const id = pragma(db, 'application_id');
-    if (id !== 0 && id !== APPLICATION_ID) throw foreign(path, `application id ${id}`);
+    // Before anything is written: a stranger's file stays as it is.
+    refuseForeign(db, path);
     db.exec('PRAGMA journal_mode = WAL');
     db.exec('PRAGMA synchronous = FULL');
     db.exec('PRAGMA journal_size_limit = 16777216');
@@ -81,8 +80,6 @@ function migrate(db: DatabaseSync, path: string): void {
     const format = pragma(db, 'user_version');
     if (format > FORMAT) throw newer(path, format);
     if (format === 0) {
-      if (db.prepare('SELECT 1 FROM sqlite_schema').get() !== undefined)
-        throw foreign(path, 'tables of its own');
       db.exec(TABLES);
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
       db.exec(`PRAGMA user_version = ${FORMAT}`);
@@ -91,6 +88,20 @@ function migrate(db: DatabaseSync, path: string): void {
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
+  }
+}
+
+/** In one transaction, so that tables which another process of ours is creating are seen with our mark or not at all. */
+function refuseForeign(db: DatabaseSync, path: string): void {
+  db.exec('BEGIN');
+  try {
+    const id = pragma(db, 'application_id');
+    if (id === APPLICATION_ID) return;
+    if (id !== 0) throw foreign(path, `application id ${id}`);
+    if (db.prepare('SELECT 1 FROM sqlite_schema').get() !== undefined)
+      throw foreign(path, 'tables of its own');
+  } finally {
+    if (db.isTransaction) db.exec('ROLLBACK');
   }
 }
 

@@ -42,7 +42,7 @@ function describe(path: string, code: number | undefined, detail: string): Store
       return {
         code: 'STORE_CORRUPT',
         what: `${path} is not a Poplin datastore (${detail})`,
-        remedy: RESTORE,
+        remedy: 'name another file, or restore it from a backup if it was one',
       };
     case SQLITE.CORRUPT:
       return { code: 'STORE_CORRUPT', what: `the datastore ${path} is damaged (${detail})`, remedy: RESTORE };
