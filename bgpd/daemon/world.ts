@@ -3,7 +3,7 @@
  * readable form, and its problem is told: a typing error in one resource takes nothing down.
  */
 import { type Problem, readStored, type Resource, type ResourceOf, type Kind } from '../../api/index.ts';
-import { type Entry, type Key, keyText, type Selection } from '../../datastore/index.ts';
+import { type Key, keyText, type Selection } from '../../datastore/index.ts';
 import { Prefix } from '../../net/addr/index.ts';
 import type { Affinity, ClusterResources } from '../cluster/index.ts';
 
@@ -33,17 +33,12 @@ export class World {
   readonly #affinities = new Map<string, Affinity>();
   readonly #problems = new Map<string, readonly Problem[]>();
 
-  /** Takes in changes; true where the resources are others than before. */
   apply(changes: readonly ObjectChange[]): void {
     for (const { key, value } of changes) {
       if (value === undefined) this.#remove(key);
       else if (key.kind === 'BlockAffinity') this.#takeAffinity(key, value);
       else this.#takeResource(key, value);
     }
-  }
-
-  load(entries: readonly Entry[]): void {
-    this.apply(entries);
   }
 
   /** What stands in the datastore and cannot be used as it stands. */

@@ -56,11 +56,6 @@ export class LocRib {
     this.#dirty.add(id);
   }
 
-  /** Decide this prefix again: something that a step measures (reachability, cost) has changed. */
-  touch(id: number): void {
-    if (this.#entries.has(id)) this.#dirty.add(id);
-  }
-
   setOptions(options: DecisionOptions): void {
     this.#options = options;
     for (const id of this.#entries.keys()) this.#dirty.add(id);

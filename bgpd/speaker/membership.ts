@@ -17,7 +17,8 @@ export class Membership {
   readonly #endOfRib: readonly Uint8Array[];
   #dump: Generator<OutMessage[], void> | undefined;
   #endOfRibDue: boolean;
-  #lost = false;
+  /** Nothing can be delivered: the member is new, or has lost messages. {@link #recover} brings it up to date. */
+  #lost = true;
   /** Prefixes the peer may hold though the group no longer tells it them. */
   readonly #owed = new Map<string, Prefix>();
 
@@ -39,12 +40,6 @@ export class Membership {
     this.#endOfRib = endOfRib ?? [];
     this.#endOfRibDue = endOfRib !== undefined;
     for (const prefix of holds) this.#owed.set(prefix.toString(), prefix);
-    this.#lost = true;
-  }
-
-  /** All that was ever to be sent has been handed over, End-of-RIB included. */
-  get settled(): boolean {
-    return this.group.settled && !this.#lost && this.#dump === undefined && !this.#endOfRibDue;
   }
 
   get endOfRibSent(): boolean {

@@ -5,7 +5,9 @@ import { prefix } from './world.ts';
 /** Everything but this one prefix. */
 export function allBut(cidr: string): Policy {
   return {
-    rules: [{ name: `not ${cidr}`, match: { prefix: { operator: 'Equal', cidr: prefix(cidr) } }, action: 'reject' }],
+    rules: [
+      { name: `not ${cidr}`, match: { prefix: { operator: 'Equal', cidr: prefix(cidr) } }, action: 'reject' },
+    ],
     otherwise: 'accept',
   };
 }

@@ -3,9 +3,22 @@
  * as encoded octets, a millisecond each way. What the FSM would settle by OPEN is computed here.
  */
 import type { SimulatedClock } from '../../../clock/simulated.ts';
-import { decodeMessage, isEndOfRib, type Family, type Negotiated, type UpdateMessage } from '../../wire/index.ts';
+import {
+  decodeMessage,
+  isEndOfRib,
+  type Family,
+  type Negotiated,
+  type UpdateMessage,
+} from '../../wire/index.ts';
 import type { RestartState, SessionFactory } from '../ports.ts';
-import type { DownReason, Session, SessionConfig, SessionCounters, SessionEvents, SessionStateName } from '../session.ts';
+import type {
+  DownReason,
+  Session,
+  SessionConfig,
+  SessionCounters,
+  SessionEvents,
+  SessionStateName,
+} from '../session.ts';
 
 const LATENCY = 1;
 
@@ -148,13 +161,14 @@ export class SimulatedSession implements Session {
   #arrive(from: SimulatedSession, octets: Uint8Array): void {
     if (this.other !== from || this.state !== 'Established') return;
     const decoded = decodeMessage(octets, this.negotiated);
-    if (!decoded.ok || decoded.message?.type !== 'update') throw new Error(`undecodable: ${JSON.stringify(decoded)}`);
+    if (!decoded.ok || decoded.message?.type !== 'update')
+      throw new Error(`undecodable: ${JSON.stringify(decoded)}`);
     this.received.push(decoded.message);
     this.counters.updatesIn++;
     this.events.update(this, decoded.message);
   }
 
-  /** What the peer has been told and not withdrawn since the session came up: prefix -> AS path. */
+  /** How many End-of-RIB markers have arrived. */
   get endsOfRib(): number {
     return this.received.filter((update) => isEndOfRib(update) !== undefined).length;
   }

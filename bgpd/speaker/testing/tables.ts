@@ -12,7 +12,7 @@ export function tableOf(router: Router): Record<string, string> {
       if (best !== undefined) lines.push([String(locRib.prefix(id)), lineOf(best)]);
     }
   }
-  return Object.fromEntries(lines.sort());
+  return Object.fromEntries(lines.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function lineOf(path: Path): string {

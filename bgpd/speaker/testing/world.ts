@@ -82,7 +82,12 @@ export type PeerExtras = Partial<Omit<PeerConfig, 'session'>> & {
 export class World {
   readonly clock = new SimulatedClock();
 
-  router(name: string, asn: number, at: string, extras: { left?: readonly string[] } & Partial<SpeakerOptions> = {}): Router {
+  router(
+    name: string,
+    asn: number,
+    at: string,
+    extras: { left?: readonly string[] } & Partial<SpeakerOptions> = {},
+  ): Router {
     const { left, ...options } = extras;
     const sessions = new SimulatedSessions(this.clock);
     const table = new RecordingTable(left);

@@ -34,8 +34,9 @@ export class BgpdProcess {
   readonly #runDir: string;
   #child: ChildProcess | undefined;
 
-  static async create(lab: Lab, node: string): Promise<BgpdProcess> {
-    const database = join(lab.folder, `${node}.db`);
+  /** @param name  of the datastore; nodes of one cluster share one */
+  static async create(lab: Lab, node: string, name = node): Promise<BgpdProcess> {
+    const database = join(lab.folder, `${name}.db`);
     return new BgpdProcess(lab, node, database, await openStore(database));
   }
 
@@ -57,14 +58,15 @@ export class BgpdProcess {
     if (this.#child !== undefined) await this.#lab.kill(this.#child, signal);
   }
 
-  async put(kind: string, name: string, spec: object, scope = ''): Promise<void> {
-    const value = {
-      apiVersion: 'projectcalico.org/v3',
-      kind,
-      metadata: { name, ...(scope === '' ? {} : { namespace: scope }) },
-      spec,
-    };
-    await this.putRaw({ kind, scope, name }, value);
+  async put(
+    kind: string,
+    name: string,
+    spec: object,
+    scope = '',
+    labels: Record<string, string> = {},
+  ): Promise<void> {
+    const metadata = { name, labels, ...(scope === '' ? {} : { namespace: scope }) };
+    await this.putRaw({ kind, scope, name }, { apiVersion: 'projectcalico.org/v3', kind, metadata, spec });
   }
 
   async putRaw(key: Key, value: unknown): Promise<void> {
