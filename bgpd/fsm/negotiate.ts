@@ -80,7 +80,7 @@ function lacking(families: readonly Family[]): Uint8Array {
   return w.finish();
 }
 
-/** The AS number refused, for the peer's operator; no RFC fixes the Data field here and BIRD sends the same. */
+/** The AS number refused, for the peer's operator: RFC 4271 §6.2 leaves the Data field of this one open. */
 function asnData(asn: number): Uint8Array {
   return asn > 0xffff ? new Writer(4).u32(asn).finish() : new Writer(2).u16(asn).finish();
 }

@@ -118,6 +118,11 @@ describe('OPEN', () => {
     { it: 'extended length past the message', bytes: open('ff ff 0006 02 0002 02 00'), code: [2, 0] },
     { it: 'extended parameter past its list', bytes: open('ff ff 0005 02 0003 02 00'), code: [2, 0] },
     { it: 'parameter past its list', bytes: open('04 02 03 02 00'), code: [2, 0] },
+    {
+      it: 'extended parameters behind a length of 0 (RFC 9072 §2)',
+      bytes: open('00 ff 0005 02 0002 02 00'),
+      code: [2, 0],
+    },
     { it: 'a lone parameter type', bytes: open('01 02'), code: [2, 0] },
     { it: 'capability past its parameter', bytes: open('04 02 02 63 01'), code: [2, 0] },
     { it: 'a lone capability code', bytes: open('03 02 01 02'), code: [2, 0] },

@@ -242,7 +242,33 @@ describe('UPDATE', () => {
       });
     }
 
-    it('hits the limit to the octet, with withdrawals too', () => {
+    it('hits the limit to the octet, whatever room the attributes leave', () => {
+      for (const family of ['ipv4-unicast', 'ipv6-unicast'] as const) {
+        const host = (i: number): Prefix =>
+          Prefix.host(family === 'ipv4-unicast' ? Address.v4(i) : Address.v6(0x2001_0db8, 0, 0, i));
+        const size = family === 'ipv4-unicast' ? 5 : 17;
+        const reach = [
+          {
+            family,
+            nextHop: nextHopOf[family],
+            nlri: Array.from({ length: 1000 }, (_, i) => ({ prefix: host(i + 1) })),
+          },
+        ];
+        const lengths = Array.from({ length: size }, (_, padding) => {
+          const unknown = [{ flags: 0xe0, code: 99, value: new Uint8Array(padding) }];
+          const messages = encodeUpdates(
+            { type: 'update', unreach: [], reach, attributes: { origin: 'IGP', asPath: PATH, unknown } },
+            EXTERNAL,
+          );
+          return messages[0]?.length ?? 0;
+        });
+        expect(new Set(lengths), family).to.deep.equal(
+          new Set(Array.from({ length: size }, (_, i) => 4096 - i)),
+        );
+      }
+    });
+
+    it('and with withdrawals too', () => {
       // 4096 - 23 = 4073 octets: 814 host routes of 5 octets, and 3 to spare.
       const hosts = Array.from({ length: 815 }, (_, i) => ({ prefix: Prefix.host(Address.v4(i + 1)) }));
       const lengths = (count: number): number[] =>

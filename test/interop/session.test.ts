@@ -248,6 +248,31 @@ describeOnKernel('sessions with a real BIRD', function () {
     );
   });
 
+  it('hangs up on a BIRD that has stopped, by the hold timer, and comes back', async () => {
+    await bird.start(birdConfig({ address: '10.0.0.1', local: '10.0.0.2' }));
+    const { peer, recorder } = node.peer({ ...BASE, holdSeconds: 3 });
+    peer.start();
+    await eventually(
+      'established',
+      () => peer.state,
+      (state) => state === 'Established',
+    );
+    bird.freeze();
+    await eventually(
+      'down',
+      () => recorder.downs,
+      (downs) => downs.length === 1,
+      5_000,
+    );
+    expect(recorder.downs).to.deep.equal([{ cause: 'hold-timer-expired' }]);
+    bird.thaw();
+    await eventually(
+      'established again',
+      () => recorder.ups,
+      (ups) => ups === 2,
+    );
+  });
+
   it('is refused with words on both sides when the AS number is wrong', async () => {
     await bird.start(birdConfig({ address: '10.0.0.1', local: '10.0.0.2' }));
     const { peer } = node.peer({ ...BASE, peerAsn: 65009 });
@@ -367,6 +392,53 @@ describeOnKernel('sessions with a real FRR', function () {
     );
     expect(text).to.match(/Cease\/Administrative Shutdown/);
     expect(await frr.log()).to.match(/received from neighbor 10\.0\.0\.1 6\/2.*new disks/);
+  });
+
+  it('speaks to an FRR that negotiates no capabilities: IPv4 alone, 2-octet AS numbers', async () => {
+    const extra = 'neighbor 10.0.0.1 dont-capability-negotiate';
+    await frr.start(frrConfig({ address: '10.0.0.1', other: '10.0.0.2', extra }));
+    const { peer, recorder } = node.peer(BASE);
+    peer.start();
+    await eventually(
+      'established',
+      () => peer.state,
+      (state) => state === 'Established',
+    );
+    expect(peer.negotiated).to.deep.include({
+      families: ['ipv4-unicast'],
+      fourOctetAs: false,
+      routeRefresh: false,
+      extendedMessages: false,
+    });
+    await eventually(
+      'routes',
+      () => recorder.updates.flatMap(({ reach }) => reach),
+      (reach) => reach.length === 1,
+    );
+    expect(recorder.updates[0]?.attributes?.asPath).to.deep.equal([{ type: 'sequence', asns: [65001] }]);
+  });
+
+  it('comes up as an internal peer too', async () => {
+    await frr.start(
+      frrConfig({ address: '10.0.0.1', other: '10.0.0.2' }).replace(
+        'remote-as 4200000101',
+        'remote-as 65001',
+      ),
+    );
+    const { peer, recorder } = node.peer({ ...BASE, localAsn: 65001 });
+    peer.start();
+    await eventually(
+      'established',
+      () => peer.state,
+      (state) => state === 'Established',
+    );
+    expect(peer.negotiated).to.deep.include({ internal: true });
+    await eventually(
+      'routes',
+      () => recorder.updates.flatMap(({ reach }) => reach),
+      (reach) => reach.length >= 2,
+    );
+    expect(recorder.updates[0]?.attributes).to.deep.include({ asPath: [], localPref: 100 });
   });
 
   it('hears FRR’s own shutdown message', async () => {

@@ -42,6 +42,15 @@ export class Bird {
     return (await run('birdc', ['-s', this.#socket, ...text.split(' ')])).stdout;
   }
 
+  /** Stops it in mid-air, sockets open, and lets it go on. */
+  freeze(): void {
+    if (this.#child !== undefined) this.#lab.signal(this.#child, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    if (this.#child !== undefined) this.#lab.signal(this.#child, 'SIGCONT');
+  }
+
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.#child !== undefined) await this.#lab.kill(this.#child, signal);
   }

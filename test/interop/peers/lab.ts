@@ -92,8 +92,15 @@ export class Lab {
   async kill(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
+    // One that was stopped does not see SIGTERM before it goes on.
+    child.kill('SIGCONT');
     child.kill(signal);
     await gone;
+  }
+
+  /** For signals that do not end a process: SIGSTOP, SIGCONT. */
+  signal(child: ChildProcess, signal: NodeJS.Signals): void {
+    child.kill(signal);
   }
 
   async close(): Promise<void> {
