@@ -95,6 +95,8 @@ for (const backend of ['NFT', 'Legacy'] as const) {
           if (reached && !allowed) seen.leaked++;
           if (!reached && allowed) seen.cut++;
           if (reached && allowed) seen.passed++;
+          // Slow enough that no source port comes round again while conntrack remembers it.
+          await new Promise((resolve) => setTimeout(resolve, 5));
         }
       };
       const probes = ([4, 6] as const).flatMap((version) => [

@@ -14,6 +14,12 @@ interface Order {
   readonly waitMs?: number;
 }
 
+/**
+ * Less than the second after which a lost SYN is sent again, so that a packet which was dropped shows as a
+ * failure, and otherwise as long as can be: a busy machine is slow.
+ */
+const PATIENCE_MS = 800;
+
 /** Connections that stay open over a change of policy. */
 const open = new Map<number, Socket>();
 
@@ -44,7 +50,7 @@ function once(id: number, waitMs: number, end: () => void): (ok: boolean) => voi
   return settle;
 }
 
-function tcp({ id, host = '', port, waitMs = 400 }: Order): void {
+function tcp({ id, host = '', port, waitMs = PATIENCE_MS }: Order): void {
   const socket = connect({ host, port });
   const settle = once(id, waitMs, () => socket.destroy());
   socket.on('connect', () => settle(true));
@@ -54,7 +60,7 @@ function tcp({ id, host = '', port, waitMs = 400 }: Order): void {
 /** A flow that conntrack still remembers would pass whatever policy says now: no port is used twice. */
 let sourcePort = 20_000;
 
-function udp({ id, host = '', port, waitMs = 400 }: Order): void {
+function udp({ id, host = '', port, waitMs = PATIENCE_MS }: Order): void {
   const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
   const settle = once(id, waitMs, () => socket.close());
   socket.on('message', () => settle(true));
@@ -63,7 +69,7 @@ function udp({ id, host = '', port, waitMs = 400 }: Order): void {
 }
 
 /** `open` makes a connection that stays; `ping` with its id as port says something on it and waits for the echo. */
-function openConnection({ id, host = '', port, waitMs = 400 }: Order): void {
+function openConnection({ id, host = '', port, waitMs = PATIENCE_MS }: Order): void {
   const socket = connect({ host, port });
   const settle = once(id, waitMs, () => undefined);
   socket.on('connect', () => {
@@ -73,7 +79,7 @@ function openConnection({ id, host = '', port, waitMs = 400 }: Order): void {
   socket.on('error', () => settle(false));
 }
 
-function ping({ id, port, waitMs = 600 }: Order): void {
+function ping({ id, port, waitMs = PATIENCE_MS }: Order): void {
   const socket = open.get(port);
   const settle = once(id, waitMs, () => socket?.removeAllListeners('data'));
   if (socket === undefined || socket.destroyed) return settle(false);
