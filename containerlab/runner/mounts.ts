@@ -24,7 +24,8 @@ export function prepareMounts(lab: string, node: LabNode): string {
     if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
   };
   mkdirSync(folder, { recursive: true });
-  mkdirSync(nodeRunDir(lab, node.name), { recursive: true });
+  // A run directory is what tells a Poplin node from a router, to `poplin node status` for one.
+  if (node.role === 'poplin') mkdirSync(nodeRunDir(lab, node.name), { recursive: true });
 
   const folders = role.privateFolders.map((target): Bind => {
     const source = join(folder, 'fs', target);
