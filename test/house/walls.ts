@@ -42,6 +42,9 @@ export const PURE: readonly Purity[] = [
   { room: 'bgpd/filter', because: 'a verdict depends on the route and the policy alone' },
   { room: 'bgpd/cluster', because: 'the configuration is a function of resources and the name of the node' },
   { room: 'felix-lite/calc', because: 'what an endpoint needs depends on present resources alone' },
+  { room: 'ipam/block.ts', because: 'block maths has no I/O' },
+  { room: 'ipam/candidates.ts', because: 'the order of a search is a function of the host' },
+  { room: 'ipam/pools.ts', because: 'the choice of a pool is a function of pools and node' },
   { room: 'felix-lite/rules', because: 'rules are values that a backend renders' },
 ];
 
