@@ -66,7 +66,7 @@ export class Bgpd {
       transport: new TcpTransport(clock),
       random,
       listener: this.#listening,
-      log: (level, text, peer) => log[level]({ peer }, text),
+      log: (level, text, peer, data) => log[level]({ peer, ...data }, text),
     });
     this.speaker = new Speaker({
       clock,

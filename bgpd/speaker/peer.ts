@@ -34,7 +34,9 @@ import {
   type Fault,
   type Negotiated,
 } from '../wire/index.ts';
+import { SessionHistory } from './history.ts';
 import { Link } from './link.ts';
+import { endData, faultData, type LogData } from './log-data.ts';
 import { LogLimit } from './log-limit.ts';
 import type { Session, SessionConfig, SessionCounters, SessionEvents } from './session.ts';
 import { Timers } from './timers.ts';
@@ -48,8 +50,8 @@ export interface PeerOptions {
   readonly clock: Clock;
   /** Uniform in [0, 1): jitter of timers (RFC 4271 §10). */
   readonly random: () => number;
-  /** One line for people; called at a bounded rate whatever the peer does. */
-  readonly log?: (level: 'info' | 'warn', text: string) => void;
+  /** One line for people, with the same for programs; called at a bounded rate whatever the peer does. */
+  readonly log?: (level: 'info' | 'warn', text: string, data: LogData) => void;
   /** Asked for each OPEN sent. Default: not restarting, forwarding state not kept. */
   readonly restart?: RestartState;
 }
@@ -73,6 +75,7 @@ export class Peer implements Session {
     attributesDiscarded: 0,
     establishedTransitions: 0,
   };
+  readonly history = new SessionHistory();
   readonly #options: PeerOptions;
   readonly #limit: LogLimit;
   readonly #timers: Timers<SessionTimer>;
@@ -117,7 +120,6 @@ export class Peer implements Session {
     return this.#lastError;
   }
 
-  /** Timers that run, with the time left, for the control socket. */
   pending(): { readonly name: string; readonly inMs: Millis }[] {
     return [...this.#timers.pending(), ...[...this.#links.values()].flatMap((link) => link.timers.pending())];
   }
@@ -197,7 +199,9 @@ export class Peer implements Session {
         return;
       case 'reject':
         incoming?.refuse();
-        this.#logLimited(`connection from the peer refused: ${action.reason}`);
+        this.#logLimited(`connection from the peer refused: ${action.reason}`, {
+          action: 'refuse-connection',
+        });
         return;
       case 'arm-session':
         this.#timers.arm(action.timer, this.#delay(action.timer, action.seconds));
@@ -208,7 +212,7 @@ export class Peer implements Session {
       case 'up':
         this.counters.establishedTransitions++;
         this.#explained = false;
-        this.#options.log?.('info', `established: ${describePeer(action.peer)}`);
+        this.#options.log?.('info', `established: ${describePeer(action.peer)}`, { state: 'Established' });
         this.#options.events.established(this, action.peer);
         return;
       case 'down':
@@ -226,7 +230,8 @@ export class Peer implements Session {
         this.#connect(id);
         return;
       case 'send-open':
-        this.#write(link, encodeOpen(openMessage(this.config, this.#options.restart ?? COLD)));
+        this.history.openSent = openMessage(this.config, this.#options.restart ?? COLD);
+        this.#write(link, encodeOpen(this.history.openSent));
         return;
       case 'send-keepalive':
         this.#write(link, encodeKeepalive());
@@ -317,6 +322,7 @@ export class Peer implements Session {
     const state = this.#state.connections.find((connection) => connection.id === id)?.state;
     const { event, faults } = eventOf(bytes, state?.name === 'Established' ? state.peer : undefined);
     if (event.type === 'update-received' && event.message !== undefined) this.counters.updatesIn++;
+    if (event.type === 'open-received') this.history.openReceived = event.open;
     this.#noteFaults(faults);
     return event;
   }
@@ -326,10 +332,11 @@ export class Peer implements Session {
     if (outcomeOf(faults) === 'treat-as-withdraw') this.counters.treatedAsWithdraw++;
     for (const fault of faults)
       if (fault.check.outcome === 'attribute-discard') this.counters.attributesDiscarded++;
-    this.#logLimited(`malformed UPDATE: ${faults.map(formatFault).join('; ')}`);
+    this.#logLimited(`malformed UPDATE: ${faults.map(formatFault).join('; ')}`, faultData(faults));
   }
 
   #noteEnd(end: End): void {
+    this.history.ended(end, this.#options.clock.now());
     if (end.cause === 'administrative' || end.cause === 'collision') return;
     if (end.cause === 'connection-lost') {
       this.#noteUnreachable(end.reason);
@@ -337,7 +344,7 @@ export class Peer implements Session {
       this.#lastError = end.reason;
       this.#explained = true;
     }
-    this.#logLimited(`connection ended: ${end.reason}`);
+    this.#logLimited(`connection ended: ${end.reason}`, endData(end));
   }
 
   /** What one side said to the other tells more than the failures to connect that follow it, so those leave it alone. */
@@ -357,8 +364,8 @@ export class Peer implements Session {
     link.write([message]);
   }
 
-  #logLimited(text: string): void {
+  #logLimited(text: string, data: LogData): void {
     const line = this.#limit.pass(text);
-    if (line !== undefined) this.#options.log?.('warn', line);
+    if (line !== undefined) this.#options.log?.('warn', line, data);
   }
 }

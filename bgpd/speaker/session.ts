@@ -3,7 +3,9 @@
  * `speaker.ts`). Sessions report upwards through {@link SessionEvents}; the routing side talks back
  * through {@link Session}.
  */
+import type { Millis } from '../../clock/clock.ts';
 import type { Family, Negotiated, NotificationMessage, UpdateMessage } from '../wire/types.ts';
+import type { SessionHistory } from './history.ts';
 
 export type SessionStateName = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
 
@@ -62,6 +64,9 @@ export interface Session {
   readonly since: number;
   readonly lastError: string | undefined;
   readonly counters: SessionCounters;
+  readonly history: SessionHistory;
+  /** Timers that run, with the time left. */
+  pending(): readonly { readonly name: string; readonly inMs: Millis }[];
   start(): void;
   /** Ends the session with Cease/subcode (RFC 4486; default 2, administrative shutdown); `text` per RFC 9003. */
   stop(subcode?: number, text?: string): void;

@@ -1,6 +1,7 @@
 /** Real sessions for the speaker: peers over TCP, each waited for by the listener. */
 import type { Clock } from '../../clock/clock.ts';
 import type { Listener } from './listener.ts';
+import type { LogData } from './log-data.ts';
 import { Peer } from './peer.ts';
 import type { RestartState, SessionFactory } from './ports.ts';
 import type { Session, SessionConfig, SessionEvents } from './session.ts';
@@ -13,7 +14,8 @@ export interface TcpSessionsOptions {
   readonly random: () => number;
   /** Absent: sessions only dial. */
   readonly listener?: Pick<Listener, 'expect'>;
-  readonly log?: (level: 'info' | 'warn', text: string, peer: string) => void;
+  /** `data` says the same for programs; which message, attribute, offset and action, where there is one. */
+  readonly log?: (level: 'info' | 'warn', text: string, peer: string, data: LogData) => void;
 }
 
 export class TcpSessions implements SessionFactory {
@@ -33,7 +35,7 @@ export class TcpSessions implements SessionFactory {
       clock,
       random,
       restart,
-      log: (level, text) => log?.(level, text, config.name),
+      log: (level, text, data) => log?.(level, text, config.name, data),
     });
     const forget = listener?.expect(config.peerAddress, (incoming) => peer.accept(incoming));
     if (forget !== undefined) this.#forget.set(peer, forget);

@@ -10,6 +10,7 @@ import {
   type Negotiated,
   type UpdateMessage,
 } from '../../wire/index.ts';
+import { SessionHistory } from '../history.ts';
 import type { RestartState, SessionFactory } from '../ports.ts';
 import type {
   DownReason,
@@ -35,6 +36,7 @@ export class SimulatedSession implements Session {
     attributesDiscarded: 0,
     establishedTransitions: 0,
   };
+  readonly history = new SessionHistory();
   state: SessionStateName = 'Idle';
   negotiated: Negotiated | undefined;
   since = 0;
@@ -58,6 +60,10 @@ export class SimulatedSession implements Session {
 
   get localAddress(): string | undefined {
     return this.config.localAddress;
+  }
+
+  pending(): [] {
+    return [];
   }
 
   start(): void {
