@@ -2,11 +2,12 @@
  * Text of a manifest file to resources. YAML or JSON, several documents, lists flattened. Nothing of a file
  * is good unless all of it is: the problems of every document are told together.
  */
-import { type Document, LineCounter, parseAllDocuments, type YAMLParseError } from 'yaml';
+import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 import { fail, ok, type Position, type Problem, type Result } from '../problem.ts';
 import type { Resource } from '../kinds/index.ts';
 import { type FieldPath, parsePath } from '../schema/path.ts';
 import { validate } from '../validate.ts';
+import { byPlace, plainValue } from './document.ts';
 import { locate, type Source } from './locate.ts';
 
 export interface ManifestDocument {
@@ -32,9 +33,6 @@ export function parseManifests(text: string, file?: string): Result<ManifestDocu
 }
 
 function readDocument(source: Source): Result<ManifestDocument[]> {
-  if (source.document.errors.length > 0) {
-    return fail(...telling(source.document.errors).map((error) => syntaxProblem(source, error)));
-  }
   const plain = plainValue(source);
   if (!plain.ok) return plain;
   const documents: ManifestDocument[] = [];
@@ -46,25 +44,6 @@ function readDocument(source: Source): Result<ManifestDocument[]> {
     else problems.push(...result.problems);
   }
   return problems.length > 0 ? fail(...problems.toSorted(byPlace)) : ok(documents);
-}
-
-function byPlace(a: Problem, b: Problem): number {
-  return (a.at?.line ?? 0) - (b.at?.line ?? 0) || (a.at?.column ?? 0) - (b.at?.column ?? 0);
-}
-
-/** @returns a problem where anchors multiply beyond reason, the "billion laughs" */
-function plainValue(source: Source): Result<unknown> {
-  try {
-    return ok(source.document.toJS({ maxAliasCount: 100 }));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail({
-      code: 'MANIFEST_SYNTAX',
-      what: `its anchors cannot be resolved: ${reason}`,
-      remedy: 'write the repeated parts out',
-      at: source.origin,
-    });
-  }
 }
 
 interface Item {
@@ -88,30 +67,3 @@ function* items(value: unknown, path: FieldPath): Generator<Item> {
 function steps(field: string | undefined): FieldPath {
   return field === undefined ? [] : (parsePath(field) ?? []);
 }
-
-/** One torn line makes many errors after it: repeated keys are told all, of the rest only the first. */
-function telling(errors: readonly YAMLParseError[]): readonly YAMLParseError[] {
-  const first = errors.find((error) => error.code !== 'DUPLICATE_KEY');
-  return first === undefined ? errors : [first];
-}
-
-function syntaxProblem(source: Source, error: YAMLParseError): Problem {
-  const { line, col } = source.lines.linePos(error.pos[0]);
-  const known = SYNTAX[error.code];
-  return {
-    code: 'MANIFEST_SYNTAX',
-    what: `the text is not valid YAML: ${known?.what ?? error.message}`,
-    remedy:
-      known?.remedy ?? 'mend the line; indentation is by spaces, and text with ": " or " #" needs quotes',
-    at: { ...source.origin, line, column: col },
-  };
-}
-
-const SYNTAX: Readonly<Record<string, { readonly what: string; readonly remedy: string }>> = {
-  DUPLICATE_KEY: { what: 'a field is given twice', remedy: 'keep one of the two' },
-  TAB_AS_INDENT: { what: 'a tab indents the line', remedy: 'indent with spaces' },
-  RESOURCE_EXHAUSTION: {
-    what: 'it is nested too deep',
-    remedy: 'no resource has more than a few dozen levels',
-  },
-};

@@ -9,7 +9,8 @@ import { nearest } from './suggest.ts';
 export interface Subject {
   readonly schema: z.core.$ZodType;
   readonly input: unknown;
-  readonly resource: string;
+  /** Undefined where the text is no resource. */
+  readonly resource?: string | undefined;
   readonly at: ((path: FieldPath) => Position) | undefined;
 }
 
@@ -36,7 +37,7 @@ export function problem(
     code,
     what,
     remedy,
-    resource: subject.resource,
+    ...(subject.resource === undefined ? {} : { resource: subject.resource }),
     field: formatPath(path),
     ...(value === undefined ? {} : { value }),
     ...(subject.at === undefined ? {} : { at: subject.at(path) }),

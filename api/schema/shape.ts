@@ -29,7 +29,7 @@ export function schemaAt(schema: z.core.$ZodType, path: FieldPath): z.core.$ZodT
   let current: z.core.$ZodType | undefined = schema;
   for (const step of path) {
     if (current === undefined) return undefined;
-    current = typeof step === 'number' ? elementOf(current) : fieldsOf(current)?.[step];
+    current = typeof step === 'number' ? elementOf(current) : (fieldsOf(current)?.[step] ?? valueOf(current));
   }
   return current;
 }
@@ -56,13 +56,24 @@ function filtered(schema: z.core.$ZodType | undefined, value: unknown, keep: Kee
     return value.map((item: unknown) => filtered(element, item, keep));
   }
   const fields = fieldsOf(schema);
-  if (fields === undefined) return value;
+  if (fields === undefined) {
+    const member = valueOf(schema);
+    return Object.fromEntries(
+      Object.entries(value).map(([key, each]) => [key, filtered(member, each, keep)]),
+    );
+  }
   const known = (key: string): boolean => Object.hasOwn(fields, key);
   return Object.fromEntries(
     Object.entries(value)
       .filter(([key, field]) => keep(known(key), field))
       .map(([key, field]) => [key, known(key) ? filtered(fields[key], field, keep) : field]),
   );
+}
+
+/** What every value of a mapping with free keys is. */
+function valueOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+  const core = bare(schema);
+  return core instanceof z.ZodRecord ? core.valueType : undefined;
 }
 
 function elementOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
