@@ -92,7 +92,7 @@ function build(
       'dot-notation': false,
     })
     .strict()
-    .recommendCommands()
+    .strictCommands()
     .exitProcess(false)
     .showHelpOnFail(false)
     .help()

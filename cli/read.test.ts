@@ -222,6 +222,22 @@ describe('poplin reads', () => {
 
   it('tells its version, and that of the cluster where there is one', async () => {
     expect((await poplin('version --client')).out).to.match(/^Client Version: {4}v\d+\.\d+\.\d+\n$/);
+    expect((await poplin('version')).err).to.contain('there is no datastore at');
+    await poplin('apply -f -', pool('lab', '10.0.0.0/16'));
     expect((await poplin('version')).out).to.contain('Cluster Version:   unknown');
+  });
+
+  it('does not make a datastore by looking for one', async () => {
+    for (const line of ['get nodes', 'delete node a1', 'ipam show']) {
+      const { code, out, err } = await poplin(line);
+      expect({ code, out }, line).to.deep.equal({ code: 1, out: '' });
+      expect(err).to.contain('there is no datastore at').and.contain('poplin apply');
+    }
+  });
+
+  it('names a command that does not exist', async () => {
+    const { code, err } = await poplin('frob');
+    expect(code).to.equal(2);
+    expect(err).to.contain('Unknown command: frob');
   });
 });

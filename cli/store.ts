@@ -10,12 +10,14 @@ export interface OpenStore {
   readonly client: ResourceClient;
 }
 
+/** @param options  `create`: make the datastore when there is none, as a command that writes resources does */
 export async function withStore<T>(
   args: { readonly datastore: string | undefined },
   terminal: Terminal,
   work: (open: OpenStore) => Promise<T>,
+  { create = false }: { readonly create?: boolean } = {},
 ): Promise<T> {
-  const store = await openStore(chooseDatastore(args.datastore, terminal.env));
+  const store = await openStore(chooseDatastore(args.datastore, terminal.env), { create });
   try {
     return await work({ store, client: new ResourceClient(store, new SystemClock()) });
   } finally {

@@ -67,6 +67,8 @@ describe('poplin writes', () => {
     });
 
     it('replaces what exists and refuses what does not', async () => {
+      expect((await poplin('replace -f -', tier)).err).to.contain('there is no datastore at');
+      await poplin('create -f -', pool('a', '10.0.0.0/16'));
       expect((await poplin('replace -f -', tier)).err).to.contain('does not exist');
       await poplin('create -f -', tier);
       expect((await poplin('replace -f -', tier.replace('100', '200'))).out).to.contain('1 updated');

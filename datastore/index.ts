@@ -1,4 +1,5 @@
 /** Opens a datastore by its location, and gathers what other rooms use of this one. */
+import { existsSync } from 'node:fs';
 import { PoplinError } from '../api/problem.ts';
 import { EmbeddedStore } from './embedded/embedded.ts';
 import type { Store } from './store.ts';
@@ -12,19 +13,43 @@ export const DEFAULT_DATASTORE = '/var/lib/poplin/datastore.db';
 /** `scheme:` at the start; a drive letter or a path has none. */
 const SCHEME = /^([a-z][a-z0-9+.-]+):/;
 
+export interface OpenOptions {
+  /** Make the datastore when there is none; default true. Who only reads would rather hear of a wrong path. */
+  readonly create?: boolean;
+}
+
 /**
  * @param location  a path, or `sqlite:PATH`
- * @throws PoplinError STORE_UNSUPPORTED for a location of another kind, STORE_UNAVAILABLE or STORE_CORRUPT as the engine finds
+ * @throws PoplinError STORE_UNSUPPORTED for a location of another kind, STORE_ABSENT when it may not be made,
+ *   STORE_UNAVAILABLE or STORE_CORRUPT as the engine finds
  */
-export async function openStore(location: string = DEFAULT_DATASTORE): Promise<Store> {
+export async function openStore(
+  location: string = DEFAULT_DATASTORE,
+  { create = true }: OpenOptions = {},
+): Promise<Store> {
   const scheme = SCHEME.exec(location)?.[1];
-  if (scheme === undefined) return EmbeddedStore.open(location);
-  if (scheme === 'sqlite') return EmbeddedStore.open(location.slice('sqlite:'.length));
+  if (scheme === undefined || scheme === 'sqlite') {
+    const path = scheme === undefined ? location : location.slice('sqlite:'.length);
+    if (!create && !existsSync(path)) throw absent(path);
+    return EmbeddedStore.open(path);
+  }
   throw new PoplinError([
     {
       code: 'STORE_UNSUPPORTED',
       what: `this release cannot use the datastore ${location}: it has no ${scheme} engine yet`,
       remedy: 'name a file, for example sqlite:/var/lib/poplin/datastore.db',
+    },
+  ]);
+}
+
+function absent(path: string): PoplinError {
+  return new PoplinError([
+    {
+      code: 'STORE_ABSENT',
+      value: path,
+      what: `there is no datastore at ${path}`,
+      remedy:
+        'name the right one with --datastore or POPLIN_DATASTORE, or make it with: poplin apply -f FILE',
     },
   ]);
 }

@@ -32,10 +32,11 @@ async function write(
   const loaded = await loadManifests(args, terminal);
   const problems = loaded.ok ? notWritable(loaded.value) : loaded.problems;
   if (!loaded.ok || problems.length > 0) return refused(problems, terminal, true);
-  return withStore(args, terminal, async (open) => {
+  const write = async (open: OpenStore): Promise<ExitCode> => {
     const documents = manner.skipExisting ? await withoutExisting(open.client, loaded.value) : loaded.value;
     return change(open, documents, loaded.value, manner, terminal);
-  });
+  };
+  return withStore(args, terminal, write, { create: manner.type !== 'update' });
 }
 
 async function change(
