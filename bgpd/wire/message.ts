@@ -29,6 +29,10 @@ export type Decoded =
       readonly notification: NotificationMessage;
       /** The same for people, with the offset where there is one. */
       readonly reason: string;
+      /** Of the offending octet, from the start of the message. */
+      readonly offset: number;
+      /** All that was wrong with an UPDATE, in wire order; the strongest decided. */
+      readonly faults: readonly Fault[];
     };
 
 /**
@@ -40,23 +44,24 @@ export type Decoded =
  */
 export function decodeMessage(bytes: Uint8Array, session: Negotiated | undefined): Decoded {
   if (bytes.length < HEADER_LENGTH)
-    return refuse(notification(ERROR.header, 2), `${bytes.length} octets are no message`);
+    return refuse(notification(ERROR.header, 2), `${bytes.length} octets are no message`, OFFSET.length);
   const error = headerError(bytes, 0, MAX_EXTENDED_LENGTH);
   if (error !== undefined)
-    return refuse(error, `header of ${lengthOf(bytes)} octets, type ${bytes[18] ?? 0}`);
+    return refuse(error, `header of ${lengthOf(bytes)} octets, type ${bytes[18] ?? 0}`, offsetOf(error));
   if (lengthOf(bytes) !== bytes.length)
     return refuse(
       notification(ERROR.header, 2, bytes.slice(16, 18)),
       `length field says ${lengthOf(bytes)}, message has ${bytes.length} octets`,
+      OFFSET.length,
     );
   switch (bytes[18]) {
     case MESSAGE_TYPE.open: {
       const open = decodeOpen(bytes);
-      return open.ok ? accept(open.message) : refuse(open.notification, open.reason);
+      return open.ok ? accept(open.message) : refuse(open.notification, open.reason, open.offset);
     }
     case MESSAGE_TYPE.update:
       return session === undefined
-        ? refuse(notification(ERROR.fsm, 0), 'UPDATE before OPEN')
+        ? refuse(notification(ERROR.fsm, 0), 'UPDATE before OPEN', OFFSET.type)
         : update(bytes, session);
     case MESSAGE_TYPE.notification:
       return accept(notification(bytes[19] ?? 0, bytes[20] ?? 0, bytes.slice(21)));
@@ -66,7 +71,7 @@ export function decodeMessage(bytes: Uint8Array, session: Negotiated | undefined
       const refresh = decodeRouteRefresh(bytes);
       return refresh.ok
         ? accept(refresh.message)
-        : refuse(refresh.notification, 'BoRR or EoRR of a wrong length');
+        : refuse(refresh.notification, 'BoRR or EoRR of a wrong length', HEADER_LENGTH + 4);
     }
   }
 }
@@ -75,17 +80,37 @@ function update(bytes: Uint8Array, session: Negotiated): Decoded {
   const decoded = decodeUpdate(bytes, session);
   if (decoded.ok) return accept(decoded.message, decoded.faults);
   const worst = strongest(decoded.faults);
-  return refuse(decoded.notification, worst === undefined ? '' : formatFault(worst));
+  return refuse(
+    decoded.notification,
+    worst === undefined ? '' : formatFault(worst),
+    worst?.offset ?? HEADER_LENGTH,
+    decoded.faults,
+  );
 }
 
 function accept(message: Message | undefined, faults: readonly Fault[] = []): Decoded {
   return { ok: true, message, faults };
 }
 
-function refuse(answer: NotificationMessage, detail: string): Decoded {
+/** Where the header's fields lie, RFC 4271 §4.1. */
+const OFFSET = { marker: 0, length: 16, type: 18 } as const;
+
+/** Subcodes 1, 2 and 3 of Message Header Error are about its fields in order. */
+function offsetOf({ subcode }: NotificationMessage): number {
+  return subcode === 1 ? OFFSET.marker : subcode === 2 ? OFFSET.length : OFFSET.type;
+}
+
+function refuse(
+  answer: NotificationMessage,
+  detail: string,
+  offset: number,
+  faults: readonly Fault[] = [],
+): Decoded {
   return {
     ok: false,
     notification: answer,
+    offset,
+    faults,
     reason: `${formatNotification({ ...answer, data: new Uint8Array(0) })}: ${detail}`,
   };
 }

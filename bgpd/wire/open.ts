@@ -24,7 +24,16 @@ const SUBCODE = {
 
 export type DecodedOpen =
   | { readonly ok: true; readonly message: OpenMessage }
-  | { readonly ok: false; readonly notification: NotificationMessage; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly notification: NotificationMessage;
+      readonly reason: string;
+      /** Of the offending octet, from the start of the message. */
+      readonly offset: number;
+    };
+
+/** Where the fixed fields lie, RFC 4271 §4.2. */
+const OFFSET = { version: 19, myAs: 20, holdTime: 22, bgpIdentifier: 24 } as const;
 
 /**
  * Decodes the OPEN whose header, already checked, starts at the first octet.
@@ -37,6 +46,7 @@ export function decodeOpen(bytes: Uint8Array): DecodedOpen {
     return refuse(
       SUBCODE.version,
       `version ${version}, we speak ${BGP_VERSION}`,
+      OFFSET.version,
       Uint8Array.of(0, BGP_VERSION),
     );
   }
@@ -45,20 +55,22 @@ export function decodeOpen(bytes: Uint8Array): DecodedOpen {
   const routerId = r.u32();
   const capabilities: Capability[] = [];
   const error = decodeParameters(r, capabilities);
-  if (error !== undefined) return refuse(error.subcode, `${error.what} (offset ${error.offset})`);
+  if (error !== undefined)
+    return refuse(error.subcode, `${error.what} (offset ${error.offset})`, error.offset);
 
   const asn = capabilities.findLast((c) => c.code === CAPABILITY.fourOctetAs)?.asn ?? shortAsn;
   // RFC 7607 §2 for AS 0; AS_TRANS is reserved, so as a true AS number it can only be a mistake.
-  if (asn === 0 || asn === AS_TRANS) return refuse(SUBCODE.peerAs, `AS number ${asn} is reserved`);
+  if (asn === 0 || asn === AS_TRANS)
+    return refuse(SUBCODE.peerAs, `AS number ${asn} is reserved`, OFFSET.myAs);
   // RFC 4271 §6.2: a hold time of 1 or 2 seconds MUST be refused.
   if (holdSeconds === 1 || holdSeconds === 2)
-    return refuse(SUBCODE.holdTime, `hold time ${holdSeconds} s; must be 0, or 3 and more`);
-  if (routerId === 0) return refuse(SUBCODE.bgpIdentifier, 'BGP Identifier is 0.0.0.0');
+    return refuse(SUBCODE.holdTime, `hold time ${holdSeconds} s; must be 0, or 3 and more`, OFFSET.holdTime);
+  if (routerId === 0) return refuse(SUBCODE.bgpIdentifier, 'BGP Identifier is 0.0.0.0', OFFSET.bgpIdentifier);
   return { ok: true, message: { type: 'open', version, asn, holdSeconds, routerId, capabilities } };
 }
 
-function refuse(subcode: number, reason: string, data?: Uint8Array): DecodedOpen {
-  return { ok: false, notification: notification(ERROR.open, subcode, data), reason };
+function refuse(subcode: number, reason: string, offset: number, data?: Uint8Array): DecodedOpen {
+  return { ok: false, notification: notification(ERROR.open, subcode, data), reason, offset };
 }
 
 type ParameterError = CapabilityError & { readonly subcode: number };
