@@ -1,0 +1,178 @@
+/**
+ * What it costs to receive a full table, without sockets: encoded UPDATEs go through a framer to a speaker whose one
+ * peer is Established. Framing, decoding, Adj-RIB-In, import policy, Loc-RIB and decision are in; export is not.
+ *
+ *     node --expose-gc bench/micro/bgp-inbound.ts [prefixes=1000000] [perSet=5] [family=4]
+ *
+ * Guards the hot path of bgpd/wire/plain-update.ts and bgpd/rib/. The target is about 1 CPU second and less than
+ * 230 MiB for a million prefixes, and no turn over 50 ms.
+ */
+import { SystemClock } from '../../clock/system.ts';
+import { Address, Prefix } from '../../net/addr/index.ts';
+import { ACCEPT_ALL } from '../../bgpd/filter/policy.ts';
+import type { RestartState, SessionFactory } from '../../bgpd/speaker/ports.ts';
+import { Peer } from '../../bgpd/speaker/peer.ts';
+import type { SessionConfig, SessionEvents } from '../../bgpd/speaker/session.ts';
+import { Speaker } from '../../bgpd/speaker/speaker.ts';
+import type { ConnectionHandler, Transport } from '../../bgpd/speaker/transport.ts';
+import { encodeKeepalive, encodeOpen, encodeUpdates, type Negotiated } from '../../bgpd/wire/index.ts';
+
+const [prefixes = 1_000_000, perSet = 5, version = 4] = process.argv.slice(2).map(Number);
+const family = version === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
+/** As large as Node's reads from a socket are. */
+const CHUNK = 65536;
+
+const SESSION: Negotiated = {
+  peerAsn: 65001,
+  peerRouterId: 0x0a000002,
+  internal: false,
+  holdSeconds: 90,
+  keepaliveSeconds: 30,
+  families: [family],
+  fourOctetAs: true,
+  extendedMessages: false,
+  routeRefresh: true,
+  enhancedRefresh: false,
+  addPathReceive: [],
+  addPathSend: [],
+};
+
+function prefixOf(n: number): Prefix {
+  return version === 4
+    ? Prefix.of(Address.v4(0x01000000 + n * 256), 24)
+    : Prefix.of(Address.v6(0x20010db8, n, 0, 0), 64);
+}
+
+function messagesOf(set: number): Uint8Array[] {
+  const nlri = Array.from({ length: Math.min(perSet, prefixes - set * perSet) }, (_, i) => ({
+    prefix: prefixOf(set * perSet + i),
+  }));
+  const nextHop = { address: version === 4 ? Address.v4(0x0a000002) : Address.v6(0xfd000000, 0, 0, 2) };
+  const asns = [65001, 3356, (set % 4000) + 1, 4_200_000_000 + set];
+  const attributes = {
+    origin: 'IGP',
+    asPath: [{ type: 'sequence', asns }],
+    med: set % 100,
+    communities: [65001 * 65536 + (set % 1000), 65001 * 65536 + 7],
+  } as const;
+  return encodeUpdates({ type: 'update', unreach: [], reach: [{ family, nextHop, nlri }], attributes }, SESSION);
+}
+
+function streamOf(): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let set = 0; set * perSet < prefixes; set++) parts.push(...messagesOf(set));
+  const stream = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    stream.set(part, at);
+    at += part.length;
+  }
+  return stream;
+}
+
+/** A connection whose other end is this script. */
+class Wire implements Transport {
+  handler: ConnectionHandler | undefined;
+
+  connect(_target: unknown, handler: ConnectionHandler): ReturnType<Transport['connect']> {
+    this.handler = handler;
+    return {
+      localAddress: '10.0.0.1',
+      remoteAddress: '10.0.0.2',
+      write: () => true,
+      pause: () => undefined,
+      resume: () => undefined,
+      close: () => undefined,
+      writableLength: 0,
+    } as never;
+  }
+}
+
+const clock = new SystemClock();
+const wire = new Wire();
+const sessions: SessionFactory = {
+  create: (config: SessionConfig, events: SessionEvents, restart: RestartState) =>
+    new Peer({ config, events, transport: wire, clock, random: Math.random, restart }),
+  remove: () => undefined,
+};
+const speaker = new Speaker({ clock, sessions });
+speaker.configure({
+  asn: 65000,
+  routerId: 0x0a000001,
+  originated: [],
+  addresses: [],
+  peers: [
+    {
+      session: {
+        name: 'sender',
+        peerAddress: '10.0.0.2',
+        peerPort: 179,
+        peerAsn: 65001,
+        localAsn: 65000,
+        routerId: 0x0a000001,
+        holdSeconds: 90,
+        connectRetrySeconds: 5,
+        passive: false,
+        families: [family],
+      },
+      importPolicy: ACCEPT_ALL,
+      exportPolicy: ACCEPT_ALL,
+    },
+  ],
+});
+const peer = wire.handler as ConnectionHandler;
+peer.connected();
+peer.received(
+  encodeOpen({
+    type: 'open',
+    version: 4,
+    asn: 65001,
+    holdSeconds: 90,
+    routerId: 0x0a000002,
+    capabilities: [
+      { code: 1, afi: version === 4 ? 1 : 2, safi: 1 },
+      { code: 65, asn: 65001 },
+    ],
+  }),
+);
+peer.received(encodeKeepalive());
+
+const collect = (): number => {
+  (globalThis as { gc?: () => void }).gc?.();
+  return process.memoryUsage().rss / 2 ** 20;
+};
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const table = speaker.tables[family];
+
+const stream = streamOf();
+const before = collect();
+const cpu = process.cpuUsage();
+const start = performance.now();
+let longest = 0;
+for (let at = 0; at < stream.length || table.locRib.dirty > 0; at += CHUNK) {
+  const turn = performance.now();
+  if (at < stream.length) peer.received(stream.subarray(at, at + CHUNK));
+  // oxlint-disable-next-line no-await-in-loop -- one chunk a turn, as from a socket
+  await nextTurn();
+  longest = Math.max(longest, performance.now() - turn);
+}
+const seconds = (performance.now() - start) / 1000;
+const used = process.cpuUsage(cpu);
+const peak = process.resourceUsage().maxRSS / 1024;
+const after = collect();
+
+const decided = table.locRib.size;
+if (decided !== prefixes) throw new Error(`${decided} prefixes in the Loc-RIB instead of ${prefixes}`);
+process.stdout.write(
+  `${JSON.stringify({
+    prefixes,
+    octets: stream.length,
+    seconds: Number(seconds.toFixed(2)),
+    cpuSeconds: Number(((used.user + used.system) / 1e6).toFixed(2)),
+    longestTurnMs: Math.round(longest),
+    tableMiB: Math.round(after - before),
+    peakMiB: Math.round(peak),
+  })}\n`,
+);
+speaker.stop('restart');
+process.exit(0);
