@@ -101,7 +101,12 @@ export interface OnNode {
 export function runOn(
   { lab, node, init }: OnNode,
   command: readonly string[],
-  options: { readonly stdin?: string; readonly env?: NodeJS.ProcessEnv; readonly deadlineMs?: number } = {},
+  options: {
+    readonly stdin?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly deadlineMs?: number;
+    readonly signal?: AbortSignal;
+  } = {},
 ): Promise<RunResult> {
   if (!isAlive(init)) return Promise.reject(new PoplinError([notRunning(node.name)]));
   return run('nsenter', [...enter(init), ...command], {

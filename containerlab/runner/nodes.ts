@@ -2,12 +2,18 @@
 import { isAlive } from '../../daemon/process.ts';
 import type { LabNode } from '../topology/topology.ts';
 import { configure } from './configure.ts';
+import type { Interrupt } from './interrupt.ts';
 import type { RunningLab } from './lab.ts';
 import { pause } from './members.ts';
 import { startNode, stopNode } from './node.ts';
 
 /** @param rewired  the node has new interfaces, which have no addresses yet */
-export async function ensureNode(lab: RunningLab, node: LabNode, rewired: boolean): Promise<void> {
+export async function ensureNode(
+  lab: RunningLab,
+  node: LabNode,
+  rewired: boolean,
+  interrupt: Interrupt,
+): Promise<void> {
   const state = lab.state.nodes[node.name] ?? { namespace: lab.namespace(node.name) };
   lab.state.nodes[node.name] = state;
   const stands = state.init !== undefined && isAlive(state.init);
@@ -18,5 +24,5 @@ export async function ensureNode(lab: RunningLab, node: LabNode, rewired: boolea
     state.init = await startNode(lab.topology.name, node);
     lab.save();
   }
-  if (!stands || rewired) await configure(lab.on(node.name));
+  if (!stands || rewired) await configure(lab.on(node.name), interrupt);
 }

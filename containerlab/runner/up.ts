@@ -151,7 +151,7 @@ async function startRouters(
   if (routers.length === 0) return;
   interrupt.check();
   await narrator.step('Routers', 'start from their own configuration files', async () => {
-    await together(routers.map((node) => ensureNode(lab, node, rewired.has(node.name))));
+    await together(routers.map((node) => ensureNode(lab, node, rewired.has(node.name), interrupt)));
     const versions = await versionsOf(routers.map((node) => node.role));
     return routers.map((node) => `${node.name} ${versions.get(node.role) ?? ''}`.trim()).join(', ');
   });
@@ -171,7 +171,7 @@ async function startPoplin(
   if (fresh) await applyManifests(lab, narrator);
   interrupt.check();
   await narrator.step('Nodes', 'agent, bgpd and felix-lite on each', async () => {
-    await together(nodes.map((node) => ensureNode(lab, node, rewired.has(node.name))));
+    await together(nodes.map((node) => ensureNode(lab, node, rewired.has(node.name), interrupt)));
     await together(nodes.map((node) => agentReady(lab, node.name, interrupt)));
     return `${nodes.map((node) => node.name).join(', ')}: agent, bgpd and felix-lite on each`;
   });

@@ -58,7 +58,7 @@ export async function drill(
   });
   await narrator.step('Recovery', `${router.name} is started again`, async () => {
     const began = performance.now();
-    await ensureNode(lab, router, false);
+    await ensureNode(lab, router, false, interrupt);
     await awaitRoutes(lab, blocks, interrupt);
     const took = ((performance.now() - began) / 1000).toFixed(1);
     return `${router.name} started: every route is back after ${took} s`;

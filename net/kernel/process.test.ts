@@ -45,6 +45,18 @@ describe('run', () => {
     expect(error.exitCode).to.equal(undefined);
   });
 
+  it('stops a program when its caller loses interest, before or after it has started', async () => {
+    for (const abortAfterMs of [0, 50]) {
+      const controller = new AbortController();
+      if (abortAfterMs === 0) controller.abort();
+      else setTimeout(() => controller.abort(), abortAfterMs);
+      const began = performance.now();
+      const error = await failure(run('sleep', ['60'], { signal: controller.signal }));
+      expect(error.problems[0]).to.include({ code: 'COMMAND_ABORTED' });
+      expect(performance.now() - began).to.be.lessThan(5000);
+    }
+  });
+
   it('does not wait beyond the deadline for what the program left running', async () => {
     const error = await failure(run('sh', ['-c', 'sleep 6 & exit 0'], { deadlineMs: 50 }));
     expect(error.problems[0]).to.include({ code: 'COMMAND_TIMEOUT' });

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly deadlineMs?: Millis;
   /** The program is killed when it writes more than this to either stream. Default 256 MiB. */
   readonly maxOutputBytes?: number;
+  /** Aborting it stops the program. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface RunResult {
@@ -90,6 +92,10 @@ export function run(file: string, args: readonly string[], options: RunOptions =
   const deadline = options.deadlineMs ?? DEFAULT_DEADLINE;
   timers.push(setTimeout(() => stop(tooSlow(command, deadline)), deadline));
 
+  const abort = () => stop(aborted(command));
+  if (options.signal?.aborted === true) abort();
+  options.signal?.addEventListener('abort', abort, { once: true });
+
   const limit = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT;
   const stdout = collect(child.stdout, limit, () => stop(tooMuch(command, limit)));
   const stderr = collect(child.stderr, limit, () => stop(tooMuch(command, limit)));
@@ -100,6 +106,7 @@ export function run(file: string, args: readonly string[], options: RunOptions =
 
   const settle = () => {
     for (const timer of timers) clearTimeout(timer);
+    options.signal?.removeEventListener('abort', abort);
   };
   child.on('error', (error: NodeJS.ErrnoException) => {
     settle();
@@ -183,6 +190,14 @@ function tooSlow(command: readonly string[], deadline: Millis): Problem {
     what: `\`${formatCommand(command)}\` did not end within ${deadline / 1000} s and was stopped`,
     remedy: 'look for a lock that another process holds, or for an overloaded machine',
     value: deadline,
+  };
+}
+
+function aborted(command: readonly string[]): Problem {
+  return {
+    code: 'COMMAND_ABORTED',
+    what: `\`${formatCommand(command)}\` was stopped, as nobody waits for it any more`,
+    remedy: 'start again whenever you like',
   };
 }
 
