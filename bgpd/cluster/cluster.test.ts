@@ -31,7 +31,7 @@ const peer = (name: string, spec: object) => resource('BGPPeer', name, spec);
 function tells(config: PeerConfig, prefix: string, origin: 'local' | 'peers' = 'local'): boolean {
   const policy = config.exportPolicy ?? expect.fail('no export policy');
   const attributes = { origin: 'IGP', asPath: [] } as const;
-  return evaluate(policy, { prefix: p(prefix), origin, peerKind: 'external', attributes }).accepted;
+  return evaluate(policy, { prefix: p(prefix), source: origin, peerKind: 'external', attributes }).accepted;
 }
 
 const only6 = (name: string) => resource('Node', name, { bgp: { ipv6Address: 'fd00::9/64' } });

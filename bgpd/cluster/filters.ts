@@ -1,6 +1,7 @@
 /** BGPFilter resources as rules of a policy, in the order in which a BGPPeer names them. */
 import type { BGPFilter, BGPFilterRule, Problem } from '../../api/index.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
+import { patternOf } from '../filter/community.ts';
 import type { Community, Match, Operation, PolicyRule, PrefixMatch } from '../filter/policy.ts';
 import { missing, unsupported } from './problems.ts';
 import type { ClusterResources } from './resources.ts';
@@ -67,9 +68,11 @@ function unsupportedIn(rule: BGPFilterRule, resource: string, field: string): Pr
 function matchOf(rule: BGPFilterRule): Match {
   return {
     ...(rule.cidr === undefined ? {} : { prefix: prefixMatch(rule, rule.cidr) }),
-    ...(rule.source === undefined ? {} : { origin: 'peers' }),
+    ...(rule.source === undefined ? {} : { source: 'peers' }),
     ...(rule.peerType === undefined ? {} : { peerKind: rule.peerType === 'eBGP' ? 'external' : 'internal' }),
-    ...(rule.communities === undefined ? {} : { communities: rule.communities.values.map(communityOf) }),
+    ...(rule.communities === undefined
+      ? {}
+      : { communities: { any: rule.communities.values.map((text) => patternOf(communityOf(text))) } }),
     ...(rule.asPathPrefix === undefined ? {} : { asPathPrefix: rule.asPathPrefix }),
   };
 }

@@ -6,7 +6,8 @@
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { Path } from '../rib/path.ts';
 import type { NextHop, PathAttributes, RawAttribute } from '../wire/types.ts';
-import { evaluate, prepend, type Policy } from './policy.ts';
+import { prepend } from './operate.ts';
+import { evaluate, looksAtInterface, type Policy, type Verdict } from './policy.ts';
 
 export interface ExportContext {
   readonly peerKind: 'external' | 'internal';
@@ -18,6 +19,8 @@ export interface ExportContext {
   readonly nextHop: 'auto' | 'self' | 'keep';
   /** Our address that these peers can reach, per IP version. */
   readonly self: { readonly 4?: Address | undefined; readonly 6?: Address | undefined };
+  /** Name of the link over which an address is reached, where somebody knows; policies may ask. */
+  readonly interfaceOf?: ((address: Address) => string | undefined) | undefined;
   readonly policy: Policy;
 }
 
@@ -27,6 +30,8 @@ export type Exported =
       readonly attributes: PathAttributes;
       readonly nextHop: NextHop;
       readonly rule: string;
+      /** Rules that changed the route on its way out, in order. */
+      readonly changedBy?: readonly string[];
     }
   | { readonly send: false; readonly reason: string };
 
@@ -38,19 +43,27 @@ const NO_EXPORT_SUBCONFED = 0xffffff03;
 export function exportPath(prefix: Prefix, path: Path, context: ExportContext): Exported {
   const held = heldBack(path, context);
   if (held !== undefined) return { send: false, reason: held };
-  const nextHop = nextHopFor(prefix, path, context);
-  if (nextHop === undefined)
-    return { send: false, reason: `we have no IPv${prefix.version} address to give as next hop` };
   const verdict = evaluate(context.policy, {
     prefix,
-    origin: path.source.kind === 'local' ? 'local' : 'peers',
+    source: path.source.kind === 'local' ? 'local' : 'peers',
     peerKind: context.peerKind,
     attributes: context.peerKind === 'external' ? leaving(path) : staying(path, context),
+    nextHop: path.nextHop,
+    interface: linkOf(path, context),
   });
   if (!verdict.accepted) return { send: false, reason: verdict.rule };
+  const nextHop = nextHopFor(prefix, path, context, verdict.nextHop);
+  if (nextHop === undefined)
+    return { send: false, reason: `we have no IPv${prefix.version} address to give as next hop` };
   const attributes =
     context.peerKind === 'external' ? external(verdict.attributes, context.localAsn) : verdict.attributes;
-  return { send: true, attributes, nextHop, rule: verdict.rule };
+  const { rule, changedBy } = verdict;
+  return { send: true, attributes, nextHop, rule, ...(changedBy === undefined ? {} : { changedBy }) };
+}
+
+function linkOf(path: Path, context: ExportContext): string | undefined {
+  if (path.nextHop === undefined || !looksAtInterface(context.policy)) return undefined;
+  return context.interfaceOf?.(path.nextHop.address);
 }
 
 function heldBack(path: Path, context: ExportContext): string | undefined {
@@ -66,25 +79,22 @@ function heldBack(path: Path, context: ExportContext): string | undefined {
   return undefined;
 }
 
-function nextHopFor(prefix: Prefix, path: Path, context: ExportContext): NextHop | undefined {
+type Wanted = Extract<Verdict, { accepted: true }>['nextHop'];
+
+/** Policy first; an address of the other version of IP is not meant for this prefix. */
+function nextHopFor(prefix: Prefix, path: Path, context: ExportContext, wanted: Wanted): NextHop | undefined {
+  if (typeof wanted === 'object' && wanted.version === prefix.version) return { address: wanted };
+  const mode = typeof wanted === 'string' ? wanted : context.nextHop;
   const keep =
-    path.nextHop !== undefined &&
-    (context.nextHop === 'keep' || (context.nextHop === 'auto' && context.peerKind === 'internal'));
+    path.nextHop !== undefined && (mode === 'keep' || (mode === 'auto' && context.peerKind === 'internal'));
   if (keep) return path.nextHop;
   const self = context.self[prefix.version];
   return self === undefined ? undefined : { address: self };
 }
 
-/** Towards eBGP: what stays inside the AS is taken off before policy, which may put on its own. */
+/** Towards eBGP: what stays inside the AS is taken off before policy, but for LOCAL_PREF, which it may want to see. */
 function leaving(path: Path): PathAttributes {
-  const {
-    localPref: _lp,
-    originatorId: _id,
-    clusterList: _cl,
-    med,
-    unknown,
-    ...rest
-  } = path.attributes.attributes;
+  const { originatorId: _id, clusterList: _cl, med, unknown, ...rest } = path.attributes.attributes;
   return {
     ...rest,
     // RFC 4271 §5.1.4: a neighbour's MED goes no further than our own AS.

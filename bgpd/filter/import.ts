@@ -4,9 +4,9 @@
  */
 import type { Address } from '../../net/addr/index.ts';
 import { occurrences } from '../rib/attributes.ts';
-import type { Candidate, Imported } from '../rib/adj-rib-in.ts';
+import type { Candidate } from '../rib/adj-rib-in.ts';
 import type { PathAttributes } from '../wire/types.ts';
-import { evaluate, type Policy } from './policy.ts';
+import { evaluate, looksAtInterface, looksAtPrefix, type Policy } from './policy.ts';
 
 /** What import needs to know about us and the session. */
 export interface ImportContext {
@@ -21,22 +21,48 @@ export interface ImportContext {
   readonly enforceFirstAs: boolean;
   /** Addresses of this machine: a route through ourselves leads nowhere (RFC 4271 §5.1.3). */
   readonly isOwnAddress: (address: Address) => boolean;
+  /** Name of the link over which an address is reached, where somebody knows; policies may ask. */
+  readonly interfaceOf?: ((address: Address) => string | undefined) | undefined;
   readonly policy: Policy;
 }
 
-export function importPath(candidate: Candidate, context: ImportContext): Imported {
+/** What the Adj-RIB-In goes on with, and for people which rule it was. */
+export type ImportVerdict =
+  | {
+      readonly accepted: true;
+      readonly attributes: PathAttributes;
+      readonly rule: string;
+      readonly changedBy?: readonly string[];
+    }
+  | { readonly accepted: false; readonly reason: string };
+
+/**
+ * False: for one context, the verdict depends on attributes and next hop alone and may be kept for every prefix that
+ * comes with them.
+ */
+export function importLooksAtPrefix(context: ImportContext): boolean {
+  return looksAtPrefix(context.policy);
+}
+
+export function importPath(candidate: Candidate, context: ImportContext): ImportVerdict {
   const fault = loop(candidate.attributes, context) ?? badNextHop(candidate, context);
   if (fault !== undefined) return { accepted: false, reason: fault };
   const attributes =
     context.peerKind === 'external' ? withoutInternal(candidate.attributes) : candidate.attributes;
   const verdict = evaluate(context.policy, {
     prefix: candidate.prefix,
-    origin: 'peers',
+    source: 'peers',
     peerKind: context.peerKind,
     attributes,
+    nextHop: candidate.nextHop,
+    interface: linkOf(candidate.nextHop?.address, context),
   });
-  if (!verdict.accepted) return { accepted: false, reason: verdict.rule };
-  return { accepted: true, attributes: verdict.attributes };
+  return verdict.accepted ? verdict : { accepted: false, reason: verdict.rule };
+}
+
+function linkOf(address: Address | undefined, context: ImportContext): string | undefined {
+  if (address === undefined || !looksAtInterface(context.policy)) return undefined;
+  return context.interfaceOf?.(address);
 }
 
 function loop(attributes: PathAttributes, context: ImportContext): string | undefined {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Prefix } from '../../net/addr/index.ts';
 import type { PathAttributes } from '../wire/types.ts';
+import { type CommunityPattern, parseCommunityPattern } from './community.ts';
 import {
   ACCEPT_ALL,
   defaultPolicy,
@@ -15,6 +16,8 @@ import {
 
 const p = (text: string): Prefix => Prefix.parse(text) ?? expect.fail(text);
 
+const pattern = (text: string): CommunityPattern => parseCommunityPattern(text) ?? expect.fail(text);
+
 const attributes: PathAttributes = {
   origin: 'IGP',
   asPath: [{ type: 'sequence', asns: [65001, 65002] }],
@@ -23,7 +26,7 @@ const attributes: PathAttributes = {
 };
 
 function route(prefix: string, extra: Partial<RouteView> = {}): RouteView {
-  return { prefix: p(prefix), origin: 'peers', peerKind: 'external', attributes, ...extra };
+  return { prefix: p(prefix), source: 'peers', peerKind: 'external', attributes, ...extra };
 }
 
 const cases: { it: string; match: Match; yes: RouteView[]; no: RouteView[] }[] = [
@@ -65,24 +68,21 @@ const cases: { it: string; match: Match; yes: RouteView[]; no: RouteView[] }[] =
   },
   {
     it: 'origin and kind of peer',
-    match: { origin: 'peers', peerKind: 'internal' },
+    match: { source: 'peers', peerKind: 'internal' },
     yes: [route('10.0.0.0/8', { peerKind: 'internal' })],
-    no: [route('10.0.0.0/8'), route('10.0.0.0/8', { peerKind: 'internal', origin: 'local' })],
+    no: [route('10.0.0.0/8'), route('10.0.0.0/8', { peerKind: 'internal', source: 'local' })],
   },
   {
     it: 'one of the communities is enough',
     match: {
-      communities: [
-        { type: 'standard', value: 1 },
-        { type: 'standard', value: 0xfc000064 },
-      ],
+      communities: { any: [pattern('0:1'), pattern('64512:100')] },
     },
     yes: [route('10.0.0.0/8')],
     no: [route('10.0.0.0/8', { attributes: { origin: 'IGP', asPath: [] } })],
   },
   {
     it: 'large communities by all three parts',
-    match: { communities: [{ type: 'large', value: { global: 1, local1: 2, local2: 4 } }] },
+    match: { communities: { any: [pattern('1:2:4')] } },
     yes: [],
     no: [route('10.0.0.0/8')],
   },

@@ -1,14 +1,22 @@
 /**
- * Routing policy as data: an ordered list of rules, the first that matches decides. Plain values, so that two
- * policies can be compared (a reload evaluates routes again only where the policy really changed) and a verdict can
- * name its rule.
+ * Routing policy as data: an ordered list of rules, the first that accepts or rejects decides. Plain values, so that
+ * two policies can be compared (a reload evaluates routes again only where the policy really changed) and a verdict can
+ * name its rule. People write policies as text; `parse-policy.ts` reads them.
  */
-import type { Prefix } from '../../net/addr/index.ts';
-import type { AsSegment, LargeCommunity, PathAttributes } from '../wire/types.ts';
+import type { Address, Prefix } from '../../net/addr/index.ts';
+import type { NextHop, Origin, PathAttributes } from '../wire/types.ts';
+import type { Community, CommunityPattern } from './community.ts';
+import { compile } from './compile.ts';
+import type { Range } from './range.ts';
+
+export { addCommunity, type Community, type CommunityPattern } from './community.ts';
+export { matches } from './compile.ts';
+export { prepend } from './operate.ts';
+export type { Range } from './range.ts';
 
 export interface Policy {
   readonly rules: readonly PolicyRule[];
-  /** What happens to a route that no rule matches. */
+  /** What happens to a route that no rule decides. */
   readonly otherwise: 'accept' | 'reject';
 }
 
@@ -17,164 +25,137 @@ export interface PolicyRule {
   readonly name: string;
   /** All that are given must hold; none given matches every route. */
   readonly match: Match;
-  readonly action: 'accept' | 'reject';
-  /** Carried out, in order, on a route the rule accepts. */
+  /** `continue`: the operations are carried out, and the rules that follow see the route as it is then. */
+  readonly action: 'accept' | 'reject' | 'continue';
+  /** Carried out, in order, on a route that matches and is not rejected. */
   readonly operations?: readonly Operation[];
 }
 
 export interface Match {
   readonly prefix?: PrefixMatch;
+  /** The prefix lies in at least one of these; an index is made of a long list. */
+  readonly prefixes?: readonly PrefixRange[];
+  readonly prefixLength?: Range;
   /** Our own routes, or what peers told us. */
-  readonly origin?: 'local' | 'peers';
+  readonly source?: 'local' | 'peers';
   /** The kind of peer on the other side of this import or export. */
   readonly peerKind?: 'external' | 'internal';
-  /** The route carries at least one of these. */
-  readonly communities?: readonly Community[];
+  /** The link over which the next hop is reached, `*` for any run of characters; a route without one does not match. */
+  readonly interface?: string;
+  readonly communities?: CommunityMatch;
   /** The leftmost AS numbers of the path. */
   readonly asPathPrefix?: readonly number[];
+  /** An expression over AS numbers for the whole path, `65001 .*`; see `as-path-pattern.ts`. */
+  readonly asPath?: string;
+  /** As the decision process counts it: a set is one. */
+  readonly asPathLength?: Range;
+  readonly med?: Range | 'absent';
+  readonly localPref?: Range | 'absent';
+  readonly origin?: readonly Origin[];
+  /** The next hop lies in at least one of these. */
+  readonly nextHop?: readonly Prefix[];
+  /** This must not hold as a whole. */
+  readonly not?: Match;
 }
 
-export interface PrefixMatch {
-  /** `In`: the same prefix or a more specific one. `Equal`: exactly it. `Not…`: the opposite, length range included. */
-  readonly operator: 'Equal' | 'NotEqual' | 'In' | 'NotIn';
+/** A prefix and what is more specific, between two lengths; from the prefix's own to a host's where none is given. */
+export interface PrefixRange {
   readonly cidr: Prefix;
-  /** Bounds of the route's prefix length, both inclusive; part of what `In` and `NotIn` mean. */
   readonly minLength?: number;
   readonly maxLength?: number;
 }
 
-export type Community =
-  | { readonly type: 'standard'; readonly value: number }
-  | { readonly type: 'large'; readonly value: LargeCommunity };
+export interface PrefixMatch extends PrefixRange {
+  /** `In`: the same prefix or a more specific one. `Equal`: exactly it. `Not…`: the opposite, length range included. */
+  readonly operator: 'Equal' | 'NotEqual' | 'In' | 'NotIn';
+}
+
+export interface CommunityMatch {
+  /** The route carries at least one community that fits one of these. */
+  readonly any?: readonly CommunityPattern[];
+  /** For each of these it carries one that fits. */
+  readonly all?: readonly CommunityPattern[];
+  /** It carries none that fits any of these. */
+  readonly none?: readonly CommunityPattern[];
+}
 
 export type Operation =
   | { readonly type: 'add-community'; readonly community: Community }
+  | { readonly type: 'remove-communities'; readonly patterns: readonly CommunityPattern[] }
+  /** Of the left-most segment, in the order listed: `[1, 2]` makes `1 2 …`. */
   | { readonly type: 'prepend'; readonly asns: readonly number[] }
   | { readonly type: 'set-local-pref'; readonly value: number }
-  | { readonly type: 'set-med'; readonly value: number };
+  /** Only where the route carries none: what it counts for then. */
+  | { readonly type: 'default-local-pref'; readonly value: number }
+  | { readonly type: 'set-med'; readonly value: number }
+  /** Of 0 where there is none; stops at 0 and at 2^32 - 1. */
+  | { readonly type: 'add-med'; readonly value: number }
+  | { readonly type: 'remove-med' }
+  | { readonly type: 'set-origin'; readonly origin: Origin }
+  /** Carried out on export only. `self`: our end of the session. `keep`: as the route came. */
+  | { readonly type: 'set-next-hop'; readonly to: Address | 'self' | 'keep' };
 
 /** The route as a rule sees it. */
 export interface RouteView {
   readonly prefix: Prefix;
-  readonly origin: 'local' | 'peers';
+  readonly source: 'local' | 'peers';
   readonly peerKind: 'external' | 'internal';
   readonly attributes: PathAttributes;
+  /** Undefined: we are it. */
+  readonly nextHop?: NextHop | undefined;
+  /** Name of the link to the next hop; undefined where that is unknown. */
+  readonly interface?: string | undefined;
 }
 
 export type Verdict =
-  | { readonly accepted: true; readonly attributes: PathAttributes; readonly rule: string }
+  | {
+      readonly accepted: true;
+      /** The same object as the route's where no operation changed anything. */
+      readonly attributes: PathAttributes;
+      readonly nextHop?: Address | 'self' | 'keep';
+      readonly rule: string;
+      /** Rules that changed the route, in order; the one that accepted it may be the last. */
+      readonly changedBy?: readonly string[];
+    }
   | { readonly accepted: false; readonly rule: string };
 
 export const ACCEPT_ALL: Policy = { rules: [], otherwise: 'accept' };
+
+export const NO_POLICY: Policy = {
+  rules: [{ name: 'no policy for this eBGP peer (RFC 8212)', match: {}, action: 'reject' }],
+  otherwise: 'reject',
+};
 
 /** RFC 8212: an eBGP session without policy neither learns nor tells anything; an iBGP session does both. */
 export function defaultPolicy(peerKind: 'external' | 'internal'): Policy {
   return peerKind === 'internal' ? ACCEPT_ALL : NO_POLICY;
 }
 
-const NO_POLICY: Policy = {
-  rules: [{ name: 'no policy for this eBGP peer (RFC 8212)', match: {}, action: 'reject' }],
-  otherwise: 'reject',
-};
-
 export function evaluate(policy: Policy, route: RouteView): Verdict {
-  for (const rule of policy.rules) {
-    if (!matches(rule.match, route)) continue;
-    if (rule.action === 'reject') return { accepted: false, rule: rule.name };
-    return { accepted: true, rule: rule.name, attributes: operate(rule.operations, route.attributes) };
-  }
-  const rule = 'no rule matched';
-  return policy.otherwise === 'accept'
-    ? { accepted: true, rule, attributes: route.attributes }
-    : { accepted: false, rule };
+  return compile(policy).evaluate(route);
 }
 
-export function matches(match: Match, route: RouteView): boolean {
-  if (match.origin !== undefined && match.origin !== route.origin) return false;
-  if (match.peerKind !== undefined && match.peerKind !== route.peerKind) return false;
-  if (match.prefix !== undefined && !matchesPrefix(match.prefix, route.prefix)) return false;
-  if (match.communities !== undefined && !match.communities.some((c) => carries(route.attributes, c)))
-    return false;
-  return match.asPathPrefix === undefined || startsWith(route.attributes.asPath, match.asPathPrefix);
+/**
+ * False: the verdict depends on attributes and next hop alone (for one peer), so that one verdict serves every prefix
+ * that comes with them.
+ */
+export function looksAtPrefix(policy: Policy): boolean {
+  return compile(policy).looksAtPrefix;
 }
 
-function matchesPrefix(match: PrefixMatch, prefix: Prefix): boolean {
-  switch (match.operator) {
-    case 'Equal':
-      return isEqual(match, prefix);
-    case 'NotEqual':
-      return !isEqual(match, prefix);
-    case 'In':
-      return isIn(match, prefix);
-    case 'NotIn':
-      return !isIn(match, prefix);
-  }
+/** True: the verdict may change with the links of this machine, without any route having changed. */
+export function looksAtInterface(policy: Policy): boolean {
+  return compile(policy).looksAtInterface;
 }
 
-function isEqual(match: PrefixMatch, prefix: Prefix): boolean {
-  return prefix.equals(match.cidr) && inRange(match, prefix);
-}
-
-function isIn(match: PrefixMatch, prefix: Prefix): boolean {
-  return prefix.version === match.cidr.version && match.cidr.contains(prefix) && inRange(match, prefix);
-}
-
-function inRange(match: PrefixMatch, prefix: Prefix): boolean {
-  return prefix.length >= (match.minLength ?? 0) && prefix.length <= (match.maxLength ?? 128);
-}
-
-function carries(attributes: PathAttributes, community: Community): boolean {
-  if (community.type === 'standard') return attributes.communities?.includes(community.value) ?? false;
-  const { global, local1, local2 } = community.value;
-  return (
-    attributes.largeCommunities?.some(
-      (c) => c.global === global && c.local1 === local1 && c.local2 === local2,
-    ) ?? false
-  );
-}
-
-function startsWith(path: readonly AsSegment[], asns: readonly number[]): boolean {
-  const sequence = path[0]?.type === 'sequence' ? path[0].asns : [];
-  return asns.every((asn, i) => sequence[i] === asn);
-}
-
-function operate(operations: readonly Operation[] | undefined, attributes: PathAttributes): PathAttributes {
-  return operations === undefined ? attributes : operations.reduce(perform, attributes);
-}
-
-function perform(attributes: PathAttributes, operation: Operation): PathAttributes {
-  switch (operation.type) {
-    case 'add-community':
-      return addCommunity(attributes, operation.community);
-    case 'prepend':
-      return { ...attributes, asPath: prepend(attributes.asPath, operation.asns) };
-    case 'set-local-pref':
-      return { ...attributes, localPref: operation.value };
-    case 'set-med':
-      return { ...attributes, med: operation.value };
-  }
-}
-
-export function addCommunity(attributes: PathAttributes, community: Community): PathAttributes {
-  if (carries(attributes, community)) return attributes;
-  return community.type === 'standard'
-    ? { ...attributes, communities: [...(attributes.communities ?? []), community.value] }
-    : { ...attributes, largeCommunities: [...(attributes.largeCommunities ?? []), community.value] };
-}
-
-/** A segment's length is one octet (RFC 4271 §4.3 b). */
-const MAX_SEGMENT = 255;
-
-/** RFC 4271 §5.1.2 b: into the leading sequence, or a new one where that is full or absent. */
-export function prepend(path: readonly AsSegment[], asns: readonly number[]): readonly AsSegment[] {
-  if (asns.length === 0) return path;
-  const first = path[0];
-  if (first?.type === 'sequence' && first.asns.length + asns.length <= MAX_SEGMENT)
-    return [{ type: 'sequence', asns: [...asns, ...first.asns] }, ...path.slice(1)];
-  return [{ type: 'sequence', asns }, ...path];
-}
+const keys = new WeakMap<Policy, string>();
 
 /** Equal text, equal policy. */
 export function policyKey(policy: Policy): string {
-  return JSON.stringify(policy);
+  let key = keys.get(policy);
+  if (key === undefined) {
+    key = JSON.stringify(policy);
+    keys.set(policy, key);
+  }
+  return key;
 }
