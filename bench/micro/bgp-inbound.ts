@@ -55,7 +55,10 @@ function messagesOf(set: number): Uint8Array[] {
     med: set % 100,
     communities: [65001 * 65536 + (set % 1000), 65001 * 65536 + 7],
   } as const;
-  return encodeUpdates({ type: 'update', unreach: [], reach: [{ family, nextHop, nlri }], attributes }, SESSION);
+  return encodeUpdates(
+    { type: 'update', unreach: [], reach: [{ family, nextHop, nlri }], attributes },
+    SESSION,
+  );
 }
 
 function streamOf(): Uint8Array {
@@ -124,7 +127,6 @@ const peer = wire.handler as ConnectionHandler;
 peer.connected();
 peer.received(
   encodeOpen({
-    type: 'open',
     version: 4,
     asn: 65001,
     holdSeconds: 90,

@@ -13,6 +13,8 @@ export const DEFAULT_LOCAL_PREF = 100;
 const ORIGIN_RANK = { IGP: 0, EGP: 1, incomplete: 2 } as const;
 
 export interface AttributeSet {
+  /** Dense, the set's own for as long as somebody owns it: for columns and keys of whoever owns it. */
+  readonly id: number;
   readonly attributes: PathAttributes;
   /** Text that is equal exactly when the attributes are. */
   readonly key: string;
@@ -36,13 +38,14 @@ interface Counted {
 
 export class AttributePool {
   readonly #sets = new Map<string, Counted>();
+  readonly #spareIds: number[] = [];
 
   /** The shared set for these attributes; the caller owns one reference. */
   intern(attributes: PathAttributes): AttributeSet {
     const key = attributeKey(attributes);
     let counted = this.#sets.get(key);
     if (counted === undefined) {
-      counted = { set: describe(attributes, key), owners: 0 };
+      counted = { set: describe(this.#spareIds.pop() ?? this.#sets.size, attributes, key), owners: 0 };
       this.#sets.set(key, counted);
     }
     counted.owners++;
@@ -57,7 +60,9 @@ export class AttributePool {
   release(set: AttributeSet): void {
     const counted = this.#counted(set);
     counted.owners--;
-    if (counted.owners === 0) this.#sets.delete(set.key);
+    if (counted.owners > 0) return;
+    this.#sets.delete(set.key);
+    this.#spareIds.push(set.id);
   }
 
   /** Distinct sets alive; 0 when every RIB is empty. */
@@ -73,8 +78,9 @@ export class AttributePool {
   }
 }
 
-function describe(attributes: PathAttributes, key: string): AttributeSet {
+function describe(id: number, attributes: PathAttributes, key: string): AttributeSet {
   return {
+    id,
     attributes,
     key,
     localPref: attributes.localPref ?? DEFAULT_LOCAL_PREF,
