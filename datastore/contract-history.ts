@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { brief, follow, key, names, put, rejection } from './contract-tools.ts';
 import { CompactedError, type Entry, type Operation, type Selection, type Store } from './store.ts';
+import { skip } from './skip.ts';
 
 export function lists(store: () => Store): void {
   describe('lists', () => {
@@ -102,7 +103,7 @@ export function watches(store: () => Store): void {
     });
 
     it('keep what one commit changed together', async function () {
-      if (!store().transactional) this.skip();
+      if (!store().transactional) skip(this, 'this engine commits one key at a time');
       const watch = follow(store(), await store().revision());
       const operations = ['a', 'b', 'c'].map(
         (name): Operation => ({ type: 'put', key: key(name), value: 1, expect: 'any' }),

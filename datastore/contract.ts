@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { histories, lists, watches } from './contract-history.ts';
 import { key, names, put, rejection } from './contract-tools.ts';
 import type { Key, Operation, Store } from './store.ts';
+import { skip } from './skip.ts';
 
 /** @param open  a new and empty store each time; whoever opens it sees to its end */
 export function storeContract(engine: string, open: () => Promise<Store>): void {
@@ -104,7 +105,7 @@ function commits(store: () => Store): void {
     }
 
     it('of several keys happen as one', async function () {
-      if (!store().transactional) this.skip();
+      if (!store().transactional) skip(this, 'this engine commits one key at a time');
       await put(store(), 'a', 1);
       const commit = await store().commit([
         { type: 'put', key: key('b'), value: 2, expect: 'absent' },
@@ -120,7 +121,7 @@ function commits(store: () => Store): void {
     });
 
     it('of several keys change nothing when one expectation fails, and name the first', async function () {
-      if (!store().transactional) this.skip();
+      if (!store().transactional) skip(this, 'this engine commits one key at a time');
       await put(store(), 'a', 1);
       const operations: Operation[] = [
         { type: 'put', key: key('b'), value: 2, expect: 'absent' },

@@ -7,6 +7,7 @@ import { PoplinError } from '../../api/problem.ts';
 import { openStore } from '../index.ts';
 import { temporaryFolder, temporaryStore } from '../testing.ts';
 import { EmbeddedStore } from './embedded.ts';
+import { skip } from '../skip.ts';
 
 async function told(opening: Promise<unknown>): Promise<string> {
   const error = await opening.then(
@@ -123,7 +124,7 @@ describe('embedded datastore: files', () => {
 
   it('that may not be written are reported', async function () {
     // Root writes what it likes: only a read-only file system would stop it.
-    if (process.getuid?.() === 0) this.skip();
+    if (process.getuid?.() === 0) skip(this, 'root may write every file');
     await filled(path);
     chmodSync(path, 0o400);
     expect(await told(openStore(path))).to.match(/^STORE_UNAVAILABLE: .*cannot be written/);
