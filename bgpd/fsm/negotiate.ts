@@ -22,6 +22,8 @@ export function negotiate(open: OpenMessage, config: FsmConfig): Negotiation {
   if (config.peerAsn !== undefined && open.asn !== config.peerAsn)
     return refuse(2, `the peer says AS ${open.asn}, AS ${config.peerAsn} is configured`, asnData(open.asn));
   const internal = open.asn === config.localAsn;
+  if (internal && config.peerKind === 'external')
+    return refuse(2, `the peer says AS ${open.asn}, our own, and shall be external`, asnData(open.asn));
   // RFC 6286 §2.2: an identifier is unique inside its AS only.
   if (internal && open.routerId === config.routerId)
     return refuse(3, `the peer has our own BGP Identifier ${formatRouterId(open.routerId)}`);

@@ -98,6 +98,8 @@ export interface Step {
 export interface FsmConfig {
   readonly localAsn: number;
   readonly peerAsn: number | undefined;
+  /** With `peerAsn` undefined: any AS but our own. */
+  readonly peerKind?: 'external';
   readonly routerId: number;
   readonly holdSeconds: number;
   readonly connectRetrySeconds: number;

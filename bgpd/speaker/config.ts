@@ -24,7 +24,7 @@ export interface SpeakerConfig {
 }
 
 export interface PeerConfig {
-  /** `session.name` identifies the peer; a change of the rest of `session` restarts its session. */
+  /** `session.name` identifies the peer. */
   readonly session: SessionConfig;
   /** Undefined: RFC 8212, everything on iBGP and nothing on eBGP. */
   readonly importPolicy?: Policy;
@@ -52,8 +52,7 @@ export function ownAttributes(route: OriginatedRoute): PathAttributes {
   return { origin: 'IGP', asPath: [], ...route.attributes };
 }
 
-/** Equal text, no reason to restart the session. */
-export function sessionKey(config: SessionConfig): string {
-  const { description: _, ...rest } = config;
-  return JSON.stringify(rest);
+/** Equal text, the same route. */
+export function originKey({ prefix, ...rest }: OriginatedRoute): string {
+  return `${prefix.toString()} ${JSON.stringify(rest)}`;
 }

@@ -6,7 +6,7 @@ import { type BoundSocket, type Server, type Socket, createServer } from 'node:n
 import type { Clock } from '../../clock/clock.ts';
 import { Address } from '../../net/addr/index.ts';
 import { LogLimit } from './log-limit.ts';
-import { incoming } from './tcp.ts';
+import { incoming, type SetTtl } from './tcp.ts';
 import type { IncomingConnection } from './transport.ts';
 
 export interface ListenerOptions {
@@ -17,6 +17,8 @@ export interface ListenerOptions {
   readonly addresses?: readonly string[];
   /** Makes the listening socket, where it needs something first: a namespace, an option. */
   readonly bind?: (address: string, port: number) => BoundSocket;
+  /** For sessions that ask for a TTL. */
+  readonly setTtl?: SetTtl;
   readonly log?: (level: 'info' | 'warn', text: string) => void;
 }
 
@@ -95,7 +97,7 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    const connection = incoming(socket, this.#options.clock);
+    const connection = incoming(socket, this.#options.clock, this.#options.setTtl);
     const accept = this.#waiting.get(keyOf(connection.remoteAddress));
     if (accept !== undefined) {
       accept(connection);

@@ -41,7 +41,7 @@ import { LogLimit } from './log-limit.ts';
 import type { Session, SessionConfig, SessionCounters, SessionEvents } from './session.ts';
 import { Timers } from './timers.ts';
 import { describePeer, downReason, eventOf, messageError } from './translate.ts';
-import type { ConnectionHandler, IncomingConnection, Transport } from './transport.ts';
+import type { ConnectionHandler, IncomingConnection, Target, Transport } from './transport.ts';
 
 export interface PeerOptions {
   readonly config: SessionConfig;
@@ -65,7 +65,6 @@ interface Queued {
 }
 
 export class Peer implements Session {
-  readonly config: SessionConfig;
   readonly counters: SessionCounters = {
     messagesIn: 0,
     messagesOut: 0,
@@ -77,6 +76,7 @@ export class Peer implements Session {
   };
   readonly history = new SessionHistory();
   readonly #options: PeerOptions;
+  #config: SessionConfig;
   readonly #limit: LogLimit;
   readonly #timers: Timers<SessionTimer>;
   readonly #links = new Map<number, Link>();
@@ -90,13 +90,17 @@ export class Peer implements Session {
   #explained = false;
 
   constructor(options: PeerOptions) {
-    this.config = options.config;
+    this.#config = options.config;
     this.#options = options;
     this.#since = options.clock.now();
     this.#limit = new LogLimit(options.clock);
     this.#timers = new Timers(options.clock, `bgp ${options.config.name}`, (timer) => {
       this.#input({ type: 'timer', timer });
     });
+  }
+
+  get config(): SessionConfig {
+    return this.#config;
   }
 
   get state(): StateName {
@@ -155,6 +159,10 @@ export class Peer implements Session {
     this.#write(this.#establishedLink(), encodeRouteRefresh({ family, subtype: 0 }));
   }
 
+  reconfigure(config: SessionConfig): void {
+    this.#config = config;
+  }
+
   #established(): Connection | undefined {
     return this.#state.connections.find(({ state }) => state.name === 'Established');
   }
@@ -195,7 +203,8 @@ export class Peer implements Session {
     }
     switch (action.do) {
       case 'adopt':
-        if (incoming !== undefined) this.#linkOf(action.id).attach(incoming.adopt(this.#handler(action.id)));
+        if (incoming !== undefined)
+          this.#linkOf(action.id).attach(incoming.adopt(this.#handler(action.id), this.config.ttl));
         return;
       case 'reject':
         incoming?.refuse();
@@ -259,8 +268,13 @@ export class Peer implements Session {
   }
 
   #connect(id: number): void {
-    const { peerAddress: address, peerPort: port, localAddress } = this.config;
-    const target = localAddress === undefined ? { address, port } : { address, port, localAddress };
+    const { peerAddress: address, peerPort: port, localAddress, ttl } = this.config;
+    const target: Target = {
+      address,
+      port,
+      ...(localAddress === undefined ? {} : { localAddress }),
+      ...(ttl === undefined ? {} : { ttl }),
+    };
     this.#linkOf(id).attach(this.#options.transport.connect(target, this.#handler(id)));
   }
 

@@ -9,7 +9,7 @@ import type { SessionHistory } from './history.ts';
 
 export type SessionStateName = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
 
-/** Everything one session needs to know; a change of any field but `description` restarts the session. */
+/** Everything one session needs to know. What a change of each field does to a session that stands: `plan.ts`. */
 export interface SessionConfig {
   /** Unique, stable, for people: `tor-a` or the address. */
   readonly name: string;
@@ -18,11 +18,15 @@ export interface SessionConfig {
   readonly peerPort: number;
   /** Undefined accepts any AS (dynamic neighbours). */
   readonly peerAsn: number | undefined;
+  /** With `peerAsn` undefined: any AS but our own. */
+  readonly peerKind?: 'external';
   readonly localAsn: number;
   /** 32-bit BGP identifier. */
   readonly routerId: number;
   /** Source address of outgoing connections; undefined lets the kernel choose. */
   readonly localAddress?: string;
+  /** TTL (IPv6: hop limit) of what we send, 1 to 255; undefined: the system's. The transport must be able to set it. */
+  readonly ttl?: number;
   /** Proposed hold time: 0, or 3 and more. */
   readonly holdSeconds: number;
   readonly connectRetrySeconds: number;
@@ -78,6 +82,8 @@ export interface Session {
    */
   send(messages: readonly Uint8Array[]): boolean;
   requestRefresh(family: Family): void;
+  /** Another configuration of the same session, different only in fields that need no restart (`plan.ts`). */
+  reconfigure(config: SessionConfig): void;
 }
 
 export interface SessionCounters {

@@ -10,7 +10,7 @@ import { Address } from '../../net/addr/index.ts';
 import { AttributePool } from '../rib/attributes.ts';
 import { DEFAULT_DECISION, type DecisionOptions } from '../rib/decision.ts';
 import { FAMILIES, type Family, type Negotiated, type UpdateMessage } from '../wire/types.ts';
-import { sessionKey, type PeerConfig, type SpeakerConfig } from './config.ts';
+import type { PeerConfig, SpeakerConfig } from './config.ts';
 import { RestartDeferral, type DeferralOptions } from './deferral.ts';
 import { FamilyTable } from './family-table.ts';
 import { joinGroup, leaveGroup, type ExportSurroundings } from './groups.ts';
@@ -18,6 +18,7 @@ import type { Membership } from './membership.ts';
 import { Neighbour, type Surroundings } from './neighbour.ts';
 import { Outbox } from './outbox.ts';
 import { OwnRoutes } from './own-routes.ts';
+import { peerChanges } from './plan.ts';
 import type { ForwardingTable, RestartState, SessionFactory, SpeakerEvent } from './ports.ts';
 import type { DownReason, Session, SessionEvents } from './session.ts';
 
@@ -201,11 +202,12 @@ export class Speaker implements SessionEvents {
   #reconcilePeer(peer: PeerConfig): void {
     const seat = this.#seats.get(peer.session.name);
     if (seat === undefined) return this.#addPeer(peer, 'peer-added');
-    const old = seat.neighbour.config;
-    if (sessionKey(old.session) !== sessionKey(peer.session) || isClient(old) !== isClient(peer)) {
+    const changes = peerChanges(seat.neighbour.config, peer);
+    if (changes.some(({ effect }) => effect === 'restart')) {
       this.#removePeer(seat, CEASE_OTHER_CHANGE);
       return this.#addPeer(peer, 'peer-restarted');
     }
+    if (changes.length > 0) seat.neighbour.session.reconfigure(peer.session);
     const reimported = seat.neighbour.reconfigure(peer);
     const regrouped = this.#regroup(seat);
     if (reimported || regrouped) this.#tell({ type: 'peer-changed', peer: peer.session.name });
@@ -320,10 +322,6 @@ function restartState(deferral: RestartDeferral, forwarding: ForwardingTable | u
     // Who forwards nothing has nothing to lose by a restart.
     forwarding: (family) => forwarding?.preserved(family) ?? true,
   };
-}
-
-function isClient(peer: PeerConfig): boolean {
-  return peer.reflectorClient ?? false;
 }
 
 function sameIdentity(a: SpeakerConfig, b: SpeakerConfig): boolean {

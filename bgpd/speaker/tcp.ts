@@ -1,5 +1,5 @@
 /** {@link Transport} over the machine's TCP. */
-import { type Socket, connect } from 'node:net';
+import { Socket, connect } from 'node:net';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import type {
   ConnectionHandler,
@@ -14,6 +14,9 @@ const LINGER: Millis = 3_000;
 
 /** Begins to connect. Given in place of the plain way where a socket needs something first: a namespace, an option. */
 export type Dial = (target: Target) => Socket;
+
+/** Sets the TTL (IPv6: hop limit) of an open socket; Node itself cannot. */
+export type SetTtl = (socket: Socket, ttl: number) => void;
 
 export class TcpTransport implements Transport {
   readonly #clock: Clock;
@@ -32,7 +35,8 @@ export class TcpTransport implements Transport {
   }
 }
 
-function plainDial({ address, port, localAddress }: Target): Socket {
+function plainDial({ address, port, localAddress, ttl }: Target): Socket {
+  if (ttl !== undefined) return new Socket().destroy(new Error(`nothing here can set a TTL of ${ttl}`));
   return connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
 }
 
@@ -106,16 +110,29 @@ class TcpConnection implements TransportConnection {
 }
 
 /** An accepted socket as the session takes it. */
-export function incoming(socket: Socket, clock: Clock): IncomingConnection {
+export function incoming(socket: Socket, clock: Clock, setTtl?: SetTtl): IncomingConnection {
   return {
     remoteAddress: plainAddress(socket.remoteAddress) ?? '',
     localAddress: plainAddress(socket.localAddress) ?? '',
-    adopt: (handler) => new TcpConnection(socket, handler, clock),
+    adopt: (handler, ttl) => {
+      if (ttl !== undefined) applyTtl(socket, ttl, setTtl);
+      return new TcpConnection(socket, handler, clock);
+    },
     refuse: () => {
       socket.on('error', () => undefined);
       socket.destroy();
     },
   };
+}
+
+/** A connection that cannot have its TTL ends, with the reason for its session to show. */
+function applyTtl(socket: Socket, ttl: number, setTtl: SetTtl | undefined): void {
+  try {
+    if (setTtl === undefined) throw new Error(`nothing here can set a TTL of ${ttl}`);
+    setTtl(socket, ttl);
+  } catch (error) {
+    socket.destroy(error instanceof Error ? error : new Error(String(error)));
+  }
 }
 
 /** A dual-stack socket shows IPv4 peers as ::ffff:192.0.2.1. */

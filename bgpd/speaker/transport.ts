@@ -7,6 +7,8 @@ export interface Target {
   readonly address: string;
   readonly port: number;
   readonly localAddress?: string;
+  /** TTL or hop limit of all that is sent, the SYN too. */
+  readonly ttl?: number;
 }
 
 export interface ConnectionHandler {
@@ -38,7 +40,8 @@ export interface TransportConnection {
 export interface IncomingConnection {
   readonly remoteAddress: string;
   readonly localAddress: string;
-  adopt(handler: ConnectionHandler): TransportConnection;
+  /** @param ttl  TTL or hop limit of all that is sent from now on */
+  adopt(handler: ConnectionHandler, ttl?: number): TransportConnection;
   refuse(): void;
 }
 

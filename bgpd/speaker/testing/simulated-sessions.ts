@@ -24,7 +24,7 @@ import type {
 const LATENCY = 1;
 
 export class SimulatedSession implements Session {
-  readonly config: SessionConfig;
+  config: SessionConfig;
   readonly events: SessionEvents;
   readonly restart: RestartState;
   readonly counters: SessionCounters = {
@@ -103,6 +103,10 @@ export class SimulatedSession implements Session {
     const to = this.other;
     this.refreshed.push(family);
     if (to !== undefined) this.#clock.after(LATENCY, 'wire', () => to.events.refresh(to, family));
+  }
+
+  reconfigure(config: SessionConfig): void {
+    this.config = config;
   }
 
   /** Both ends are Established. */
