@@ -17,6 +17,7 @@ export const FLOORS: readonly Floor[] = [
   { rooms: ['node'] },
   { rooms: ['containerlab'] },
   { rooms: ['cli'] },
+  { rooms: ['bench'] },
 ];
 
 /** One ground-floor room may use another in this direction only. */
@@ -76,8 +77,8 @@ export const DOORS: readonly Door[] = [
   },
   {
     module: /^node:child_process$/,
-    only: ['net/kernel', 'node', 'containerlab'],
-    because: 'kernel tools run behind net/kernel; only the agent and the lab start daemons',
+    only: ['net/kernel', 'node', 'containerlab', 'bench'],
+    because: 'kernel tools run behind net/kernel; only the agent, the lab and the bench start daemons',
   },
   { module: /^pino$/, only: ['daemon'], because: 'everything else logs through daemon/log.ts' },
   { module: /^yargs/, only: ['cli'], because: 'the command line is one room' },

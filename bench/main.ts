@@ -1,0 +1,106 @@
+/**
+ * `npm run bench -- bgp`: Poplin and the BGP daemons of Debian, each alone with the same senders and receivers.
+ * See README.md for how to read what it prints.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { join } from 'node:path';
+import { formatProblem, PoplinError } from '../api/index.ts';
+import { type BenchOptions, parseBenchOptions, USAGE } from './options.ts';
+import { type Line, lineOf, type Series, tableOf } from './report.ts';
+import { measure } from './run.ts';
+import type { Scenario } from './scenarios.ts';
+import type { Target } from './targets/index.ts';
+
+const EXIT_USAGE = 2;
+const SUBJECT = 'Poplin';
+
+interface ScenarioReport {
+  readonly scenario: string;
+  readonly title: string;
+  readonly lines: readonly Line[];
+}
+
+async function main(): Promise<void> {
+  const parsed = parseBenchOptions(process.argv.slice(2));
+  if (!parsed.ok) {
+    console.error(`${parsed.problems.map(formatProblem).join('\n')}\n\n${USAGE}`);
+    process.exit(EXIT_USAGE);
+  }
+  const options = parsed.value;
+  const versions = await versionsOf(options);
+  const targets = options.targets.filter(({ name }) => versions[name] !== undefined);
+  const reports: ScenarioReport[] = [];
+  for (const scenario of options.scenarios) {
+    const report = await runScenario(scenario, targets, options);
+    if (!options.json) console.log(`\n${tableOf(scenario, report.lines, SUBJECT)}`);
+    reports.push(report);
+  }
+  const result = { machine: machine(), scale: options.scale, runs: options.runs, versions, reports };
+  if (options.json) console.log(JSON.stringify(result, undefined, 2));
+  keep(result);
+}
+
+/** Runs go round robin, so that a busy minute of the machine hits all alike. */
+async function runScenario(
+  scenario: Scenario,
+  targets: readonly Target[],
+  { runs, scale, progress }: BenchOptions,
+): Promise<ScenarioReport> {
+  const series: Series[] = targets.map(({ name }) => ({ target: name, outcomes: [] }));
+  for (let round = 0; round < runs; round++) {
+    for (const [i, target] of targets.entries()) {
+      const before = series[i];
+      if (before === undefined) continue;
+      const outcome = await measure(scenario, target, scale);
+      series[i] = { ...before, outcomes: [...before.outcomes, outcome] };
+      if (progress) console.error(`  (${scenario.name}) ${target.name}: ${inShort(outcome)}`);
+    }
+  }
+  return { scenario: scenario.name, title: scenario.title, lines: series.map(lineOf) };
+}
+
+function inShort(outcome: Awaited<ReturnType<typeof measure>>): string {
+  if (!outcome.ok) return outcome.reason;
+  const { seconds, cpuSeconds, peakBytes, stallMs } = outcome.measured;
+  const stall = stallMs === undefined ? '' : `, stall ${stallMs.toFixed(0)} ms`;
+  return `${seconds.toFixed(2)} s, CPU ${cpuSeconds.toFixed(2)} s, ${(peakBytes / 2 ** 20).toFixed(0)} MiB${stall}`;
+}
+
+async function versionsOf({ targets }: BenchOptions): Promise<Readonly<Record<string, string>>> {
+  const versions: Record<string, string> = {};
+  for (const target of targets) {
+    const version = await target.version();
+    if (version === undefined)
+      console.error(
+        `${target.name} is not installed and is left out; to have it: apt-get install ${target.debian}`,
+      );
+    else versions[target.name] = version;
+  }
+  return versions;
+}
+
+function machine(): Readonly<Record<string, string | number>> {
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    linux: release(),
+    node: process.version,
+  };
+}
+
+/** For comparisons later; the folder is not committed. */
+function keep(result: object): void {
+  const folder = join(import.meta.dirname, 'results');
+  mkdirSync(folder, { recursive: true });
+  const name = `bgp-${new Date().toISOString().replaceAll(':', '-')}.json`;
+  writeFileSync(join(folder, name), `${JSON.stringify(result, undefined, 2)}\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  const text = error instanceof PoplinError ? error.problems.map(formatProblem).join('\n') : String(error);
+  console.error(`bench: ${text}`);
+  process.exit(1);
+}

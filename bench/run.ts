@@ -1,0 +1,195 @@
+/** One run: one scenario against one target, in namespaces of its own, from nothing to figures. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { costOf, familyPids } from './process-cost.ts';
+import { Rig } from './rig.ts';
+import type { Scenario } from './scenarios.ts';
+import type { Target } from './targets/index.ts';
+import type { FromTraffic, Plan, ToTraffic, TrafficResult } from './traffic/plan.ts';
+
+export interface Measured {
+  readonly seconds: number;
+  readonly latenciesMs?: readonly number[];
+  /** Of the target, from the first octet to the last prefix. */
+  readonly cpuSeconds: number;
+  /** Of the target, since its start. */
+  readonly peakBytes: number;
+  /** Of the target's event loop, from the first octet to the last prefix; Poplin only. */
+  readonly stallMs?: number;
+  /** The traffic program in the same time: near `seconds` means that it, and not the target, was measured. */
+  readonly traffic: {
+    readonly cpuSeconds: number;
+    readonly octetsOut: number;
+    readonly octetsIn: number;
+    readonly entriesIn: number;
+  };
+}
+
+export type Outcome =
+  | { readonly ok: true; readonly measured: Measured }
+  | { readonly ok: false; readonly reason: string };
+
+const TRAFFIC = join(import.meta.dirname, 'traffic/main.ts');
+/** Sessions have to stand, and a table loaded, within this beside the time that the scenario gives. */
+const PREPARE_SECONDS = 120;
+
+export async function measure(scenario: Scenario, target: Target, scale: number): Promise<Outcome> {
+  const plan = scenario.plan(scale);
+  const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-'));
+  const rig = await Rig.make();
+  const router = startTarget(target, plan, folder, rig);
+  const traffic = new TrafficProcess(rig);
+  try {
+    return await play({ scenario, target, plan, router, traffic });
+  } catch (error) {
+    if (!(error instanceof RunFailure)) throw error;
+    return { ok: false, reason: `${error.message}${lastWords(router, folder)}` };
+  } finally {
+    await Promise.all([traffic.end(), endFamily(router)]);
+    rig.remove();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The run has no figures, for a reason that belongs into the table. */
+class RunFailure extends Error {}
+
+interface Cast {
+  readonly scenario: Scenario;
+  readonly target: Target;
+  readonly plan: Plan;
+  readonly router: ChildProcess;
+  readonly traffic: TrafficProcess;
+}
+
+async function play({ scenario, target, plan, router, traffic }: Cast): Promise<Outcome> {
+  const pid = router.pid ?? 0;
+  traffic.tell({ type: 'plan', plan });
+  await traffic.hear('ready', PREPARE_SECONDS + scenario.limitSeconds);
+  if (target.probed === true) await stallOf(router);
+  const before = costOf(pid);
+  traffic.tell({ type: 'go' });
+  const { result } = await traffic.hear('done', scenario.limitSeconds);
+  const after = costOf(pid);
+  const stallMs = target.probed === true ? await stallOf(router) : undefined;
+  return {
+    ok: true,
+    measured: measuredOf(result, after.cpuSeconds - before.cpuSeconds, after.peakBytes, stallMs),
+  };
+}
+
+function measuredOf(
+  { seconds, latenciesMs, ...traffic }: TrafficResult,
+  cpuSeconds: number,
+  peakBytes: number,
+  stallMs: number | undefined,
+): Measured {
+  return {
+    seconds,
+    cpuSeconds,
+    peakBytes,
+    ...(latenciesMs === undefined ? {} : { latenciesMs }),
+    ...(stallMs === undefined ? {} : { stallMs }),
+    traffic,
+  };
+}
+
+function startTarget(target: Target, plan: Plan, folder: string, rig: Rig): ChildProcess {
+  for (const [name, text] of Object.entries(target.files(plan, folder)))
+    writeFileSync(join(folder, name), text, { mode: 0o600 });
+  const words = openSync(join(folder, 'words'), 'w');
+  const stdout = target.probed === true ? 'pipe' : words;
+  const child = spawn('nsenter', [`--net=${rig.targetNetns}`, '--', ...target.command(plan, folder)], {
+    stdio: ['ignore', stdout, words],
+    cwd: folder,
+  });
+  closeSync(words);
+  return child;
+}
+
+/** Asks the probe in the target (`stall-probe.ts`) for the longest stall since it was last asked. */
+async function stallOf(router: ChildProcess): Promise<number> {
+  const { stdout } = router;
+  if (stdout === null) throw new Error('a probed target writes to a pipe');
+  const heard = once(stdout, 'data', { signal: AbortSignal.timeout(10_000) });
+  router.kill('SIGUSR2');
+  const [line]: unknown[] = await heard;
+  return Number(JSON.parse(String(line)).stallMs);
+}
+
+function lastWords(router: ChildProcess, folder: string): string {
+  const ended = router.exitCode ?? router.signalCode;
+  const words = readFileSync(join(folder, 'words'), 'utf8').trim().split('\n').slice(-3).join(' | ');
+  return `${ended === null ? '' : `; the target ended with ${ended}`}${words === '' ? '' : `; it said: ${words}`}`;
+}
+
+/** The traffic program, and the talk with it. */
+class TrafficProcess {
+  readonly #child: ChildProcess;
+
+  constructor(rig: Rig) {
+    this.#child = spawn('nsenter', [`--net=${rig.trafficNetns}`, '--', process.execPath, TRAFFIC], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+  }
+
+  tell(message: ToTraffic): void {
+    this.#child.send(message);
+  }
+
+  /** @throws RunFailure when it says something else, or nothing in time */
+  async hear<T extends FromTraffic['type']>(
+    type: T,
+    withinSeconds: number,
+  ): Promise<Extract<FromTraffic, { type: T }>> {
+    const timer = setTimeout(() => this.tell({ type: 'stop' }), withinSeconds * 1000);
+    const last = setTimeout(() => this.#child.kill('SIGKILL'), withinSeconds * 1000 + 15_000);
+    try {
+      const message = await this.#next();
+      if (message.type === type) return message as Extract<FromTraffic, { type: T }>;
+      if (message.type === 'failed') throw new RunFailure(`${message.reason} (${message.progress})`);
+      throw new Error(`the traffic program said ${message.type} where ${type} was due`);
+    } finally {
+      clearTimeout(timer);
+      clearTimeout(last);
+    }
+  }
+
+  #next(): Promise<FromTraffic> {
+    const { promise, resolve, reject } = Promise.withResolvers<FromTraffic>();
+    const ended = (): void => reject(new RunFailure('the traffic program ended'));
+    this.#child.once('exit', ended);
+    this.#child.once('message', (message) => {
+      this.#child.off('exit', ended);
+      resolve(message as FromTraffic);
+    });
+    return promise;
+  }
+
+  async end(): Promise<void> {
+    await endProcess(this.#child);
+  }
+}
+
+/** The target and what it started; nothing else. */
+async function endFamily(router: ChildProcess): Promise<void> {
+  const rest = router.pid === undefined ? [] : familyPids(router.pid).filter((pid) => pid !== router.pid);
+  await endProcess(router);
+  for (const pid of rest) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It went with its parent.
+    }
+  }
+}
+
+async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}

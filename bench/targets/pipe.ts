@@ -1,0 +1,14 @@
+/** No router at all: what the generator reaches against itself, and so the floor below every number of the table. */
+import { join } from 'node:path';
+import type { Target } from './target.ts';
+
+export const pipe: Target = {
+  name: 'pipe',
+  version: async () => 'copies octets',
+  files: (plan) => ({ 'plan.json': JSON.stringify(plan) }),
+  command: (_, folder) => [
+    process.execPath,
+    join(import.meta.dirname, 'pipe-router.ts'),
+    `${folder}/plan.json`,
+  ],
+};
