@@ -27,7 +27,7 @@ import {
   encodeNotification,
   encodeOpen,
   encodeRouteRefresh,
-  formatFault,
+  formatFaults,
   formatNotification,
   outcomeOf,
   type Family,
@@ -132,8 +132,8 @@ export class Peer implements Session {
     this.#input({ type: 'start' });
   }
 
-  stop(subcode: number = CEASE_ADMINISTRATIVE_SHUTDOWN, text?: string): void {
-    this.#input(stopInput(subcode, text));
+  stop(subcode: number = CEASE_ADMINISTRATIVE_SHUTDOWN, said?: string | Uint8Array): void {
+    this.#input(stopInput(subcode, said));
   }
 
   drop(): void {
@@ -346,7 +346,7 @@ export class Peer implements Session {
     if (outcomeOf(faults) === 'treat-as-withdraw') this.counters.treatedAsWithdraw++;
     for (const fault of faults)
       if (fault.check.outcome === 'attribute-discard') this.counters.attributesDiscarded++;
-    this.#logLimited(`malformed UPDATE: ${faults.map(formatFault).join('; ')}`, faultData(faults));
+    this.#logLimited(`malformed UPDATE: ${formatFaults(faults)}`, faultData(faults));
   }
 
   #noteEnd(end: End): void {

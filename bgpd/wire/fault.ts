@@ -38,6 +38,18 @@ export function formatFault({ check, attribute, offset }: Fault): string {
   return `${attributeName(attribute)} at offset ${offset}: ${check.when}; ${check.outcome} (${check.source})`;
 }
 
+/** Faults told in one line of a log: an UPDATE can have thousands. */
+const FAULTS_TOLD = 3;
+
+/** The fault that decides, the first few others, and how many more there are. */
+export function formatFaults(faults: readonly Fault[]): string {
+  const worst = strongest(faults);
+  if (worst === undefined) return '';
+  const told = [worst, ...faults.filter((fault) => fault !== worst).slice(0, FAULTS_TOLD - 1)];
+  const more = faults.length - told.length;
+  return told.map(formatFault).join('; ') + (more > 0 ? `; and ${more} more` : '');
+}
+
 export function attributeName(code: number | undefined): string {
   if (code === undefined) return 'UPDATE';
   return `${codecOf(code)?.name ?? 'attribute'} (${code})`;

@@ -16,7 +16,7 @@ export {
 } from './notification.ts';
 export { encodeAttributes, encodeEndOfRib, encodeUpdates, fits, maxMessageLength } from './encode-update.ts';
 export { encodeRouteRefresh } from './route-refresh.ts';
-export { type Fault, formatFault, outcomeOf } from './fault.ts';
+export { type Fault, formatFault, formatFaults, outcomeOf } from './fault.ts';
 export { pathLength } from './attributes/as-path.ts';
 export { errorTable } from './attributes/table.ts';
 export type { Check, Outcome } from './attributes/codec.ts';
