@@ -38,6 +38,7 @@ export const PURE: readonly Purity[] = [
   { room: 'net/addr', because: 'addresses are values' },
   { room: 'clock/clock.ts', because: 'it is the interface that keeps the others pure' },
   { room: 'bgpd/wire', because: 'bytes in, values out' },
+  { room: 'bgpd/decode', because: 'a capture reads the same wherever its octets come from' },
   { room: 'bgpd/fsm', because: 'time and sockets reach the FSM as events' },
   { room: 'bgpd/rib', because: 'the decision depends on the paths alone' },
   { room: 'bgpd/filter', because: 'a verdict depends on the route and the policy alone' },
