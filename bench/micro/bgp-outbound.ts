@@ -70,7 +70,7 @@ class Wire {
     ];
     this.handler?.connected();
     this.#receive(
-      encodeOpen({ type: 'open', version: 4, asn: this.asn, holdSeconds: 90, routerId, capabilities }),
+      encodeOpen({ version: 4, asn: this.asn, holdSeconds: 90, routerId, capabilities }),
     );
     this.#receive(encodeKeepalive());
   }

@@ -178,17 +178,31 @@ export function encodeAttributes(
   session: Negotiated,
 ): Uint8Array {
   const w = new Writer(128);
-  const values: AttributeValues = { ...attributes, ...as4(attributes, session) };
-  const unknown = [...(attributes.unknown ?? [])].sort((a, b) => a.code - b.code);
+  putAttributes(w, attributes, session);
+  return w.finish();
+}
+
+/** As {@link encodeAttributes}, behind what the writer holds. */
+export function putAttributes(
+  w: Writer,
+  attributes: PathAttributes & Pick<AttributeValues, 'nextHop'>,
+  session: Negotiated,
+): void {
+  const values: AttributeValues = session.fourOctetAs
+    ? attributes
+    : { ...attributes, ...as4(attributes, session) };
+  const unknown =
+    attributes.unknown === undefined ? NONE : [...attributes.unknown].sort((a, b) => a.code - b.code);
   let next = 0;
   for (const codec of ATTRIBUTES) {
     for (let raw = unknown[next]; raw !== undefined && raw.code < codec.code; raw = unknown[++next])
       putRaw(w, raw);
     putKnown(w, codec, values, session);
   }
-  for (const raw of unknown.slice(next)) putRaw(w, raw);
-  return w.finish();
+  for (; next < unknown.length; next++) putRaw(w, unknown[next] as RawAttribute);
 }
+
+const NONE: readonly RawAttribute[] = [];
 
 /** RFC 6793 §4.2.2. */
 function as4(attributes: PathAttributes, session: Negotiated): AttributeValues {

@@ -61,6 +61,17 @@ export class Writer {
     this.#bytes.copyWithin(at + count, at, end);
   }
 
+  /** What was written, as it lies: valid until the next write. */
+  view(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Forgets what was written and keeps the space. */
+  reset(): this {
+    this.#length = 0;
+    return this;
+  }
+
   /** What was written, as a copy. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
