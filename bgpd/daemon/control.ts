@@ -1,16 +1,26 @@
-/** What bgpd answers on its control socket. Read only. */
-import { PoplinError } from '../../api/index.ts';
+/** What a BGP daemon answers on its control socket. Read only. */
+import { PoplinError, type Problem } from '../../api/index.ts';
 import type { ControlRequest, ControlRoutes } from '../../daemon/control.ts';
 import { Prefix } from '../../net/addr/index.ts';
 import { DECISION_STEPS } from '../rib/decision.ts';
 import { exportViews, peerViews, routeViews } from '../speaker/view.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
-import type { Bgpd } from './bgpd.ts';
+import type { Engine } from './engine.ts';
 
-export function controlRoutes(bgpd: Bgpd): ControlRoutes {
+/** A daemon, wherever its configuration comes from. */
+export interface Subject {
+  /** What it is called: the node, or its router id. */
+  readonly node: string;
+  readonly engine: Engine;
+  /** Its whole configuration has been seen once. */
+  readonly synced: boolean;
+  readonly problems: readonly Problem[];
+}
+
+export function controlRoutes(bgpd: Subject): ControlRoutes {
   return {
     'GET /status': () => status(bgpd),
-    'GET /peers': () => ({ peers: peerViews(bgpd.speaker, bgpd.clock.now()) }),
+    'GET /peers': () => ({ peers: peerViews(bgpd.engine.speaker, bgpd.engine.clock.now()) }),
     'GET /routes': (request) => routes(bgpd, request),
     'GET /decision-steps': () => ({
       steps: DECISION_STEPS.map(({ reason, source }) => ({ reason, source })),
@@ -18,18 +28,18 @@ export function controlRoutes(bgpd: Bgpd): ControlRoutes {
   };
 }
 
-function status(bgpd: Bgpd): object {
-  const { speaker } = bgpd;
+function status(bgpd: Subject): object {
+  const { speaker, clock, fib, startedAt } = bgpd.engine;
   return {
     node: bgpd.node,
     asn: speaker.config?.asn,
     routerId: speaker.config === undefined ? undefined : dotted(speaker.config.routerId),
-    uptimeSeconds: Math.floor((bgpd.clock.now() - bgpd.startedAt) / 1000),
+    uptimeSeconds: Math.floor((clock.now() - startedAt) / 1000),
     synced: bgpd.synced,
     restarting: speaker.deferral.active,
     waitingFor: waitingFor(bgpd),
-    peers: peerViews(speaker, bgpd.clock.now()),
-    kernel: [...bgpd.fib.obstacles()].map(({ prefix, state, reason }) => ({
+    peers: peerViews(speaker, clock.now()),
+    kernel: [...(fib?.obstacles() ?? [])].map(({ prefix, state, reason }) => ({
       prefix: prefix.toString(),
       state,
       reason,
@@ -38,14 +48,14 @@ function status(bgpd: Bgpd): object {
   };
 }
 
-function waitingFor(bgpd: Bgpd): readonly string[] {
+function waitingFor(bgpd: Subject): readonly string[] {
   const families = Object.keys(FAMILIES) as Family[];
-  return [...new Set(families.flatMap((family) => bgpd.speaker.deferral.waitingFor(family)))];
+  return [...new Set(families.flatMap((family) => bgpd.engine.speaker.deferral.waitingFor(family)))];
 }
 
-function routes(bgpd: Bgpd, { query }: ControlRequest): object {
+function routes(bgpd: Subject, { query }: ControlRequest): object {
   const text = query.get('prefix');
-  if (text === null) return { routes: routeViews(bgpd.speaker) };
+  if (text === null) return { routes: routeViews(bgpd.engine.speaker) };
   const prefix = Prefix.parse(text, { hostBits: 'mask' });
   if (prefix === undefined)
     throw new PoplinError([
@@ -57,7 +67,10 @@ function routes(bgpd: Bgpd, { query }: ControlRequest): object {
         remedy: 'write it as 10.244.1.0/26 or fd00:10:244::/122',
       },
     ]);
-  return { routes: routeViews(bgpd.speaker, prefix), exports: exportViews(bgpd.speaker, prefix) };
+  return {
+    routes: routeViews(bgpd.engine.speaker, prefix),
+    exports: exportViews(bgpd.engine.speaker, prefix),
+  };
 }
 
 function dotted(routerId: number): string {

@@ -38,3 +38,4 @@ export {
   sameRoute,
   TABLE_MAIN,
 } from './netlink/route.ts';
+export { setTtl } from './ttl.ts';
