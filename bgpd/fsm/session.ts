@@ -312,7 +312,7 @@ function hasRestarted(own: Connection, established: Connection): boolean {
   );
 }
 
-/** What `stop` sends: Cease with the subcode, and a text for administrative shutdown and reset (RFC 9003). */
-export function stopInput(subcode: number, text?: string): SessionInput {
-  return { type: 'stop', notification: cease(subcode, text) };
+/** What `stop` sends: Cease with the subcode and its data, or a text (RFC 9003). */
+export function stopInput(subcode: number, said?: string | Uint8Array): SessionInput {
+  return { type: 'stop', notification: cease(subcode, said) };
 }

@@ -41,6 +41,8 @@ export class AdjRibIn {
   readonly #paths = new Map<number, Path[]>();
   #count = 0;
   #accepted = 0;
+  #stale = 0;
+  #staleAccepted = 0;
 
   constructor(index: PrefixIndex, pool: AttributePool, importer: Importer) {
     this.#index = index;
@@ -58,6 +60,11 @@ export class AdjRibIn {
     return this.#accepted;
   }
 
+  /** What the session that stands has said so far: without what is only kept from the one before it. */
+  get fresh(): { readonly received: number; readonly accepted: number } {
+    return { received: this.#count - this.#stale, accepted: this.#accepted - this.#staleAccepted };
+  }
+
   /**
    * Takes the place of what the peer said before about the same prefix and path id (RFC 4271 §3.1).
    * @returns undefined where the peer only repeated itself, which takes a stale mark off and changes nothing
@@ -72,7 +79,7 @@ export class AdjRibIn {
     const known = this.#index.find(prefix);
     const before = known === undefined ? undefined : this.#find(known, pathId);
     if (before !== undefined && saysTheSame(before, source, nextHop, received)) {
-      before.stale = false;
+      this.#refresh(before);
       return undefined;
     }
     const after = this.#evaluate(prefix, { source, pathId, nextHop, received });
@@ -92,6 +99,8 @@ export class AdjRibIn {
   markStale(): PathChange[] {
     const ended = this.sweepStale();
     for (const paths of this.#paths.values()) for (const path of paths) path.stale = true;
+    this.#stale = this.#count;
+    this.#staleAccepted = this.#accepted;
     return ended;
   }
 
@@ -132,9 +141,7 @@ export class AdjRibIn {
   }
 
   get stale(): number {
-    let count = 0;
-    for (const { path } of this.entries()) if (path.stale) count++;
-    return count;
+    return this.#stale;
   }
 
   #find(id: number, pathId: number): Path | undefined {
@@ -175,6 +182,7 @@ export class AdjRibIn {
       this.#leave(before);
     }
     if (after.rejected === undefined) this.#accepted++;
+    if (after.stale) this.#countStale(after, 1);
   }
 
   #takeOut(id: number, before: Path): PathChange {
@@ -192,8 +200,19 @@ export class AdjRibIn {
     return victims.map(({ id, path }) => this.#takeOut(id, path));
   }
 
+  #refresh(path: Path): void {
+    if (path.stale) this.#countStale(path, -1);
+    path.stale = false;
+  }
+
+  #countStale(path: Path, by: 1 | -1): void {
+    this.#stale += by;
+    if (path.rejected === undefined) this.#staleAccepted += by;
+  }
+
   #leave(path: Path): void {
     if (path.rejected === undefined) this.#accepted--;
+    if (path.stale) this.#countStale(path, -1);
     this.#disown(path);
   }
 

@@ -3,6 +3,7 @@ import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { Policy } from '../filter/policy.ts';
 import type { DecisionOptions } from '../rib/decision.ts';
 import type { PathAttributes } from '../wire/types.ts';
+import type { PrefixLimits } from './prefix-limit.ts';
 import type { SessionConfig } from './session.ts';
 
 export interface SpeakerConfig {
@@ -38,6 +39,7 @@ export interface PeerConfig {
   readonly nextHop?: 'auto' | 'self' | 'keep';
   /** Upper bound for how long this peer's routes are kept while it restarts, whatever it asks for; default 4095. */
   readonly maxStaleSeconds?: number;
+  readonly prefixLimits?: PrefixLimits;
 }
 
 /** A prefix of our own. */

@@ -3,7 +3,7 @@
  * as its helper (RFC 4724 §4.2). The session side (`peer.ts`) only reports; what happens to routes is decided here.
  */
 import { seconds, type Cancel, type Clock } from '../../clock/clock.ts';
-import { Address } from '../../net/addr/index.ts';
+import { Address, type Prefix } from '../../net/addr/index.ts';
 import { importPath, type ImportContext } from '../filter/import.ts';
 import { defaultPolicy, policyKey } from '../filter/policy.ts';
 import { AdjRibIn, type Importer, type PathChange } from '../rib/adj-rib-in.ts';
@@ -12,6 +12,8 @@ import type { Source } from '../rib/path.ts';
 import { FAMILIES, isEndOfRib, type Family, type Negotiated, type UpdateMessage } from '../wire/types.ts';
 import type { PeerConfig } from './config.ts';
 import type { FamilyTable } from './family-table.ts';
+import type { SpeakerEvent } from './ports.ts';
+import { PrefixLimiter } from './prefix-limit.ts';
 import type { DownReason, Session } from './session.ts';
 
 /** How long a peer that came back may take to send its End-of-RIB; FRR's stale-path time, too. */
@@ -31,6 +33,7 @@ export interface Surroundings {
   readonly staleRemoved: (peer: string, routes: number, reason: string) => void;
   /** Something in a Loc-RIB is dirty. */
   readonly wake: () => void;
+  readonly tell: (event: SpeakerEvent) => void;
 }
 
 export class Neighbour {
@@ -38,6 +41,7 @@ export class Neighbour {
   readonly id: number;
   readonly session: Session;
   readonly adjRibIn: Readonly<Record<Family, AdjRibIn>>;
+  readonly limits: PrefixLimiter;
   config: PeerConfig;
   negotiated: Negotiated | undefined;
   readonly #around: Surroundings;
@@ -54,6 +58,9 @@ export class Neighbour {
       'ipv4-unicast': new AdjRibIn(around.tables['ipv4-unicast'].index, around.pool, importer),
       'ipv6-unicast': new AdjRibIn(around.tables['ipv6-unicast'].index, around.pool, importer),
     };
+    const fresh = (family: Family): AdjRibIn['fresh'] => this.adjRibIn[family].fresh;
+    this.limits = new PrefixLimiter(config.session.name, session, around.clock, fresh, around.tell);
+    this.limits.configure(config.prefixLimits);
   }
 
   get name(): string {
@@ -89,6 +96,7 @@ export class Neighbour {
         this.#apply(family, this.adjRibIn[family].withdraw(prefix, pathId ?? 0));
     }
     this.#advertise(update);
+    this.limits.check();
     return undefined;
   }
 
@@ -100,6 +108,7 @@ export class Neighbour {
     const offered =
       this.config.session.gracefulRestart === undefined ? undefined : this.negotiated?.gracefulRestart;
     this.negotiated = undefined;
+    this.limits.down();
     this.#cancelTimer();
     if (reason.cause !== 'connection-lost' || offered === undefined || offered.restartSeconds === 0) {
       this.clear();
@@ -125,9 +134,10 @@ export class Neighbour {
   reconfigure(config: PeerConfig): boolean {
     const before = importKey(this.config);
     this.config = config;
-    if (before === importKey(config)) return false;
-    this.#reimportAll();
-    return true;
+    const changed = before !== importKey(config);
+    if (changed) this.#reimportAll();
+    this.limits.configure(config.prefixLimits);
+    return changed;
   }
 
   /** Something that import depends on and that is not part of the peer's configuration has changed. */
@@ -139,13 +149,24 @@ export class Neighbour {
     if (update.attributes === undefined || this.#source === undefined) return;
     const attributes = this.#around.pool.intern(update.attributes);
     for (const { family, nextHop, nlri } of update.reach) {
-      for (const { prefix, pathId } of nlri)
+      const limited = this.limits.refuses(family);
+      for (const { prefix, pathId = 0 } of nlri) {
+        if (limited && !this.#admits(family, prefix, pathId)) continue;
         this.#apply(
           family,
-          this.adjRibIn[family].advertise(prefix, pathId ?? 0, this.#source, nextHop, attributes),
+          this.adjRibIn[family].advertise(prefix, pathId, this.#source, nextHop, attributes),
         );
+        if (limited && this.limits.overflows(family))
+          this.#apply(family, this.adjRibIn[family].withdraw(prefix, pathId));
+      }
     }
     this.#around.pool.release(attributes);
+  }
+
+  #admits(family: Family, prefix: Prefix, pathId: number): boolean {
+    return this.limits.admits(family, () =>
+      this.adjRibIn[family].get(prefix).some((path) => path.pathId === pathId && !path.stale),
+    );
   }
 
   /** RFC 4724 §4.2: what the new OPEN does not vouch for goes at once, the rest waits for End-of-RIB, but not for ever. */
@@ -183,6 +204,7 @@ export class Neighbour {
   #reimportAll(): void {
     const importer = this.#importer();
     for (const family of FAMILY_NAMES) this.#applyAll(family, this.adjRibIn[family].reimport(importer));
+    this.limits.check();
   }
 
   #apply(family: Family, change: PathChange | undefined): void {

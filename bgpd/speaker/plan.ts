@@ -37,6 +37,7 @@ export const PEER_FIELDS = {
   reflectorClient: 'restart',
   nextHop: 'export',
   maxStaleSeconds: 'live',
+  prefixLimits: 'live',
 } as const satisfies Record<Exclude<keyof PeerConfig, 'session'>, 'restart' | 'import' | 'export' | 'live'>;
 
 type Effect = 'restart' | 'import' | 'export' | 'live' | 'next' | 'nothing';

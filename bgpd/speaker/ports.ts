@@ -57,4 +57,19 @@ export type SpeakerEvent =
   | {
       readonly type: 'peer-added' | 'peer-removed' | 'peer-restarted' | 'peer-changed';
       readonly peer: string;
+    }
+  | {
+      readonly type: 'prefix-limit-warning' | 'prefix-limit-cleared';
+      readonly peer: string;
+      readonly family: Family;
+      readonly count: number;
+      readonly max: number;
+    }
+  | {
+      readonly type: 'prefix-limit-exceeded';
+      readonly peer: string;
+      readonly family: Family;
+      readonly count: number;
+      readonly max: number;
+      readonly action: 'warn' | 'reject' | 'restart' | 'shutdown';
     };

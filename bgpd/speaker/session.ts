@@ -72,8 +72,8 @@ export interface Session {
   /** Timers that run, with the time left. */
   pending(): readonly { readonly name: string; readonly inMs: Millis }[];
   start(): void;
-  /** Ends the session with Cease/subcode (RFC 4486; default 2, administrative shutdown); `text` per RFC 9003. */
-  stop(subcode?: number, text?: string): void;
+  /** Ends the session with Cease/subcode (RFC 4486; default 2, administrative shutdown); a text is per RFC 9003. */
+  stop(subcode?: number, said?: string | Uint8Array): void;
   /** Closes without a NOTIFICATION, so that a graceful-restart helper keeps our routes (used on planned restart). */
   drop(): void;
   /**

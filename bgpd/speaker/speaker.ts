@@ -228,6 +228,7 @@ export class Speaker implements SessionEvents {
     this.#ungroup(seat);
     this.#seats.delete(neighbour.name);
     this.#bySession.delete(neighbour.session);
+    neighbour.limits.close();
     neighbour.session.stop(cease);
     neighbour.clear();
     this.#options.sessions.remove(neighbour.session);
@@ -280,6 +281,7 @@ export class Speaker implements SessionEvents {
       isOwnAddress: (address) => this.#isOwnAddress(address),
       staleRemoved: (peer, routes, reason) => this.#tell({ type: 'stale-removed', peer, routes, reason }),
       wake: () => this.#wake(),
+      tell: (event) => this.#tell(event),
     };
   }
 

@@ -3,7 +3,7 @@
  * RFC 4271 §4.5 and §6; RFC 4486 and 8538 (Cease); RFC 6608 (FSM); RFC 7313 §5; RFC 9003 (shutdown text); RFC 9687.
  */
 import { HEADER_LENGTH, MAX_LENGTH, MESSAGE_TYPE, putHeader } from './header.ts';
-import type { NotificationMessage } from './types.ts';
+import { FAMILIES, familyOf, type Family, type NotificationMessage } from './types.ts';
 import { Writer } from './writer.ts';
 
 export const ERROR = {
@@ -109,9 +109,16 @@ export function notification(code: number, subcode = 0, data: Uint8Array = EMPTY
   return { type: 'notification', code, subcode, data };
 }
 
-/** Cease with a subcode and, for administrative shutdown and reset, a text for the other side's operator. */
-export function cease(subcode: number, text?: string): NotificationMessage {
-  return notification(ERROR.cease, subcode, text === undefined || text === '' ? EMPTY : shutdownData(text));
+/** Cease with a subcode and its data; a text, for administrative shutdown and reset, is for the other side's operator. */
+export function cease(subcode: number, said: string | Uint8Array = EMPTY): NotificationMessage {
+  if (typeof said !== 'string') return notification(ERROR.cease, subcode, said);
+  return notification(ERROR.cease, subcode, said === '' ? EMPTY : shutdownData(said));
+}
+
+/** Data of Cease / Maximum Number of Prefixes Reached (RFC 4486 §4): the family, and how many it may be. */
+export function maximumPrefixesData(family: Family, max: number): Uint8Array {
+  const { afi, safi } = FAMILIES[family];
+  return new Writer(7).u16(afi).u8(safi).u32(Math.min(max, 0xffff_ffff)).finish();
 }
 
 /** @returns the message, at most 4096 octets: data beyond that is cut off, as every peer must be able to read it */
@@ -133,7 +140,17 @@ export function formatNotification(message: NotificationMessage): string {
       : `${name} (${message.code}/${message.subcode})`;
   const text = shutdownText(message);
   if (text !== undefined) return `${shown}: ${JSON.stringify(text)}`;
+  const limit = maximumPrefixes(message);
+  if (limit !== undefined) return `${shown}: ${limit}`;
   return message.data.length === 0 ? shown : `${shown}, data ${hex(message.data, 32)}`;
+}
+
+/** `at most 100 of ipv4-unicast`; undefined where the data is not what RFC 4486 §4 says, and where there is none. */
+function maximumPrefixes({ code, subcode, data }: NotificationMessage): string | undefined {
+  if (code !== ERROR.cease || subcode !== CEASE.maximumPrefixes || data.length !== 7) return undefined;
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  const [afi, safi, max] = [view.getUint16(0), view.getUint8(2), view.getUint32(3)];
+  return `at most ${max} of ${familyOf(afi, safi) ?? `family ${afi}/${safi}`}`;
 }
 
 /**
