@@ -1,5 +1,6 @@
 /** Every command of `poplin`: its table and where its code is. Parser, help, completion and docs/cli.md come from here. */
 import { type Command, command } from './command.ts';
+import { bgpDecodeTable } from './tables/bgp.ts';
 import { ipamCheckTable, ipamShowTable } from './tables/ipam.ts';
 import {
   labDownTable,
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   command(nodeStatusTable, async () => (await import('./actions/node-status.ts')).nodeStatus),
   command(ipamShowTable, async () => (await import('./actions/ipam-show.ts')).ipamShow),
   command(ipamCheckTable, async () => (await import('./actions/ipam-check.ts')).ipamCheck),
+  command(bgpDecodeTable, async () => (await import('./actions/bgp-decode.ts')).bgpDecode),
   command(labUpTable, async () => (await import('./actions/lab.ts')).labUp),
   command(labDownTable, async () => (await import('./actions/lab.ts')).labDown),
   command(labStatusTable, async () => (await import('./actions/lab.ts')).labStatus),

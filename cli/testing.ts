@@ -17,18 +17,20 @@ export interface CommandLine {
   /** A folder for files of the test; the datastore is in it. */
   readonly folder: string;
   /** Words are separated by single spaces; `stdin` is what the command reads from `-f -`. */
-  (line: string, stdin?: string): Promise<Ran>;
+  (line: string, stdin?: string | Uint8Array): Promise<Ran>;
 }
 
 export function commandLine(): CommandLine {
   const folder = temporaryFolder();
-  const poplin = async (line: string, stdin = ''): Promise<Ran> => {
+  const poplin = async (line: string, stdin: string | Uint8Array = ''): Promise<Ran> => {
     let out = '';
     let err = '';
     const terminal: Terminal = {
       out: (text) => void (out += text),
       err: (text) => void (err += text),
-      stdin: () => Promise.resolve(stdin),
+      flushed: () => Promise.resolve(true),
+      stdin: () => Promise.resolve(Buffer.from(stdin).toString()),
+      octets: () => once(Buffer.from(stdin)),
       // No lab of this machine may lend its context to a test.
       env: { POPLIN_DATASTORE: join(folder, 'datastore.db'), POPLIN_CONTEXT: join(folder, 'none.json') },
       columns: undefined,
@@ -38,6 +40,10 @@ export function commandLine(): CommandLine {
     return { code, out, err };
   };
   return Object.assign(poplin, { folder });
+}
+
+async function* once(octets: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(octets);
 }
 
 export const pool = (name: string, cidr: string, extra = ''): string =>
