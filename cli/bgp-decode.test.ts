@@ -30,9 +30,12 @@ describe('poplin bgp decode', () => {
     const packet = { from: 'fd00::1', fromPort: 179, to: 'fd00::2', toPort: 40_000, sequence: 1 };
     const file = join(poplin.folder, 'a.pcapng');
     writeFileSync(file, pcapng('sll2', [frame('sll2', ipPacket({ ...packet, payload: open(65001) }))]));
-    const ran = await poplin(`bgp decode ${file} -`, Buffer.from(KEEPALIVE, 'hex'));
+    const octets = join(poplin.folder, 'a.octets');
+    writeFileSync(octets, Buffer.from(KEEPALIVE, 'hex'));
+    const ran = await poplin(`bgp decode ${file} ${octets}`);
     expect(ran.code).to.equal(0);
     expect(objects(ran.out).map(({ type }) => type)).to.deep.equal(['open', 'keepalive']);
+    expect((await poplin('bgp decode', Buffer.from(KEEPALIVE, 'hex'))).out).to.contain('keepalive');
   });
 
   it('takes what OPENs would say from options', async () => {

@@ -1,6 +1,7 @@
 /** Every command of `poplin`: its table and where its code is. Parser, help, completion and docs/cli.md come from here. */
 import { type Command, command } from './command.ts';
 import { bgpDecodeTable } from './tables/bgp.ts';
+import { bgpdTable, bgpReloadTable } from './tables/bgpd.ts';
 import { ipamCheckTable, ipamShowTable } from './tables/ipam.ts';
 import {
   labDownTable,
@@ -24,6 +25,8 @@ export const COMMANDS: readonly Command[] = [
   command(ipamShowTable, async () => (await import('./actions/ipam-show.ts')).ipamShow),
   command(ipamCheckTable, async () => (await import('./actions/ipam-check.ts')).ipamCheck),
   command(bgpDecodeTable, async () => (await import('./actions/bgp-decode.ts')).bgpDecode),
+  command(bgpReloadTable, async () => (await import('./actions/bgp-reload.ts')).bgpReload),
+  command(bgpdTable, async () => (await import('./actions/bgpd.ts')).bgpd),
   command(labUpTable, async () => (await import('./actions/lab.ts')).labUp),
   command(labDownTable, async () => (await import('./actions/lab.ts')).labDown),
   command(labStatusTable, async () => (await import('./actions/lab.ts')).labStatus),

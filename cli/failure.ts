@@ -23,8 +23,17 @@ export function tellProblems(problems: readonly Problem[], terminal: Terminal): 
   for (const problem of problems) terminal.err(describeProblem(problem));
 }
 
+/** What is legal and hardly meant, in the form of {@link describeProblem}. */
+export function describeWarning(problem: Problem): string {
+  return describe('warning', problem);
+}
+
 /** A line of where, a line of what, a line of what to do. */
 export function describeProblem(problem: Problem): string {
+  return describe('error', problem);
+}
+
+function describe(weight: 'error' | 'warning', problem: Problem): string {
   const { at } = problem;
   const place = [
     at?.file === undefined
@@ -37,5 +46,5 @@ export function describeProblem(problem: Problem): string {
     problem.field,
   ].filter((part) => part !== undefined && part !== '');
   const where = place.length === 0 ? '' : `${place.join(', ')}: `;
-  return `error: ${where}${problem.what}\n  to mend it: ${problem.remedy}\n`;
+  return `${weight}: ${where}${problem.what}\n  to mend it: ${problem.remedy}\n`;
 }

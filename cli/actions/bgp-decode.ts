@@ -20,8 +20,8 @@ const GATHER = 64 * 1024;
 export const bgpDecode: Action<Arguments<typeof bgpDecodeTable>> = async (args, terminal) => {
   const options = optionsOf(args);
   let failed = false;
-  for (const file of args.files.length === 0 ? ['-'] : args.files) {
-    const input = file === '-' ? terminal.octets() : readFile(file);
+  const inputs = args.files.length === 0 ? [terminal.octets()] : args.files.map(readFile);
+  for (const input of inputs) {
     const more = await decodeAll(input, options, terminal, () => void (failed = true));
     if (!more) break;
   }
@@ -138,7 +138,7 @@ async function* readFile(path: string): AsyncGenerator<Uint8Array> {
         code: 'FILE_UNREADABLE',
         value: path,
         what: `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-        remedy: 'name a file that exists, or - for standard input',
+        remedy: 'name a file that exists, or none to read standard input',
       },
     ]);
   }

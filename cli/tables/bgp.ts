@@ -12,7 +12,7 @@ export const bgpDecodeTable = table({
     ['echo ffffffffffffffffffffffffffffffff001304 | poplin bgp decode', 'one message'],
     ['poplin bgp decode --add-path 1/1 lines.txt', 'NLRI with path ids'],
   ],
-  positionals: { files: { describe: 'Files; without them, or for -, standard input', many: true } },
+  positionals: { files: { describe: 'Files; without them standard input', many: true } },
   options: {
     asn4: { type: 'boolean', describe: 'AS numbers have 4 octets, whatever the OPENs say' },
     asn2: { type: 'boolean', describe: 'AS numbers have 2 octets, whatever the OPENs say' },
