@@ -36,19 +36,17 @@ const FULL: PathAttributes = {
 };
 
 function pathWith(attributes: PathAttributes, sketch: PathSketch = {}, client = false): Path {
-  const set = new AttributePool().intern(attributes);
+  const pool = new AttributePool();
+  const set = pool.intern(attributes);
   const source = { ...sourceOf(sketch), reflectorClient: client };
-  return {
+  return pool.paths.intern({
     source,
     pathId: 0,
     nextHop: source.kind === 'local' ? undefined : { address: at('192.0.2.9') },
     received: set,
     attributes: set,
     rejected: undefined,
-    stale: false,
-    reachable: true,
-    interiorCost: 0,
-  };
+  });
 }
 
 const own: PathAttributes = { origin: 'IGP', asPath: [] };

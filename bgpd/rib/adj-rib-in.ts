@@ -2,16 +2,24 @@
  * Adj-RIB-In of one peer and family (RFC 4271 §3.2): every path the peer advertises, as it came, with what our import
  * policy made of it. Rejected paths stay, so that a changed policy needs no route refresh.
  *
+ * Hot (bench/micro/bgp-inbound.ts). A route is one number in a column by prefix id: its path (`path-table.ts`), shared
+ * by all prefixes announced alike, and whether it is stale. Policy is asked once for all prefixes of an UPDATE, unless
+ * it looks at the prefix.
+ *
  * Marks for graceful restart live here (RFC 4724 §4.2): `markStale` when the peer goes, `sweepStale` when it has sent
  * everything again or its time is up.
  */
 import type { Prefix } from '../../net/addr/index.ts';
 import type { NextHop, PathAttributes } from '../wire/types.ts';
 import type { AttributePool, AttributeSet } from './attributes.ts';
-import type { Path, Source } from './path.ts';
-import type { PrefixIndex } from './prefix-index.ts';
+import { Column } from './column.ts';
+import type { Path, PathIdentity, Source } from './path.ts';
+import type { PathTable } from './path-table.ts';
+import type { PrefixIndex, PrefixWords } from './prefix-index.ts';
 
-/** What import policy sees of a path. */
+export { sameNextHop } from './path.ts';
+
+/** What import policy sees of a path. Reading `prefix` makes the verdict one for this prefix alone. */
 export interface Candidate {
   readonly prefix: Prefix;
   readonly source: Source;
@@ -26,19 +34,43 @@ export type Imported =
 
 export type Importer = (candidate: Candidate) => Imported;
 
-/** A change for the Loc-RIB: the path that now stands under the id, the one that no longer does, or both. */
+/** The prefixes of an UPDATE, one after another, without an object for each: `next` moves on, false at the end. */
+export interface NlriSource extends PrefixWords {
+  readonly pathId: number;
+  next(): boolean;
+}
+
+/** Told of each change: the path that now stands under the id, the one that no longer does, or both. */
+export interface ChangeSink {
+  changed(id: number, before: Path | undefined, after: Path | undefined): void;
+}
+
+/** The same as a value. */
 export interface PathChange {
   readonly id: number;
   readonly before: Path | undefined;
   readonly after: Path | undefined;
 }
 
+/** What an UPDATE says of all its prefixes. */
+export interface Announcement {
+  readonly source: Source;
+  readonly nextHop: NextHop;
+  readonly received: AttributeSet;
+}
+
+/** In the column of routes: there is a list. Else a route is (number of the path + 1) * 2, + 1 while stale; 0 = none. */
+const SEVERAL = 0xffffffff;
+const STALE = 1;
+
 export class AdjRibIn {
   readonly #index: PrefixIndex;
   readonly #pool: AttributePool;
+  readonly #table: PathTable;
   #import: Importer;
-  /** Prefix id -> paths; more than one only with ADD-PATH. */
-  readonly #paths = new Map<number, Path[]>();
+  readonly #routes = new Column();
+  /** The routes of prefixes with several; only with ADD-PATH. */
+  readonly #lists = new Map<number, number[]>();
   #count = 0;
   #accepted = 0;
   #stale = 0;
@@ -47,6 +79,7 @@ export class AdjRibIn {
   constructor(index: PrefixIndex, pool: AttributePool, importer: Importer) {
     this.#index = index;
     this.#pool = pool;
+    this.#table = pool.paths;
     this.#import = importer;
   }
 
@@ -60,15 +93,44 @@ export class AdjRibIn {
     return this.#accepted;
   }
 
+  /** Paths kept for a peer that is restarting. */
+  get stale(): number {
+    return this.#stale;
+  }
+
   /** What the session that stands has said so far: without what is only kept from the one before it. */
   get fresh(): { readonly received: number; readonly accepted: number } {
     return { received: this.#count - this.#stale, accepted: this.#accepted - this.#staleAccepted };
   }
 
   /**
-   * Takes the place of what the peer said before about the same prefix and path id (RFC 4271 §3.1).
-   * @returns undefined where the peer only repeated itself, which takes a stale mark off and changes nothing
+   * Each prefix takes the place of what the peer said before about it and its path id (RFC 4271 §3.1). What it only
+   * repeats loses its stale mark and is no change.
    */
+  announce(nlri: NlriSource, announcement: Announcement, sink: ChangeSink): void {
+    let judged: Judged | undefined;
+    while (nlri.next()) {
+      if (judged !== undefined && (judged.looked || judged.path.pathId !== nlri.pathId)) {
+        this.#table.release(judged.path.number);
+        judged = undefined;
+      }
+      const id = this.#index.acquire(nlri);
+      judged ??= this.#judge({ ...announcement, pathId: nlri.pathId }, id);
+      this.#place(id, judged.path, sink);
+    }
+    if (judged !== undefined) this.#table.release(judged.path.number);
+  }
+
+  /** What the peer never had is passed over. */
+  withdrawAll(nlri: NlriSource, sink: ChangeSink): void {
+    while (nlri.next()) {
+      const id = this.#index.find(nlri);
+      const route = id === undefined ? 0 : this.#find(id, nlri.pathId);
+      if (id !== undefined && route !== 0) this.#takeOut(id, route, sink);
+    }
+  }
+
+  /** {@link announce} for one prefix; undefined where the peer only repeated itself. */
   advertise(
     prefix: Prefix,
     pathId: number,
@@ -76,159 +138,286 @@ export class AdjRibIn {
     nextHop: NextHop,
     received: AttributeSet,
   ): PathChange | undefined {
-    const known = this.#index.find(prefix);
-    const before = known === undefined ? undefined : this.#find(known, pathId);
-    if (before !== undefined && saysTheSame(before, source, nextHop, received)) {
-      this.#refresh(before);
-      return undefined;
-    }
-    const after = this.#evaluate(prefix, { source, pathId, nextHop, received });
-    const id = known !== undefined && before !== undefined ? known : this.#index.acquire(prefix);
-    this.#place(id, before, after);
-    return { id, before, after };
+    const last = new LastChange();
+    this.announce(new NlriList([{ prefix, pathId }]), { source, nextHop, received }, last);
+    return last.change;
   }
 
-  /** Undefined where the peer withdrew what it never had. */
+  /** {@link withdrawAll} for one prefix; undefined where the peer withdrew what it never had. */
   withdraw(prefix: Prefix, pathId: number): PathChange | undefined {
-    const id = this.#index.find(prefix);
-    const before = id === undefined ? undefined : this.#find(id, pathId);
-    return id === undefined || before === undefined ? undefined : this.#takeOut(id, before);
+    const last = new LastChange();
+    this.withdrawAll(new NlriList([{ prefix, pathId }]), last);
+    return last.change;
   }
 
   /** The session is gone but its routes are kept. A path that was kept already ends here (RFC 4724 §4.2). */
-  markStale(): PathChange[] {
-    const ended = this.sweepStale();
-    for (const paths of this.#paths.values()) for (const path of paths) path.stale = true;
+  markStale(sink: ChangeSink): void {
+    this.sweepStale(sink);
+    for (const id of this.#routes.ids()) {
+      const route = this.#routes.get(id);
+      const list = this.#lists.get(id);
+      if (list === undefined) this.#routes.set(id, route | STALE);
+      else for (let i = 0; i < list.length; i++) list[i] = (list[i] ?? 0) | STALE;
+    }
     this.#stale = this.#count;
     this.#staleAccepted = this.#accepted;
-    return ended;
   }
 
   /** Removes what the peer has not sent again. */
-  sweepStale(): PathChange[] {
-    return this.#takeOutAll((path) => path.stale);
+  sweepStale(sink: ChangeSink): void {
+    if (this.#stale > 0) this.#takeOutAll(sink, (route) => (route & STALE) !== 0);
   }
 
-  clear(): PathChange[] {
-    return this.#takeOutAll(() => true);
+  clear(sink: ChangeSink): void {
+    this.#takeOutAll(sink, () => true);
+    this.#routes.clear();
   }
 
-  /** Applies another import policy to everything held (soft reconfiguration); returns what came out differently. */
-  reimport(importer: Importer): PathChange[] {
+  /** Applies another import policy to everything held (soft reconfiguration); tells what came out differently. */
+  reimport(importer: Importer, sink: ChangeSink): void {
     this.#import = importer;
-    const changes: PathChange[] = [];
-    for (const [id, paths] of this.#paths) {
-      const prefix = this.#index.prefix(id) as Prefix;
-      for (const before of paths.slice()) {
-        const after = this.#evaluate(prefix, before);
-        if (after.attributes === before.attributes && after.rejected === before.rejected) this.#disown(after);
-        else {
-          this.#place(id, before, after);
-          changes.push({ id, before, after });
-        }
+    /** Path before -> path after, where policy did not look at the prefix. */
+    const judged = new Map<Path, Judged>();
+    for (const { id, route } of this.#all()) {
+      const before = this.#pathOf(route);
+      const verdict = judged.get(before) ?? this.#judge(before, id);
+      if (verdict.path !== before) {
+        this.#index.retain(id);
+        this.#replace(id, route, routeTo(verdict.path) | (route & STALE), sink);
       }
+      if (verdict.looked) this.#table.release(verdict.path.number);
+      else judged.set(before, verdict);
     }
-    return changes;
+    for (const { path } of judged.values()) this.#table.release(path.number);
   }
 
   get(prefix: Prefix): readonly Path[] {
     const id = this.#index.find(prefix);
-    return id === undefined ? [] : (this.#paths.get(id) ?? []);
+    return id === undefined ? [] : this.#routesAt(id).map((route) => this.#pathOf(route));
   }
 
-  *entries(): IterableIterator<{ readonly id: number; readonly path: Path }> {
-    for (const [id, paths] of this.#paths) for (const path of paths) yield { id, path };
+  /** Whether the session that stands has announced the prefix, and not taken it back. */
+  holds(prefix: Prefix, pathId: number): boolean {
+    const id = this.#index.find(prefix);
+    const route = id === undefined ? 0 : this.#find(id, pathId);
+    return route !== 0 && (route & STALE) === 0;
   }
 
-  get stale(): number {
-    return this.#stale;
+  /** Whether the route of this prefix and path is kept for a peer that is restarting. */
+  isStale(id: number, path: Path): boolean {
+    return (this.#find(id, path.pathId) & STALE) !== 0;
   }
 
-  #find(id: number, pathId: number): Path | undefined {
-    return this.#paths.get(id)?.find((path) => path.pathId === pathId);
+  *entries(): Generator<{ readonly id: number; readonly path: Path; readonly stale: boolean }, undefined> {
+    for (const { id, route } of this.#all())
+      yield { id, path: this.#pathOf(route), stale: (route & STALE) !== 0 };
+    return undefined;
   }
 
-  #evaluate(
-    prefix: Prefix,
-    of: Pick<Path, 'source' | 'pathId' | 'nextHop' | 'received'> & { stale?: boolean },
+  *#all(): Generator<{ readonly id: number; readonly route: number }, undefined> {
+    for (const id of this.#routes.ids()) for (const route of this.#routesAt(id)) yield { id, route };
+    return undefined;
+  }
+
+  /** A copy: it may change while it is walked. */
+  #routesAt(id: number): readonly number[] {
+    const slot = this.#routes.get(id);
+    if (slot === 0) return [];
+    return slot === SEVERAL ? [...(this.#lists.get(id) ?? [])] : [slot];
+  }
+
+  #pathOf(route: number): Path {
+    return this.#table.at((route >>> 1) - 1);
+  }
+
+  /** The route with this path id; 0 = none. */
+  #find(id: number, pathId: number): number {
+    const slot = this.#routes.get(id);
+    if (slot === 0) return 0;
+    if (slot !== SEVERAL) return this.#pathOf(slot).pathId === pathId ? slot : 0;
+    return this.#lists.get(id)?.find((route) => this.#pathOf(route).pathId === pathId) ?? 0;
+  }
+
+  /** The path that import makes of an announcement; the caller owns one reference. */
+  #judge(of: Omit<PathIdentity, 'attributes' | 'rejected'>, id: number): Judged {
+    const { received } = of;
+    const { attributes } = received;
+    const inquiry = new Inquiry(this.#index, id, of.source, of.nextHop, attributes);
+    const result = this.#import(inquiry);
+    const { looked } = inquiry;
+    if (!result.accepted) return { path: this.#intern(of, received, result.reason), looked };
+    if (result.attributes === attributes) return { path: this.#intern(of, received, undefined), looked };
+    const changed = this.#pool.intern(result.attributes);
+    const path = this.#intern(of, changed, undefined);
+    this.#pool.release(changed);
+    return { path, looked };
+  }
+
+  #intern(
+    { source, pathId, nextHop, received }: Omit<PathIdentity, 'attributes' | 'rejected'>,
+    attributes: AttributeSet,
+    rejected: string | undefined,
   ): Path {
-    const { source, pathId, nextHop, received } = of;
-    const result = this.#import({ prefix, source, nextHop, attributes: received.attributes });
-    const changed = result.accepted && result.attributes !== received.attributes;
-    return {
-      source,
-      pathId,
-      nextHop,
-      received: this.#pool.retain(received),
-      attributes: changed ? this.#pool.intern(result.attributes) : this.#pool.retain(received),
-      rejected: result.accepted ? undefined : result.reason,
-      stale: of.stale ?? false,
-      reachable: true,
-      interiorCost: 0,
-    };
+    return this.#table.intern({ source, pathId, nextHop, received, attributes, rejected });
   }
 
-  #place(id: number, before: Path | undefined, after: Path): void {
-    let paths = this.#paths.get(id);
-    if (paths === undefined) {
-      paths = [];
-      this.#paths.set(id, paths);
-    }
-    if (before === undefined) {
-      paths.push(after);
-      this.#count++;
-    } else {
-      paths[paths.indexOf(before)] = after;
-      this.#leave(before);
-    }
-    if (after.rejected === undefined) this.#accepted++;
-    if (after.stale) this.#countStale(after, 1);
+  /** Takes over the caller's reference to the id. */
+  #place(id: number, path: Path, sink: ChangeSink): void {
+    const route = routeTo(path);
+    const slot = this.#routes.get(id);
+    if (slot === route) this.#index.release(id);
+    else if (slot === 0) this.#add(id, path, sink);
+    else this.#placeAt(id, this.#find(id, path.pathId), path, sink);
   }
 
-  #takeOut(id: number, before: Path): PathChange {
-    const left = (this.#paths.get(id) ?? []).filter((path) => path !== before);
-    if (left.length === 0) this.#paths.delete(id);
-    else this.#paths.set(id, left);
-    this.#count--;
-    this.#leave(before);
+  #placeAt(id: number, before: number, path: Path, sink: ChangeSink): void {
+    if (before === 0) this.#add(id, path, sink);
+    else if ((before & ~STALE) === routeTo(path)) {
+      this.#index.release(id);
+      this.#store(id, before, before & ~STALE);
+      this.#tally(before, -1);
+      this.#tally(before & ~STALE, 1);
+    } else this.#replace(id, before, routeTo(path), sink);
+  }
+
+  #add(id: number, path: Path, sink: ChangeSink): void {
+    this.#table.retain(path.number);
+    this.#store(id, 0, routeTo(path));
+    this.#tally(routeTo(path), 1);
+    sink.changed(id, undefined, path);
+  }
+
+  /** Takes over the caller's reference to the id. */
+  #replace(id: number, before: number, after: number, sink: ChangeSink): void {
+    const [old, path] = [this.#pathOf(before), this.#pathOf(after)];
+    this.#table.retain(path.number);
     this.#index.release(id);
-    return { id, before, after: undefined };
+    this.#store(id, before, after);
+    this.#tally(before, -1);
+    this.#tally(after, 1);
+    sink.changed(id, old, path);
+    this.#table.release(old.number);
   }
 
-  #takeOutAll(condemned: (path: Path) => boolean): PathChange[] {
-    const victims = [...this.entries()].filter(({ path }) => condemned(path));
-    return victims.map(({ id, path }) => this.#takeOut(id, path));
+  #takeOut(id: number, route: number, sink: ChangeSink): void {
+    const old = this.#pathOf(route);
+    this.#store(id, route, 0);
+    this.#tally(route, -1);
+    sink.changed(id, old, undefined);
+    this.#table.release(old.number);
+    this.#index.release(id);
   }
 
-  #refresh(path: Path): void {
-    if (path.stale) this.#countStale(path, -1);
-    path.stale = false;
+  #takeOutAll(sink: ChangeSink, condemned: (route: number) => boolean): void {
+    for (const { id, route } of this.#all()) if (condemned(route)) this.#takeOut(id, route, sink);
   }
 
-  #countStale(path: Path, by: 1 | -1): void {
-    this.#stale += by;
-    if (path.rejected === undefined) this.#staleAccepted += by;
+  #tally(route: number, by: 1 | -1): void {
+    const stale = (route & STALE) !== 0;
+    this.#count += by;
+    if (stale) this.#stale += by;
+    if (this.#pathOf(route).rejected !== undefined) return;
+    this.#accepted += by;
+    if (stale) this.#staleAccepted += by;
   }
 
-  #leave(path: Path): void {
-    if (path.rejected === undefined) this.#accepted--;
-    if (path.stale) this.#countStale(path, -1);
-    this.#disown(path);
+  /** Puts one route in the place of another of the same prefix; 0 stands for none. */
+  #store(id: number, before: number, after: number): void {
+    const slot = this.#routes.get(id);
+    if (slot === before) this.#routes.set(id, after);
+    else if (slot !== SEVERAL) {
+      this.#routes.set(id, SEVERAL);
+      this.#lists.set(id, [slot, after]);
+    } else this.#storeBeside(id, before, after);
   }
 
-  #disown(path: Path): void {
-    this.#pool.release(path.attributes);
-    this.#pool.release(path.received);
+  #storeBeside(id: number, before: number, after: number): void {
+    const list = this.#lists.get(id) ?? [];
+    if (before === 0) list.push(after);
+    else if (after !== 0) list[list.indexOf(before)] = after;
+    else list.splice(list.indexOf(before), 1);
+    const [only] = list;
+    if (list.length !== 1 || only === undefined) return;
+    this.#lists.delete(id);
+    this.#routes.set(id, only);
   }
 }
 
-function saysTheSame(path: Path, source: Source, nextHop: NextHop, received: AttributeSet): boolean {
-  return path.source === source && path.received === received && sameNextHop(path.nextHop, nextHop);
+function routeTo(path: Path): number {
+  return (path.number + 1) * 2;
 }
 
-export function sameNextHop(a: NextHop | undefined, b: NextHop | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  if (!a.address.equals(b.address)) return false;
-  if (a.linkLocal === undefined || b.linkLocal === undefined) return a.linkLocal === b.linkLocal;
-  return a.linkLocal.equals(b.linkLocal);
+/** What import made of an announcement. */
+interface Judged {
+  readonly path: Path;
+  /** It looked at the prefix: the next one has to be judged on its own. */
+  readonly looked: boolean;
+}
+
+/** A candidate that makes its prefix, and notes it, only when asked. */
+class Inquiry implements Candidate {
+  readonly source: Source;
+  readonly nextHop: NextHop | undefined;
+  readonly attributes: PathAttributes;
+  looked = false;
+  readonly #index: PrefixIndex;
+  readonly #id: number;
+
+  constructor(
+    index: PrefixIndex,
+    id: number,
+    source: Source,
+    nextHop: NextHop | undefined,
+    attributes: PathAttributes,
+  ) {
+    this.#index = index;
+    this.#id = id;
+    this.source = source;
+    this.nextHop = nextHop;
+    this.attributes = attributes;
+  }
+
+  get prefix(): Prefix {
+    this.looked = true;
+    return this.#index.prefix(this.#id) as Prefix;
+  }
+}
+
+class LastChange implements ChangeSink {
+  change: PathChange | undefined;
+
+  changed(id: number, before: Path | undefined, after: Path | undefined): void {
+    this.change = { id, before, after };
+  }
+}
+
+/** Prefixes that are values already. */
+export class NlriList implements NlriSource {
+  readonly #list: readonly { readonly prefix: Prefix; readonly pathId?: number }[];
+  #next = 0;
+  version: 4 | 6 = 4;
+  length = 0;
+  w0 = 0;
+  w1 = 0;
+  w2 = 0;
+  w3 = 0;
+  pathId = 0;
+
+  constructor(list: readonly { readonly prefix: Prefix; readonly pathId?: number }[]) {
+    this.#list = list;
+  }
+
+  next(): boolean {
+    const nlri = this.#list[this.#next++];
+    if (nlri === undefined) return false;
+    const { prefix } = nlri;
+    this.pathId = nlri.pathId ?? 0;
+    this.version = prefix.version;
+    this.length = prefix.length;
+    this.w0 = prefix.w0 | 0;
+    this.w1 = prefix.w1 | 0;
+    this.w2 = prefix.w2 | 0;
+    this.w3 = prefix.w3 | 0;
+    return true;
+  }
 }

@@ -6,6 +6,7 @@
  * route goes. A set nobody owns leaves the pool, so that hostile churn of attributes does not grow memory.
  */
 import type { AsSegment, PathAttributes } from '../wire/types.ts';
+import { PathTable } from './path-table.ts';
 
 /** RFC 4271 leaves the default to the implementation; every speaker we meet uses 100. */
 export const DEFAULT_LOCAL_PREF = 100;
@@ -37,6 +38,8 @@ interface Counted {
 }
 
 export class AttributePool {
+  /** The paths made of these sets. */
+  readonly paths = new PathTable(this);
   readonly #sets = new Map<string, Counted>();
   readonly #spareIds: number[] = [];
 

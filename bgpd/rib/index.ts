@@ -2,9 +2,13 @@
 export {
   AdjRibIn,
   sameNextHop,
+  type Announcement,
   type Candidate,
+  type ChangeSink,
   type Imported,
   type Importer,
+  NlriList,
+  type NlriSource,
   type PathChange,
 } from './adj-rib-in.ts';
 export { AttributePool, DEFAULT_LOCAL_PREF, type AttributeSet } from './attributes.ts';
@@ -18,8 +22,9 @@ export {
 } from './decision.ts';
 export { Journal, type Cursor } from './journal.ts';
 export { LocRib } from './loc-rib.ts';
-export type { Path, Source } from './path.ts';
-export { PrefixIndex } from './prefix-index.ts';
+export type { Path, PathIdentity, Source } from './path.ts';
+export { PathTable } from './path-table.ts';
+export { PrefixIndex, type PrefixWords } from './prefix-index.ts';
 export { AdjRibOut, type OutRoute } from './adj-rib-out.ts';
 export { UpdateGroup, type OutMessage, type UpdateGroupOptions } from './update-group.ts';
 export { Follower } from './follower.ts';

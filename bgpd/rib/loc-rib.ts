@@ -4,35 +4,49 @@
  * Changes mark prefixes dirty; `decideSome` works them off in slices, so that one turn of the event loop stays short
  * while a full table loads, and a prefix that changed ten times in between is decided once. Outcomes that differ go to
  * the journal.
+ *
+ * Hot (bench/micro/bgp-inbound.ts). The usual prefix has one path and costs two numbers, in columns by prefix id: the
+ * candidate and the choice. Only where there are several, a list stands beside. `best(id)` allocates nothing, and the
+ * path it answers is shared by all prefixes of that advertisement (`path.ts`).
  */
 import type { Prefix } from '../../net/addr/index.ts';
+import { Column } from './column.ts';
 import { decide, explain, type Decision, type DecisionOptions } from './decision.ts';
+import { IdQueue } from './id-queue.ts';
 import { Journal } from './journal.ts';
+import type { PathTable } from './path-table.ts';
 import { samePathKey, type Path, type Source } from './path.ts';
 import type { PrefixIndex } from './prefix-index.ts';
 
-interface Entry {
-  paths: Path[];
-  decision: Decision;
-}
-
-const NO_DECISION: Decision = { best: undefined, multipath: [] };
+/** In the column of candidates: there is a list. */
+const SEVERAL = 0xffffffff;
+const NO_PATHS: readonly Path[] = [];
 
 export class LocRib {
   readonly index: PrefixIndex;
   readonly journal = new Journal();
+  readonly #table: PathTable;
   #options: DecisionOptions;
-  readonly #entries = new Map<number, Entry>();
-  readonly #dirty = new Set<number>();
+  /** Prefix id -> number of its only accepted path + 1, 0 = none, or {@link SEVERAL}. Owned. */
+  readonly #candidates = new Column();
+  /** Prefix id -> number of the chosen path + 1, 0 = none. Owned: it may be chosen still and a candidate no more. */
+  readonly #chosen = new Column();
+  /** The candidates of prefixes with several. */
+  readonly #lists = new Map<number, Path[]>();
+  /** The multipath sets of more than one path, best first. Owned. */
+  readonly #equals = new Map<number, readonly Path[]>();
+  readonly #dirty = new IdQueue();
+  #size = 0;
 
-  constructor(index: PrefixIndex, options: DecisionOptions) {
+  constructor(index: PrefixIndex, options: DecisionOptions, table: PathTable) {
     this.index = index;
     this.#options = options;
+    this.#table = table;
   }
 
-  /** Prefixes with at least one accepted path. */
+  /** Prefixes with at least one accepted path, and those not decided yet since they lost theirs. */
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
 
   get dirty(): number {
@@ -41,48 +55,62 @@ export class LocRib {
 
   /** Adds the path, or puts it in the place of the same source's path with the same path id. */
   put(id: number, path: Path): void {
-    const entry = this.#entryOf(id);
-    const at = entry.paths.findIndex((each) => samePathKey(each, path.source, path.pathId));
-    if (at < 0) entry.paths.push(path);
-    else entry.paths[at] = path;
-    this.#dirty.add(id);
+    this.#table.retain(path.number);
+    const slot = this.#candidates.get(id);
+    if (slot === 0) {
+      if (!this.#dirty.has(id)) this.#enter(id);
+      this.#candidates.set(id, path.number + 1);
+    } else if (slot === SEVERAL) {
+      this.#putBeside(this.#lists.get(id) ?? [], path);
+    } else {
+      this.#putSecond(id, this.#table.at(slot - 1), path);
+    }
+    this.#dirty.push(id);
   }
 
   remove(id: number, source: Source, pathId: number): void {
-    const entry = this.#entries.get(id);
-    const at = entry?.paths.findIndex((path) => samePathKey(path, source, pathId)) ?? -1;
-    if (entry === undefined || at < 0) return;
-    entry.paths.splice(at, 1);
-    this.#dirty.add(id);
+    const slot = this.#candidates.get(id);
+    if (slot === 0) return;
+    if (slot === SEVERAL) {
+      if (!this.#removeFrom(id, this.#lists.get(id) ?? [], source, pathId)) return;
+    } else {
+      if (!samePathKey(this.#table.at(slot - 1), source, pathId)) return;
+      this.#candidates.set(id, 0);
+      this.#table.release(slot - 1);
+    }
+    this.#dirty.push(id);
   }
 
   setOptions(options: DecisionOptions): void {
     this.#options = options;
-    for (const id of this.#entries.keys()) this.#dirty.add(id);
+    for (const id of this.#candidates.ids()) this.#dirty.push(id);
   }
 
   /** Decides up to `limit` dirty prefixes; true while more wait. */
   decideSome(limit: number): boolean {
-    let done = 0;
-    for (const id of this.#dirty) {
-      if (done === limit) return true;
-      this.#dirty.delete(id);
+    for (let done = 0; done < limit; done++) {
+      const id = this.#dirty.shift();
+      if (id === undefined) return false;
       this.#decideOne(id);
-      done++;
     }
-    return false;
+    return this.#dirty.size > 0;
   }
 
+  /** Allocates nothing. Where the prefix is dirty, the outcome before. */
   best(id: number): Path | undefined {
-    return this.#entries.get(id)?.decision.best;
+    const chosen = this.#chosen.get(id);
+    return chosen === 0 ? undefined : this.#table.at(chosen - 1);
   }
 
   decision(id: number): Decision {
-    return this.#entries.get(id)?.decision ?? NO_DECISION;
+    const best = this.best(id);
+    return { best, multipath: this.#equals.get(id) ?? (best === undefined ? NO_PATHS : [best]) };
   }
 
   paths(id: number): readonly Path[] {
-    return this.#entries.get(id)?.paths ?? [];
+    const slot = this.#candidates.get(id);
+    if (slot === 0) return NO_PATHS;
+    return slot === SEVERAL ? (this.#lists.get(id) ?? NO_PATHS) : [this.#table.at(slot - 1)];
   }
 
   /** Why each path of a prefix was or was not chosen; see {@link explain}. */
@@ -90,39 +118,95 @@ export class LocRib {
     return explain(this.paths(id), this.#options);
   }
 
-  /** Ids of all prefixes that have a path, for a consumer that starts from the table. */
+  /** Ids of all prefixes that have a path, in order, for a consumer that starts from the table. */
   ids(): IterableIterator<number> {
-    return this.#entries.keys();
+    return this.#candidates.ids();
   }
 
   prefix(id: number): Prefix | undefined {
     return this.index.prefix(id);
   }
 
-  #entryOf(id: number): Entry {
-    const entry = this.#entries.get(id);
-    if (entry !== undefined) return entry;
-    const created: Entry = { paths: [], decision: NO_DECISION };
-    this.#entries.set(this.index.retain(id), created);
-    return created;
+  #enter(id: number): void {
+    this.index.retain(id);
+    this.#size++;
+  }
+
+  #leave(id: number): void {
+    this.#size--;
+    this.index.release(id);
+  }
+
+  #putSecond(id: number, first: Path, path: Path): void {
+    if (samePathKey(first, path.source, path.pathId)) {
+      this.#candidates.set(id, path.number + 1);
+      this.#table.release(first.number);
+      return;
+    }
+    this.#candidates.set(id, SEVERAL);
+    this.#lists.set(id, [first, path]);
+  }
+
+  #putBeside(list: Path[], path: Path): void {
+    const at = list.findIndex((each) => samePathKey(each, path.source, path.pathId));
+    const old = list[at];
+    if (old === undefined) {
+      list.push(path);
+      return;
+    }
+    list[at] = path;
+    this.#table.release(old.number);
+  }
+
+  #removeFrom(id: number, list: Path[], source: Source, pathId: number): boolean {
+    const at = list.findIndex((path) => samePathKey(path, source, pathId));
+    const old = list[at];
+    if (old === undefined) return false;
+    list.splice(at, 1);
+    this.#table.release(old.number);
+    const left = list.length === 1 ? list[0] : undefined;
+    if (left === undefined) return true;
+    this.#candidates.set(id, left.number + 1);
+    this.#lists.delete(id);
+    return true;
   }
 
   #decideOne(id: number): void {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return;
-    const before = entry.decision;
-    entry.decision = decide(entry.paths, this.#options);
-    if (!sameDecision(before, entry.decision)) this.journal.append(id, this.#entries.size);
-    if (entry.paths.length > 0) return;
-    this.#entries.delete(id);
-    this.index.release(id);
+    const slot = this.#candidates.get(id);
+    if (slot === SEVERAL || (this.#equals.size > 0 && this.#equals.has(id))) {
+      const { best, multipath } = decide(this.paths(id), this.#options);
+      const differs = this.#chooseEquals(id, multipath);
+      if (this.#choose(id, best === undefined ? 0 : best.number + 1) || differs) this.#note(id);
+    } else {
+      const usable = slot !== 0 && this.#table.at(slot - 1).reachable;
+      if (this.#choose(id, usable ? slot : 0)) this.#note(id);
+    }
+    if (slot === 0) this.#leave(id);
   }
-}
 
-function sameDecision(a: Decision, b: Decision): boolean {
-  return (
-    a.best === b.best &&
-    a.multipath.length === b.multipath.length &&
-    a.multipath.every((path, i) => path === b.multipath[i])
-  );
+  #note(id: number): void {
+    this.journal.append(id, this.#size);
+  }
+
+  /** True where the choice is another. */
+  #choose(id: number, chosen: number): boolean {
+    const before = this.#chosen.get(id);
+    if (before === chosen) return false;
+    if (chosen !== 0) this.#table.retain(chosen - 1);
+    this.#chosen.set(id, chosen);
+    if (before !== 0) this.#table.release(before - 1);
+    return true;
+  }
+
+  /** True where the set is another. */
+  #chooseEquals(id: number, multipath: readonly Path[]): boolean {
+    const before = this.#equals.get(id) ?? NO_PATHS;
+    const after = multipath.length > 1 ? multipath : NO_PATHS;
+    if (before.length === after.length && before.every((path, i) => path === after[i])) return false;
+    for (const { number } of after) this.#table.retain(number);
+    if (after.length > 0) this.#equals.set(id, after);
+    else this.#equals.delete(id);
+    for (const { number } of before) this.#table.release(number);
+    return true;
+  }
 }

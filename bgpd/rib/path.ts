@@ -1,8 +1,9 @@
 /**
- * One way to reach a prefix: who told us, what they said, what our import policy made of it.
+ * One way to reach prefixes: who told us, what they said, what our import policy made of it.
  *
- * A path is one advertisement: a peer that says something else, or a policy that makes something else of it, makes a
- * new object. So consumers compare paths by identity.
+ * A path is one advertisement, shared by all prefixes it was made for: a peer that says something else, or a policy
+ * that makes something else of it, makes a new object. So consumers compare paths by identity, and what they work out
+ * for one prefix holds for all prefixes of the path, unless they looked at the prefix.
  */
 import type { Address } from '../../net/addr/index.ts';
 import type { NextHop } from '../wire/types.ts';
@@ -21,7 +22,8 @@ export interface Source {
   readonly address: Address | undefined;
 }
 
-export interface Path {
+/** What makes a path the one it is. */
+export interface PathIdentity {
   readonly source: Source;
   /** 0 where ADD-PATH is not in use (RFC 7911 §3). */
   readonly pathId: number;
@@ -33,16 +35,26 @@ export interface Path {
   readonly attributes: AttributeSet;
   /** Why import refused the path; undefined: it takes part in the decision. */
   readonly rejected: string | undefined;
-  /** Kept for a peer that is restarting (RFC 4724 §4.2). Does not weigh in the decision. */
-  stale: boolean;
+  /** For our own routes: what the kernel holds for the prefix, if anything. */
+  readonly kernel?: 'blackhole' | 'none' | undefined;
+}
+
+export interface Path extends PathIdentity {
+  /** Dense, the path's own for as long as somebody owns it; see `path-table.ts`. */
+  readonly number: number;
   /** False while packets to the next hop have no way; such a path is never chosen (RFC 4271 §9.1.2). */
   reachable: boolean;
   /** Cost of getting to the next hop; 0 where connected or unknown (RFC 4271 §9.1.2.2 e). */
   interiorCost: number;
-  /** For our own routes: what the kernel holds for the prefix, if anything. */
-  readonly kernel?: 'blackhole' | 'none';
 }
 
 export function samePathKey(path: Path, source: Source, pathId: number): boolean {
   return path.source.id === source.id && path.pathId === pathId;
+}
+
+export function sameNextHop(a: NextHop | undefined, b: NextHop | undefined): boolean {
+  if (a === undefined || b === undefined || a === b) return a === b;
+  if (!a.address.equals(b.address)) return false;
+  if (a.linkLocal === undefined || b.linkLocal === undefined) return a.linkLocal === b.linkLocal;
+  return a.linkLocal.equals(b.linkLocal);
 }

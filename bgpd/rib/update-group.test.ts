@@ -18,7 +18,7 @@ const REFUSED = 666;
 class Bench {
   readonly pool = new AttributePool();
   readonly index = new PrefixIndex();
-  readonly locRib = new LocRib(this.index, DEFAULT_DECISION);
+  readonly locRib = new LocRib(this.index, DEFAULT_DECISION, this.pool.paths);
   readonly ribs = SOURCES.map(
     () => new AdjRibIn(this.index, this.pool, ({ attributes }) => ({ accepted: true, attributes })),
   );

@@ -10,7 +10,8 @@ import { Follower } from '../rib/follower.ts';
 import { LocRib } from '../rib/loc-rib.ts';
 import { PrefixIndex } from '../rib/prefix-index.ts';
 import type { DecisionOptions } from '../rib/decision.ts';
-import type { PathChange } from '../rib/adj-rib-in.ts';
+import type { ChangeSink } from '../rib/adj-rib-in.ts';
+import type { PathTable } from '../rib/path-table.ts';
 import type { Path } from '../rib/path.ts';
 import type { UpdateGroup } from '../rib/update-group.ts';
 import type { Membership } from './membership.ts';
@@ -24,7 +25,7 @@ export interface GroupOfPeers {
   readonly members: Set<Membership>;
 }
 
-export class FamilyTable {
+export class FamilyTable implements ChangeSink {
   readonly family: Family;
   readonly index = new PrefixIndex();
   readonly locRib: LocRib;
@@ -38,9 +39,14 @@ export class FamilyTable {
   #mayComplete = true;
   #completed = false;
 
-  constructor(family: Family, options: DecisionOptions, forwarding: ForwardingTable | undefined) {
+  constructor(
+    family: Family,
+    options: DecisionOptions,
+    forwarding: ForwardingTable | undefined,
+    paths: PathTable,
+  ) {
     this.family = family;
-    this.locRib = new LocRib(this.index, options);
+    this.locRib = new LocRib(this.index, options, paths);
     this.#forwarding = forwarding;
     if (forwarding !== undefined) this.#follower = new Follower(this.locRib, () => this.#forwarded.keys());
   }
@@ -63,8 +69,7 @@ export class FamilyTable {
   }
 
   /** Carries a change of an Adj-RIB-In into the Loc-RIB. */
-  apply(change: PathChange): void {
-    const { id, before, after } = change;
+  changed(id: number, before: Path | undefined, after: Path | undefined): void {
     if (after !== undefined && after.rejected === undefined) this.locRib.put(id, after);
     else if (before !== undefined && before.rejected === undefined)
       this.locRib.remove(id, before.source, before.pathId);

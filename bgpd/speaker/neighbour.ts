@@ -3,13 +3,20 @@
  * as its helper (RFC 4724 §4.2). The session side (`peer.ts`) only reports; what happens to routes is decided here.
  */
 import { seconds, type Cancel, type Clock } from '../../clock/clock.ts';
-import { Address, type Prefix } from '../../net/addr/index.ts';
+import { Address } from '../../net/addr/index.ts';
 import { importPath, type ImportContext } from '../filter/import.ts';
 import { defaultPolicy, policyKey } from '../filter/policy.ts';
-import { AdjRibIn, type Importer, type PathChange } from '../rib/adj-rib-in.ts';
+import { AdjRibIn, NlriList, type Announcement, type Importer } from '../rib/adj-rib-in.ts';
 import type { AttributePool } from '../rib/attributes.ts';
 import type { Source } from '../rib/path.ts';
-import { FAMILIES, isEndOfRib, type Family, type Negotiated, type UpdateMessage } from '../wire/types.ts';
+import {
+  FAMILIES,
+  isEndOfRib,
+  type Family,
+  type Negotiated,
+  type Nlri,
+  type UpdateMessage,
+} from '../wire/types.ts';
 import type { PeerConfig } from './config.ts';
 import type { FamilyTable } from './family-table.ts';
 import type { SpeakerEvent } from './ports.ts';
@@ -91,11 +98,10 @@ export class Neighbour {
       this.#sweep(ended, 'not sent again before End-of-RIB');
       return ended;
     }
-    for (const { family, nlri } of update.unreach) {
-      for (const { prefix, pathId } of nlri)
-        this.#apply(family, this.adjRibIn[family].withdraw(prefix, pathId ?? 0));
-    }
-    this.#advertise(update);
+    for (const { family, nlri } of update.unreach)
+      this.adjRibIn[family].withdrawAll(new NlriList(nlri), this.#around.tables[family]);
+    this.#announce(update);
+    this.#around.wake();
     this.limits.check();
     return undefined;
   }
@@ -117,8 +123,10 @@ export class Neighbour {
     const kept = new Set(offered.families.map(({ family }) => family));
     for (const family of FAMILY_NAMES) {
       const rib = this.adjRibIn[family];
-      this.#applyAll(family, kept.has(family) ? rib.markStale() : rib.clear());
+      if (kept.has(family)) rib.markStale(this.#around.tables[family]);
+      else rib.clear(this.#around.tables[family]);
     }
+    this.#around.wake();
     const limit = Math.min(offered.restartSeconds, this.config.maxStaleSeconds ?? Number.POSITIVE_INFINITY);
     this.#armTimer(limit, `${this.name}: restart time`, 'the peer did not come back in its restart time');
     return this.staleRoutes;
@@ -127,7 +135,8 @@ export class Neighbour {
   /** The peer and all it ever said are gone. */
   clear(): void {
     this.#cancelTimer();
-    for (const family of FAMILY_NAMES) this.#applyAll(family, this.adjRibIn[family].clear());
+    for (const family of FAMILY_NAMES) this.adjRibIn[family].clear(this.#around.tables[family]);
+    this.#around.wake();
   }
 
   /** Takes over a configuration whose session is the same; routes are judged again where import changed. */
@@ -145,28 +154,26 @@ export class Neighbour {
     this.#reimportAll();
   }
 
-  #advertise(update: UpdateMessage): void {
+  #announce(update: UpdateMessage): void {
     if (update.attributes === undefined || this.#source === undefined) return;
-    const attributes = this.#around.pool.intern(update.attributes);
+    const received = this.#around.pool.intern(update.attributes);
     for (const { family, nextHop, nlri } of update.reach) {
-      const limited = this.limits.refuses(family);
-      for (const { prefix, pathId = 0 } of nlri) {
-        if (limited && !this.#admits(family, prefix, pathId)) continue;
-        this.#apply(
-          family,
-          this.adjRibIn[family].advertise(prefix, pathId, this.#source, nextHop, attributes),
-        );
-        if (limited && this.limits.overflows(family))
-          this.#apply(family, this.adjRibIn[family].withdraw(prefix, pathId));
-      }
+      const announcement = { source: this.#source, nextHop, received };
+      if (this.limits.refuses(family)) this.#announceLimited(family, nlri, announcement);
+      else this.adjRibIn[family].announce(new NlriList(nlri), announcement, this.#around.tables[family]);
     }
-    this.#around.pool.release(attributes);
+    this.#around.pool.release(received);
   }
 
-  #admits(family: Family, prefix: Prefix, pathId: number): boolean {
-    return this.limits.admits(family, () =>
-      this.adjRibIn[family].get(prefix).some((path) => path.pathId === pathId && !path.stale),
-    );
+  /** One by one: each may be the one too many. */
+  #announceLimited(family: Family, nlri: readonly Nlri[], announcement: Announcement): void {
+    const rib = this.adjRibIn[family];
+    const table = this.#around.tables[family];
+    for (const one of nlri) {
+      if (!this.limits.admits(family, () => rib.holds(one.prefix, one.pathId ?? 0))) continue;
+      rib.announce(new NlriList([one]), announcement, table);
+      if (this.limits.overflows(family)) rib.withdrawAll(new NlriList([one]), table);
+    }
   }
 
   /** RFC 4724 §4.2: what the new OPEN does not vouch for goes at once, the rest waits for End-of-RIB, but not for ever. */
@@ -184,9 +191,11 @@ export class Neighbour {
   }
 
   #sweep(family: Family, reason: string): void {
-    const swept = this.adjRibIn[family].sweepStale();
-    this.#applyAll(family, swept);
-    if (swept.length > 0) this.#around.staleRemoved(this.name, swept.length, reason);
+    const swept = this.adjRibIn[family].stale;
+    if (swept === 0) return;
+    this.adjRibIn[family].sweepStale(this.#around.tables[family]);
+    this.#around.wake();
+    this.#around.staleRemoved(this.name, swept, reason);
   }
 
   #armTimer(delay: number, name: string, reason: string): void {
@@ -203,18 +212,9 @@ export class Neighbour {
 
   #reimportAll(): void {
     const importer = this.#importer();
-    for (const family of FAMILY_NAMES) this.#applyAll(family, this.adjRibIn[family].reimport(importer));
-    this.limits.check();
-  }
-
-  #apply(family: Family, change: PathChange | undefined): void {
-    if (change === undefined) return;
-    this.#around.tables[family].apply(change);
+    for (const family of FAMILY_NAMES) this.adjRibIn[family].reimport(importer, this.#around.tables[family]);
     this.#around.wake();
-  }
-
-  #applyAll(family: Family, changes: readonly PathChange[]): void {
-    for (const change of changes) this.#apply(family, change);
+    this.limits.check();
   }
 
   /** The same object as long as nothing about the peer changed: a path from an equal source is the same path. */

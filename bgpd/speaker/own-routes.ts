@@ -46,20 +46,18 @@ export class OwnRoutes {
     )
       return this.#pool.release(attributes);
     const table = this.#tables[familyOfVersion(route.prefix.version)];
-    const path: Path = {
+    const path = this.#pool.paths.intern({
       source,
       pathId: 0,
       nextHop: undefined,
       received: attributes,
       attributes,
       rejected: undefined,
-      stale: false,
-      reachable: true,
-      interiorCost: 0,
       kernel: route.kernel,
-    };
+    });
+    this.#pool.release(attributes);
     const id = old?.id ?? table.index.acquire(route.prefix);
-    if (old !== undefined) this.#pool.release(old.path.attributes);
+    if (old !== undefined) this.#pool.paths.release(old.path.number);
     this.#routes.set(key, { id, path, table });
     table.locRib.put(id, path);
   }
@@ -67,7 +65,7 @@ export class OwnRoutes {
   #remove(key: string, own: Own): void {
     this.#routes.delete(key);
     own.table.locRib.remove(own.id, own.path.source, own.path.pathId);
-    this.#pool.release(own.path.attributes);
+    this.#pool.paths.release(own.path.number);
     own.table.index.release(own.id);
   }
 }

@@ -67,7 +67,7 @@ export class Speaker implements SessionEvents {
   constructor(options: SpeakerOptions) {
     this.#options = options;
     const table = (family: Family): FamilyTable =>
-      new FamilyTable(family, DEFAULT_DECISION, options.forwarding);
+      new FamilyTable(family, DEFAULT_DECISION, options.forwarding, this.pool.paths);
     this.tables = { 'ipv4-unicast': table('ipv4-unicast'), 'ipv6-unicast': table('ipv6-unicast') };
     this.#own = new OwnRoutes(this.pool, this.tables);
     this.deferral = new RestartDeferral(

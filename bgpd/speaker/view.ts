@@ -118,12 +118,16 @@ function routeView(speaker: Speaker, prefix: Prefix): RouteView | undefined {
   if (id === undefined) return undefined;
   const { best, multipath } = locRib.decision(id);
   const reasons = locRib.explain(id);
+  const isStale = (path: Path): boolean =>
+    speaker.neighbours
+      .find((neighbour) => neighbour.id === path.source.id)
+      ?.adjRibIn[family].isStale(id, path) ?? false;
   const accepted = locRib
     .paths(id)
-    .map((path) => pathView(path, reasonOf(path, best, multipath, reasons.get(path))));
+    .map((path) => pathView(path, isStale(path), reasonOf(path, best, multipath, reasons.get(path))));
   const rejected = speaker.neighbours
     .flatMap((neighbour) => neighbour.adjRibIn[family].get(prefix))
-    .flatMap((path) => (path.rejected === undefined ? [] : [pathView(path, path.rejected)]));
+    .flatMap((path) => (path.rejected === undefined ? [] : [pathView(path, isStale(path), path.rejected)]));
   const paths = [...accepted, ...rejected];
   if (paths.length === 0) return undefined;
   return {
@@ -151,7 +155,7 @@ function withArticle(step: string): string {
     : step;
 }
 
-function pathView(path: Path, reason: string): PathView {
+function pathView(path: Path, stale: boolean, reason: string): PathView {
   const { attributes } = path.attributes;
   return {
     peer: path.source.name,
@@ -162,7 +166,7 @@ function pathView(path: Path, reason: string): PathView {
     med: attributes.med,
     communities: (attributes.communities ?? []).map((value) => `${value >>> 16}:${value & 0xffff}`),
     largeCommunities: largeCommunities(attributes),
-    stale: path.stale,
+    stale,
     best: reason === 'best',
     reason,
   };

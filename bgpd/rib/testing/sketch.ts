@@ -48,7 +48,7 @@ export function sourceOf(sketch: PathSketch): Source {
 export function pathOf(pool: AttributePool, sketch: PathSketch): Path {
   const received = pool.intern(attributesOf(sketch));
   const source = sourceOf(sketch);
-  return {
+  const path = pool.paths.intern({
     source,
     pathId: sketch.pathId ?? 0,
     nextHop:
@@ -56,12 +56,10 @@ export function pathOf(pool: AttributePool, sketch: PathSketch): Path {
         ? undefined
         : { address: addressOf(sketch.nextHop ?? sketch.address ?? '192.0.2.1') },
     received,
-    attributes: pool.retain(received),
+    attributes: received,
     rejected: undefined,
-    stale: false,
-    reachable: sketch.reachable ?? true,
-    interiorCost: sketch.interiorCost ?? 0,
-  };
+  });
+  return { ...path, reachable: sketch.reachable ?? true, interiorCost: sketch.interiorCost ?? 0 };
 }
 
 function addressOf(text: string): Address {

@@ -9,14 +9,17 @@ export function tableOf(router: Router): Record<string, string> {
     const { locRib } = router.speaker.tables[family];
     for (const id of locRib.ids()) {
       const best = locRib.best(id);
-      if (best !== undefined) lines.push([String(locRib.prefix(id)), lineOf(best)]);
+      if (best === undefined) continue;
+      const from = router.speaker.neighbours.find((neighbour) => neighbour.id === best.source.id);
+      const stale = from?.adjRibIn[family].isStale(id, best) ?? false;
+      lines.push([String(locRib.prefix(id)), lineOf(best, stale)]);
     }
   }
   return Object.fromEntries(lines.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function lineOf(path: Path): string {
+function lineOf(path: Path, stale: boolean): string {
   if (path.source.kind === 'local') return 'own';
   const asns = path.attributes.attributes.asPath.flatMap((segment) => segment.asns).join(' ');
-  return `via ${String(path.nextHop?.address)} path ${asns}${path.stale ? ' stale' : ''}`;
+  return `via ${String(path.nextHop?.address)} path ${asns}${stale ? ' stale' : ''}`;
 }

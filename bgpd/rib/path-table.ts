@@ -1,0 +1,117 @@
+/**
+ * Interned paths: one {@link Path} for all prefixes that a peer announced with the same attributes, next hop and
+ * verdict, and a small dense number for it, so that RIBs are columns of numbers.
+ *
+ * Ownership is counted by hand, as of attribute sets: each place that stores a number owns a reference, and a path
+ * owns its attribute sets. A number is given to another path once nobody owns it.
+ */
+import type { AttributePool } from './attributes.ts';
+import { finishHash, HashIndex, mixWord } from './hash-index.ts';
+import { sameNextHop, type Path, type PathIdentity } from './path.ts';
+
+export class PathTable {
+  readonly #pool: AttributePool;
+  readonly #paths: (Path | undefined)[] = [];
+  readonly #byContent = new HashIndex();
+  readonly #spare: number[] = [];
+  #owners = new Uint32Array(64);
+  #size = 0;
+
+  constructor(pool: AttributePool) {
+    this.#pool = pool;
+  }
+
+  /** Distinct paths alive; 0 when every RIB is empty. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The shared path of this identity; the caller owns one reference, and keeps those to its attribute sets. */
+  intern(identity: PathIdentity): Path {
+    const hash = hashOf(identity);
+    const known = this.#byContent.find(hash, (number) => isSame(this.at(number), identity));
+    if (known !== undefined) return this.at(this.retain(known));
+    const number = this.#spare.pop() ?? this.#paths.length;
+    const path = pathOf(number, identity);
+    this.#paths[number] = path;
+    this.#pool.retain(path.received);
+    this.#pool.retain(path.attributes);
+    this.#own(number);
+    this.#byContent.add(hash, number);
+    this.#size++;
+    return path;
+  }
+
+  /** @throws when nobody owns the number: a bug in whoever counts */
+  at(number: number): Path {
+    const path = this.#paths[number];
+    if (path === undefined) throw new Error(`path ${number} used after its last release`);
+    return path;
+  }
+
+  retain(number: number): number {
+    this.#owners[number] = (this.#owners[number] ?? 0) + 1;
+    return number;
+  }
+
+  release(number: number): void {
+    const owners = (this.#owners[number] ?? 0) - 1;
+    if (owners > 0) this.#owners[number] = owners;
+    else this.#remove(this.at(number));
+  }
+
+  #own(number: number): void {
+    if (number >= this.#owners.length) {
+      const longer = new Uint32Array(Math.ceil(this.#owners.length * 1.5));
+      longer.set(this.#owners);
+      this.#owners = longer;
+    }
+    this.#owners[number] = 1;
+  }
+
+  #remove(path: Path): void {
+    const { number } = path;
+    this.#owners[number] = 0;
+    this.#byContent.remove(number);
+    this.#paths[number] = undefined;
+    this.#spare.push(number);
+    this.#size--;
+    this.#pool.release(path.attributes);
+    this.#pool.release(path.received);
+  }
+}
+
+/** Always the same shape, for those who read paths by the million. */
+function pathOf(number: number, identity: PathIdentity): Path {
+  const { source, pathId, nextHop, received, attributes, rejected, kernel } = identity;
+  return {
+    number,
+    source,
+    pathId,
+    nextHop,
+    received,
+    attributes,
+    rejected,
+    kernel,
+    reachable: true,
+    interiorCost: 0,
+  };
+}
+
+function hashOf({ source, pathId, nextHop, received, attributes }: PathIdentity): number {
+  let hash = mixWord(mixWord(mixWord(source.id, pathId), received.id), attributes.id);
+  if (nextHop !== undefined) hash = mixWord(mixWord(hash, nextHop.address.w0), nextHop.address.w3);
+  return finishHash(hash);
+}
+
+function isSame(path: Path, other: PathIdentity): boolean {
+  return (
+    path.source === other.source &&
+    path.pathId === other.pathId &&
+    path.received === other.received &&
+    path.attributes === other.attributes &&
+    path.rejected === other.rejected &&
+    path.kernel === other.kernel &&
+    sameNextHop(path.nextHop, other.nextHop)
+  );
+}
