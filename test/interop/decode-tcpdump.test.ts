@@ -1,0 +1,98 @@
+/** `poplin bgp decode` on what a real tcpdump writes. Needs root; the capture is of the loopback. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { CaptureDecoder, type Plain } from '../../bgpd/decode/index.ts';
+import { open, update } from '../../bgpd/decode/testing.ts';
+import { encodeKeepalive } from '../../bgpd/wire/index.ts';
+
+const UPDATES = 500;
+
+/** What one side says: enough to fill many segments, with messages that end in the middle of them. */
+const SPEECH = Buffer.concat([
+  open(65001, [{ code: 65, asn: 65001 }]),
+  encodeKeepalive(),
+  ...Array.from({ length: UPDATES }, (_, i) =>
+    update(`10.${i >> 8}.${i & 255}.0/24`, [65001, 4_200_000_000]),
+  ),
+]);
+const ANSWER = Buffer.concat([open(65002, [{ code: 65, asn: 65002 }]), encodeKeepalive()]);
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`never came: ${what}`);
+}
+
+async function talk(host: string, port: number): Promise<void> {
+  const socket = connect({ host, port });
+  await once(socket, 'connect');
+  socket.resume();
+  socket.end(SPEECH);
+  await once(socket, 'close');
+}
+
+function answering(host: string): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.resume();
+    socket.end(ANSWER);
+  });
+  return new Promise((resolve) => server.listen(0, host, () => resolve(server)));
+}
+
+describe('poplin bgp decode and tcpdump', function () {
+  this.timeout(30_000);
+  let folder: string;
+  let dump: ChildProcess | undefined;
+
+  before(function () {
+    if (process.getuid?.() === 0) return;
+    this.skip();
+  });
+  beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'poplin-decode-'))));
+  afterEach(() => {
+    dump?.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const ways = [
+    { it: 'IPv4 on the loopback', host: '127.0.0.1', device: 'lo' },
+    { it: 'IPv6 on the loopback', host: '::1', device: 'lo' },
+    { it: 'IPv4 on every device (SLL2)', host: '127.0.0.1', device: 'any' },
+  ];
+  for (const { it: what, host, device } of ways) {
+    it(`reads ${what}`, async () => {
+      const server = await answering(host);
+      const { port } = server.address() as AddressInfo;
+      const file = join(folder, 'session.pcap');
+      dump = spawn('tcpdump', ['-i', device, '-U', '-w', file, 'tcp', 'port', String(port)], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      let said = '';
+      dump.stderr?.on('data', (chunk: Buffer) => void (said += chunk.toString()));
+      await until('tcpdump listens', () => said.includes('listening on'));
+      await talk(host, port);
+      await until('tcpdump wrote everything', () => statSync(file).size > SPEECH.length);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      dump.kill('SIGINT');
+      await once(dump, 'exit');
+      server.close();
+
+      const decoder = new CaptureDecoder();
+      const found: Plain[] = [...decoder.push(readFileSync(file)), ...decoder.end()];
+      const types = Map.groupBy(found, ({ type }) => type);
+      expect(types.get('open')).to.have.length(2);
+      expect(types.get('keepalive')).to.have.length(2);
+      expect(types.get('update')).to.have.length(UPDATES);
+      expect([...types.keys()]).to.have.members(['open', 'keepalive', 'update']);
+      const paths = types.get('update')?.map(({ attributes }) => (attributes as Plain)['asPath']);
+      expect(new Set(paths)).to.deep.equal(new Set(['65001 4200000000']));
+    });
+  }
+});
