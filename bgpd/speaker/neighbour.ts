@@ -3,12 +3,12 @@
  * as its helper (RFC 4724 §4.2). The session side (`peer.ts`) only reports; what happens to routes is decided here.
  */
 import { seconds, type Cancel, type Clock } from '../../clock/clock.ts';
-import { Address } from '../../net/addr/index.ts';
-import { importPath, type ImportContext } from '../filter/import.ts';
+import { Address, type Prefix } from '../../net/addr/index.ts';
+import { importPath, type ImportContext, type ImportVerdict } from '../filter/import.ts';
 import { defaultPolicy, policyKey } from '../filter/policy.ts';
 import { AdjRibIn, NlriList, type Announcement, type Importer } from '../rib/adj-rib-in.ts';
 import type { AttributePool } from '../rib/attributes.ts';
-import type { Source } from '../rib/path.ts';
+import type { Path, Source } from '../rib/path.ts';
 import {
   FAMILIES,
   isEndOfRib,
@@ -54,6 +54,7 @@ export class Neighbour {
   readonly #around: Surroundings;
   #source: Source | undefined;
   #staleTimer: Cancel | undefined;
+  #policiesMissed = '';
 
   constructor(id: number, config: PeerConfig, session: Session, around: Surroundings) {
     this.id = id;
@@ -79,6 +80,16 @@ export class Neighbour {
     return this.config.session.peerAsn === this.config.session.localAsn ? 'internal' : 'external';
   }
 
+  /** Directions in which RFC 8212 lets nothing pass, for want of a policy. */
+  get missingPolicies(): readonly ('import' | 'export')[] {
+    if (this.peerKind === 'internal') return [];
+    const { importPolicy, exportPolicy } = this.config;
+    return [
+      ...(importPolicy === undefined ? (['import'] as const) : []),
+      ...(exportPolicy === undefined ? (['export'] as const) : []),
+    ];
+  }
+
   get staleRoutes(): number {
     return FAMILY_NAMES.reduce((sum, family) => sum + this.adjRibIn[family].stale, 0);
   }
@@ -89,6 +100,7 @@ export class Neighbour {
     this.#source = this.#sourceFor(negotiated);
     this.#reimportAll();
     this.#keepOrDropStale(negotiated);
+    this.#noteMissingPolicies();
   }
 
   /** @returns the family whose initial routes are now complete, if this was the marker */
@@ -146,12 +158,28 @@ export class Neighbour {
     const changed = before !== importKey(config);
     if (changed) this.#reimportAll();
     this.limits.configure(config.prefixLimits);
+    if (this.negotiated !== undefined) this.#noteMissingPolicies();
     return changed;
   }
 
   /** Something that import depends on and that is not part of the peer's configuration has changed. */
   reimport(): void {
     this.#reimportAll();
+  }
+
+  /** What import makes of a path, worked out again, with the rules that decided it and changed it; for people. */
+  explainImport(prefix: Prefix, path: Path): ImportVerdict {
+    const { source, nextHop, received } = path;
+    return importPath({ prefix, source, nextHop, attributes: received.attributes }, this.#importContext());
+  }
+
+  /** Once for each peer, and again where it changes: silence on the wire is easily taken for a fault. */
+  #noteMissingPolicies(): void {
+    const directions = this.missingPolicies;
+    const key = directions.join();
+    if (key !== this.#policiesMissed && key !== '')
+      this.#around.tell({ type: 'policy-missing', peer: this.name, directions });
+    this.#policiesMissed = key;
   }
 
   #announce(update: UpdateMessage): void {
@@ -239,7 +267,12 @@ export class Neighbour {
   }
 
   #importer(): Importer {
-    const context: ImportContext = {
+    const context = this.#importContext();
+    return (candidate) => importPath(candidate, context);
+  }
+
+  #importContext(): ImportContext {
+    return {
       peerKind: this.peerKind,
       peerAsn: this.negotiated?.peerAsn ?? this.config.session.peerAsn ?? 0,
       localAsn: this.config.session.localAsn,
@@ -250,7 +283,6 @@ export class Neighbour {
       isOwnAddress: this.#around.isOwnAddress,
       policy: this.config.importPolicy ?? defaultPolicy(this.peerKind),
     };
-    return (candidate) => importPath(candidate, context);
   }
 }
 

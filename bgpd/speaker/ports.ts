@@ -58,6 +58,12 @@ export type SpeakerEvent =
       readonly type: 'peer-added' | 'peer-removed' | 'peer-restarted' | 'peer-changed';
       readonly peer: string;
     }
+  /** RFC 8212: nothing is taken from the peer, or told to it, until it has a policy for that. */
+  | {
+      readonly type: 'policy-missing';
+      readonly peer: string;
+      readonly directions: readonly ('import' | 'export')[];
+    }
   | {
       readonly type: 'prefix-limit-warning' | 'prefix-limit-cleared';
       readonly peer: string;

@@ -45,6 +45,8 @@ export class SimulatedSession implements Session {
   /** UPDATEs as they arrived, End-of-RIB included. */
   readonly received: UpdateMessage[] = [];
   readonly refreshed: Family[] = [];
+  /** Subcode and data of each Cease we sent. */
+  readonly stops: { readonly subcode: number; readonly said: string | Uint8Array | undefined }[] = [];
   /** While true the peer does not read: `send` answers false and what was sent waits. */
   stuck = false;
   removed = false;
@@ -70,7 +72,8 @@ export class SimulatedSession implements Session {
     this.state = 'Connect';
   }
 
-  stop(subcode = 2): void {
+  stop(subcode = 2, said?: string | Uint8Array): void {
+    this.stops.push({ subcode, said });
     const notification = { type: 'notification', code: 6, subcode, data: new Uint8Array() } as const;
     this.lose({ cause: 'administrative' }, { cause: 'notification-received', notification });
     this.state = 'Idle';

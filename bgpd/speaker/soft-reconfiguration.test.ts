@@ -1,0 +1,198 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Policy } from '../filter/policy.ts';
+import { policyOfRules, type RuleText } from '../filter/policy-text.ts';
+import { isEndOfRib } from '../wire/types.ts';
+import type { PeerConfig } from './config.ts';
+import { tableOf } from './testing/tables.ts';
+import { configOf, peerOf, World, type PeerExtras, type Router } from './testing/world.ts';
+
+const ORIGINATED = ['10.1.0.0/24', '10.1.1.0/24', '10.2.0.0/16', 'fd00:1::/64'];
+
+const policy = (...rules: RuleText[]): Policy => policyOfRules(rules, 'accept');
+
+/** A new object each time. */
+const withoutTargets = (): PeerExtras => ({
+  importPolicy: policy({ match: { communities: ['rt:65001:*'] }, action: 'reject' }),
+});
+
+/** `left` and `right` both peer with `middle`, whose filters change. */
+class Line {
+  readonly world = new World();
+  readonly left: Router = this.world.router('left', 65001, '10.0.0.1');
+  readonly middle: Router = this.world.router('middle', 65002, '10.0.0.2');
+  readonly right: Router = this.world.router('right', 65003, '10.0.0.3');
+
+  constructor() {
+    this.left.speaker.configure(configOf(this.left, [peerOf(this.left, this.middle)], ORIGINATED));
+    this.right.speaker.configure(configOf(this.right, [peerOf(this.right, this.middle)], ['10.3.0.0/24']));
+    this.filter({}, {});
+    this.world.connect(this.left, this.middle);
+    this.world.connect(this.right, this.middle);
+  }
+
+  filter(left: PeerExtras, right: PeerExtras): void {
+    const peers: PeerConfig[] = [
+      peerOf(this.middle, this.left, left),
+      peerOf(this.middle, this.right, right),
+    ];
+    this.middle.speaker.configure(configOf(this.middle, peers, ['10.4.0.0/24']));
+    this.world.settle();
+  }
+
+  /** Everything a peer could notice: tables of all three, and what the middle holds for each peer. */
+  get state(): object {
+    return {
+      tables: [this.left, this.middle, this.right].map(tableOf),
+      accepted: this.middle.speaker.neighbours.map(({ name, adjRibIn }) => [
+        name,
+        adjRibIn['ipv4-unicast'].accepted,
+        adjRibIn['ipv6-unicast'].accepted,
+      ]),
+      sets: this.middle.speaker.pool.size,
+    };
+  }
+
+  sessions(router: Router): object {
+    const session = this.middle.sessions.get(router.name);
+    return { resets: session.counters.establishedTransitions - 1, refreshed: session.refreshed };
+  }
+
+  /** UPDATEs that `router` got, End-of-RIB aside. */
+  heard(router: Router): number {
+    return router.sessions.get('middle').received.filter((update) => isEndOfRib(update) === undefined).length;
+  }
+
+  changed(): string[] {
+    return this.middle.events.flatMap((event) => (event.type === 'peer-changed' ? [event.peer] : []));
+  }
+}
+
+describe('soft reconfiguration', () => {
+  it('judges stored routes by a new import policy, with no reset and no refresh', () => {
+    const line = new Line();
+    line.filter(
+      {
+        importPolicy: policy(
+          { match: { prefixes: [{ prefix: '10.1.0.0/16', maxLength: 32 }] }, action: 'reject' },
+          { action: 'continue', set: { prepend: [65009] } },
+        ),
+      },
+      {},
+    );
+    expect(tableOf(line.middle)).to.deep.equal({
+      '10.2.0.0/16': 'via 10.0.0.1 path 65009 65001',
+      '10.3.0.0/24': 'via 10.0.0.3 path 65003',
+      '10.4.0.0/24': 'own',
+      'fd00:1::/64': 'via fd00::1 path 65009 65001',
+    });
+    expect(tableOf(line.right)).to.have.property('10.2.0.0/16', 'via 10.0.0.2 path 65002 65009 65001');
+    expect(line.sessions(line.left)).to.deep.equal({ resets: 0, refreshed: [] });
+  });
+
+  it('tells a peer what a new export policy says, and withdraws what it no longer lets out', () => {
+    const line = new Line();
+    line.filter(
+      {},
+      { exportPolicy: policy({ match: { asPath: '65001' }, action: 'reject' }, { action: 'accept' }) },
+    );
+    expect(Object.keys(tableOf(line.right))).to.deep.equal(['10.3.0.0/24', '10.4.0.0/24']);
+    expect(line.sessions(line.right)).to.deep.equal({ resets: 0, refreshed: [] });
+  });
+
+  it('touches only the peer whose filter changed: the other hears nothing and its paths are the same objects', () => {
+    const line = new Line();
+    const [left, right] = line.middle.speaker.neighbours;
+    const paths = (): unknown[] =>
+      [...(right?.adjRibIn['ipv4-unicast'].entries() ?? [])].map(({ path }) => path.attributes);
+    const [before, heard] = [paths(), line.heard(line.right)];
+    const exportPolicy = policy({ match: { source: 'local' }, action: 'reject' });
+    line.filter({ exportPolicy }, {});
+    expect(line.changed()).to.deep.equal(['left']);
+    expect(line.heard(line.right)).to.equal(heard);
+    expect(paths().every((attributes, i) => attributes === before[i])).to.equal(true);
+    expect(left?.config.exportPolicy).to.equal(exportPolicy);
+    expect(Object.keys(tableOf(line.left))).to.not.include('10.4.0.0/24');
+  });
+
+  it('does nothing where a policy is written anew and says the same', () => {
+    const line = new Line();
+    line.filter(withoutTargets(), {});
+    const changes = line.changed().length;
+    line.filter(withoutTargets(), {});
+    expect(line.changed()).to.have.length(changes);
+  });
+
+  const rule: fc.Arbitrary<RuleText> = fc.record(
+    {
+      match: fc.constantFrom(
+        {},
+        { prefixes: [{ prefix: '10.1.0.0/16', maxLength: 32 }] },
+        { prefixLength: { min: 64 } },
+        { asPath: '65001 .*' },
+        { source: 'local' } as const,
+        { not: { med: 'absent' } } as const,
+      ),
+      action: fc.constantFrom('accept', 'continue'),
+      set: fc.constantFrom(
+        { med: 7 },
+        { localPref: 200 },
+        { addCommunities: ['65001:1', '65001:1:1', 'rt:65001:1'] },
+        { prepend: [65001] },
+        { nextHop: 'self' },
+      ),
+    },
+    { requiredKeys: ['action'] },
+  );
+  const rejecting = rule.map(({ match = {} }): RuleText => ({ match, action: 'reject' }));
+  const policies = fc
+    .array(fc.oneof(rule, rejecting), { maxLength: 4 })
+    .map((rules) => policyOfRules(rules, 'accept'));
+  const extras = fc.record({ importPolicy: policies, exportPolicy: policies }, { requiredKeys: [] });
+
+  it('ends in the same RIBs when filters change, any number of times, and change back', function () {
+    this.timeout(60_000);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(extras, extras), { minLength: 1, maxLength: 4 }), (steps) => {
+        const line = new Line();
+        const before = line.state;
+        for (const [left, right] of steps) line.filter(left, right);
+        line.filter({}, {});
+        expect(line.state).to.deep.equal(before);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('ends where a router ends that has had the last filters from the start', function () {
+    this.timeout(60_000);
+    fc.assert(
+      fc.property(extras, extras, extras, extras, (left, right, lastLeft, lastRight) => {
+        const changing = new Line();
+        changing.filter(left, right);
+        changing.filter(lastLeft, lastRight);
+        const fresh = new Line();
+        fresh.filter(lastLeft, lastRight);
+        expect(changing.state).to.deep.equal(fresh.state);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('says once for each peer that RFC 8212 lets nothing pass, and again when that changes', () => {
+    const line = new Line();
+    const missing = { importPolicy: undefined, exportPolicy: undefined } as object;
+    line.filter(missing, {});
+    line.filter(missing, { enforceFirstAs: false });
+    line.world.cut(line.middle, line.left);
+    line.world.connect(line.middle, line.left);
+    const told = line.middle.events.flatMap((event) =>
+      event.type === 'policy-missing' ? [`${event.peer} ${event.directions.join('+')}`] : [],
+    );
+    expect(told).to.deep.equal(['left import+export']);
+    expect(line.middle.speaker.neighbours.map(({ missingPolicies }) => missingPolicies.length)).to.deep.equal(
+      [2, 0],
+    );
+    expect(Object.keys(tableOf(line.middle))).to.deep.equal(['10.3.0.0/24', '10.4.0.0/24']);
+  });
+});
