@@ -7,6 +7,7 @@ import { type IncomingMessage, type ServerResponse, createServer, request } from
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { PoplinError, type Problem, type Result, fail, ok } from '../api/problem.ts';
+import { isStreamed, sendStream } from './stream.ts';
 
 export interface ControlRequest {
   readonly path: string;
@@ -22,7 +23,10 @@ export interface ControlResponse {
   readonly body: unknown;
 }
 
-/** Key: `GET /status`. Exact paths only. A plain value answers 200; a {@link respond}ed one chooses its status. */
+/**
+ * Key: `GET /status`. Exact paths only. A plain value answers 200; a {@link respond}ed one chooses its status; a
+ * `streamed` one comes in pieces.
+ */
 export type ControlRoutes = Readonly<Record<string, (request: ControlRequest) => unknown>>;
 
 export interface ControlServer {
@@ -118,7 +122,8 @@ async function answer(
       body: body.value,
       signal: gone.signal,
     });
-    if (isResponse(result)) send(outgoing, result.status, result.body);
+    if (isStreamed(result)) await sendStream(result, outgoing);
+    else if (isResponse(result)) send(outgoing, result.status, result.body);
     else send(outgoing, 200, result);
   } catch (error) {
     if (error instanceof PoplinError) send(outgoing, 500, { problems: error.problems });
@@ -194,21 +199,12 @@ export function askControl<T = unknown>(
   return new Promise((resolve) => {
     const text = options.body === undefined ? undefined : JSON.stringify(options.body);
     const deadlineMs = options.deadlineMs ?? 10_000;
-    const unreachable = (why: string): void =>
-      resolve(
-        fail({
-          code: 'CONTROL_UNREACHABLE',
-          value: path,
-          what: `nothing answers on ${path} (${why})`,
-          remedy: 'start the daemon, or name its run directory',
-        }),
-      );
     const outgoing = request({ socketPath: path, method, path: url, agent: false }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('error', (error) => unreachable(error.message));
+      incoming.on('error', (error) => resolve(unreachable(path, error.message)));
       incoming.on('end', () =>
-        resolve(read<T>(incoming.statusCode ?? 500, Buffer.concat(chunks).toString('utf8'), path)),
+        resolve(readAnswer<T>(incoming.statusCode ?? 500, Buffer.concat(chunks).toString('utf8'), path)),
       );
     });
     const timer = setTimeout(() => {
@@ -223,13 +219,23 @@ export function askControl<T = unknown>(
       outgoing.destroy();
     }, deadlineMs);
     outgoing.on('close', () => clearTimeout(timer));
-    outgoing.on('error', (error) => unreachable(error.message));
+    outgoing.on('error', (error) => resolve(unreachable(path, error.message)));
     if (text !== undefined) outgoing.setHeader('content-type', 'application/json');
     outgoing.end(text);
   });
 }
 
-function read<T>(status: number, text: string, path: string): Result<T> {
+export function unreachable(path: string, why: string): Result<never> {
+  return fail({
+    code: 'CONTROL_UNREACHABLE',
+    value: path,
+    what: `nothing answers on ${path} (${why})`,
+    remedy: 'start the daemon, or name its run directory',
+  });
+}
+
+/** A whole answer, as the daemon sent it: its value, or the problems in it. */
+export function readAnswer<T>(status: number, text: string, path: string): Result<T> {
   let value: unknown;
   try {
     value = JSON.parse(text);
