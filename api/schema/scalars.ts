@@ -7,7 +7,8 @@ import { quote, read, type Reading, text } from './field.ts';
 /** A whole number within bounds, both included. */
 export function integer(min: number, max: number) {
   const want = `a whole number from ${min} to ${max}`;
-  return read(z.number({ error: want }), (value): Reading<number> => {
+  const number = z.number({ error: want }).meta({ type: 'integer', minimum: min, maximum: max });
+  return read(number, (value): Reading<number> => {
     if (Number.isInteger(value) && value >= min && value <= max) return { value };
     return { what: `${quote(value)} is not ${want}`, remedy: `use ${want}` };
   });

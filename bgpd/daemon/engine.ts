@@ -48,7 +48,7 @@ export class Engine {
     this.clock = clock;
     this.fib = fib;
     this.startedAt = clock.now();
-    this.#listening = new Listening(clock, (level, text) => log[level]({}, text));
+    this.#listening = new Listening(clock, (level, text) => log[level]({}, text), setSocketTtl);
     const sessions = new TcpSessions({
       clock,
       transport: new TcpTransport(clock, dialWithTtl),

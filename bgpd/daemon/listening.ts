@@ -4,7 +4,7 @@
  */
 import type { Cancel, Clock } from '../../clock/clock.ts';
 import { seconds } from '../../clock/clock.ts';
-import { Listener } from '../speaker/listener.ts';
+import { Listener, type ListenerOptions } from '../speaker/listener.ts';
 import type { IncomingConnection } from '../speaker/transport.ts';
 
 const RETRY = seconds(5);
@@ -15,19 +15,23 @@ export interface Endpoint {
   readonly addresses: readonly string[] | undefined;
 }
 
+type SetTtl = NonNullable<ListenerOptions['setTtl']>;
 type Accept = (connection: IncomingConnection) => void;
 
 export class Listening {
   readonly #clock: Clock;
   readonly #log: (level: 'info' | 'warn', text: string) => void;
+  readonly #setTtl: SetTtl | undefined;
   readonly #expected = new Map<string, Accept>();
   #endpoint: Endpoint | undefined;
   #listener: Listener | undefined;
   #retry: Cancel | undefined;
   #failure: string | undefined;
 
-  constructor(clock: Clock, log: (level: 'info' | 'warn', text: string) => void) {
+  /** @param setTtl  see {@link ListenerOptions} */
+  constructor(clock: Clock, log: (level: 'info' | 'warn', text: string) => void, setTtl?: SetTtl) {
     this.#clock = clock;
+    this.#setTtl = setTtl;
     this.#log = log;
   }
 
@@ -68,6 +72,7 @@ export class Listening {
       port,
       log: this.#log,
       ...(addresses === undefined ? {} : { addresses }),
+      ...(this.#setTtl === undefined ? {} : { setTtl: this.#setTtl }),
     });
     for (const [address, accept] of this.#expected) listener.expect(address, accept);
     this.#listener = listener;

@@ -2,10 +2,14 @@
  * Files that are derived from code and kept in the tree for people and editors.
  * `npm run generate` writes them; `generated.test.ts` fails when one is stale.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { KINDS } from '../../api/index.ts';
+import { routerSchema } from '../../bgpd/config/index.ts';
 import { COMMANDS } from '../../cli/commands.ts';
 import { commandReference } from './command-reference.ts';
+import { configReference } from './config-reference.ts';
 
 export interface Generated {
   /** Path from the root. */
@@ -20,6 +24,13 @@ export function generatedFiles(): readonly Generated[] {
       content: `${JSON.stringify(jsonSchema(kind, schema), undefined, 2)}\n`,
     })),
     { path: 'docs/cli.md', content: commandReference(COMMANDS) },
+    {
+      path: 'docs/bgpd.md',
+      content: configReference(
+        routerSchema(),
+        readFileSync(join(import.meta.dirname, 'bgpd-introduction.md'), 'utf8'),
+      ),
+    },
   ];
 }
 

@@ -43,6 +43,7 @@ export const PURE: readonly Purity[] = [
   { room: 'bgpd/rib', because: 'the decision depends on the paths alone' },
   { room: 'bgpd/filter', because: 'a verdict depends on the route and the policy alone' },
   { room: 'bgpd/cluster', because: 'the configuration is a function of resources and the name of the node' },
+  { room: 'bgpd/config', because: 'the configuration is a function of the text of a file' },
   { room: 'felix-lite/calc', because: 'what an endpoint needs depends on present resources alone' },
   { room: 'ipam/block.ts', because: 'block maths has no I/O' },
   { room: 'ipam/candidates.ts', because: 'the order of a search is a function of the host' },

@@ -1,0 +1,72 @@
+/** The process around {@link Standalone}: logs, signals, the control socket, the memory of having run before. */
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { PoplinError } from '../../api/index.ts';
+import { SystemClock } from '../../clock/system.ts';
+import { serveControl, type ControlRoutes } from '../../daemon/control.ts';
+import { createLog, type Level } from '../../daemon/log.ts';
+import { onShutdown } from '../../daemon/process.ts';
+import { Netlink } from '../../net/kernel/index.ts';
+import type { ReadRouter } from '../config/index.ts';
+import { controlRoutes } from './control.ts';
+import { Standalone } from './standalone.ts';
+
+/**
+ * Runs until a signal ends it. SIGHUP: reads the file again. SIGTERM: leaves without a word, so that peers keep our
+ * routes until we are back. SIGINT: says goodbye, and peers drop our routes at once.
+ *
+ * @param read  the file as it was checked before
+ * @throws PoplinError where the kernel or the control socket cannot be had
+ */
+export async function runAlone(file: string, read: ReadRouter, level: Level): Promise<void> {
+  const log = createLog('bgpd', level);
+  const { setup } = read;
+  const netlink = setup.kernelExport ? Netlink.open() : undefined;
+  const mark = `${setup.controlSocket}.running`;
+  await mkdir(dirname(mark), { recursive: true });
+  const daemon = await Standalone.open(file, read, {
+    clock: new SystemClock(),
+    random: Math.random.bind(Math),
+    log,
+    ...(netlink === undefined ? { restarted: await exists(mark) } : { netlink }),
+  });
+  // First of all: where another daemon has the socket, this one must not disturb its peers.
+  const control = await serveControl(setup.controlSocket, {
+    ...controlRoutes(daemon),
+    ...reloadRoutes(daemon),
+  });
+  await writeFile(mark, '');
+  daemon.begin(read);
+  log.info({ config: file, control: setup.controlSocket }, 'bgpd is running');
+  process.on('SIGHUP', () => void daemon.reload());
+  onShutdown(async (signal) => {
+    const farewell = signal === 'SIGINT';
+    log.info(
+      { signal },
+      farewell ? 'leaving for good' : 'leaving; peers keep our routes for the restart time',
+    );
+    await daemon.stop(farewell ? 'shutdown' : 'restart');
+    await control.close();
+    if (farewell) await rm(mark, { force: true });
+    netlink?.close();
+  });
+}
+
+function reloadRoutes(daemon: Standalone): ControlRoutes {
+  return {
+    'POST /reload': async ({ query }) => {
+      const result = await daemon.reload(query.get('pretend') === 'true');
+      if (!result.ok) throw new PoplinError(result.problems);
+      return result.value;
+    },
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

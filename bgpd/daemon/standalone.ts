@@ -1,0 +1,135 @@
+/**
+ * The daemon that runs alone: `router.yaml` -> speaker -> kernel, no datastore. The file is read again when asked to; one
+ * that is broken changes nothing.
+ */
+import { readFile } from 'node:fs/promises';
+import { formatProblem, type Problem, type Result } from '../../api/index.ts';
+import { fail, ok } from '../../api/problem.ts';
+import type { Log } from '../../daemon/log.ts';
+import { readRouter, type ReadRouter, type RouterSetup } from '../config/index.ts';
+import { formatRouterId } from '../fsm/negotiate.ts';
+import { plan, type Plan } from '../speaker/plan.ts';
+import { Engine, type EngineOptions } from './engine.ts';
+
+/** What reading the file again came to. */
+export interface Reloaded extends Plan {
+  /** Fields that count from the next start of the daemon on. */
+  readonly waiting: readonly string[];
+  readonly warnings: readonly Problem[];
+}
+
+/** Reads and checks a configuration. A file that cannot be read is a problem like any other. */
+export async function readConfig(file: string): Promise<Result<ReadRouter>> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    return fail({
+      code: 'CONFIG_UNREADABLE',
+      at: { file },
+      what: `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      remedy: 'name a file that is there and readable',
+    });
+  }
+  return readRouter(text, file);
+}
+
+export class Standalone {
+  readonly engine: Engine;
+  readonly synced = true;
+  readonly #file: string;
+  readonly #log: Log;
+  #setup: RouterSetup;
+  #warnings: readonly Problem[] = [];
+  /** Why the file as it is now is not what runs; empty where it is. */
+  #refused: readonly Problem[] = [];
+
+  /** Ready, and silent until {@link begin}. @throws PoplinError where the kernel cannot be read */
+  static async open(file: string, read: ReadRouter, options: EngineOptions): Promise<Standalone> {
+    return new Standalone(file, read.setup, options.log, await Engine.open(options));
+  }
+
+  private constructor(file: string, setup: RouterSetup, log: Log, engine: Engine) {
+    this.#file = file;
+    this.#log = log;
+    this.engine = engine;
+    this.#setup = setup;
+  }
+
+  begin({ warnings }: ReadRouter): void {
+    this.engine.configure(this.#setup.speaker, this.#setup.listen);
+    this.#noteWarnings(warnings);
+  }
+
+  get node(): string {
+    return formatRouterId(this.#setup.speaker.routerId);
+  }
+
+  get problems(): readonly Problem[] {
+    return [...this.#refused, ...this.#warnings, ...this.engine.problems];
+  }
+
+  /**
+   * Reads the file again and becomes what it says, touching only what differs.
+   *
+   * @param pretend  tell what would happen, and change nothing
+   */
+  async reload(pretend = false): Promise<Result<Reloaded>> {
+    const read = await readConfig(this.#file);
+    if (!read.ok) {
+      if (!pretend) this.#refuse(read.problems);
+      return read;
+    }
+    const { setup, warnings } = read.value;
+    const answer = {
+      ...plan(this.#setup.speaker, setup.speaker),
+      waiting: waitingFields(this.#setup, setup),
+      warnings,
+    };
+    if (pretend) return ok(answer);
+    this.#refused = [];
+    this.#setup = {
+      ...setup,
+      kernelExport: this.#setup.kernelExport,
+      controlSocket: this.#setup.controlSocket,
+    };
+    this.engine.configure(setup.speaker, setup.listen);
+    this.#noteWarnings(warnings);
+    this.#log.info(summary(answer), `read ${this.#file} again`);
+    return ok(answer);
+  }
+
+  async stop(how: 'restart' | 'shutdown'): Promise<void> {
+    await this.engine.stop(how);
+  }
+
+  #refuse(problems: readonly Problem[]): void {
+    this.#refused = problems;
+    for (const problem of problems) this.#log.error({}, formatProblem(problem));
+    this.#log.error({}, `${this.#file} is refused; what runs goes on unchanged`);
+  }
+
+  #noteWarnings(warnings: readonly Problem[]): void {
+    const known = new Set(this.#warnings.map(formatProblem));
+    for (const text of warnings.map(formatProblem)) if (!known.has(text)) this.#log.warn({}, text);
+    this.#warnings = warnings;
+  }
+}
+
+function waitingFields(before: RouterSetup, after: RouterSetup): readonly string[] {
+  return (['kernelExport', 'controlSocket'] as const).filter((field) => before[field] !== after[field]);
+}
+
+/** For the log: names under what happened to them, without those to whom nothing did. */
+function summary({ peers, router, waiting }: Reloaded): object {
+  const touched = peers.filter(({ action }) => action !== 'nothing');
+  return {
+    ...Object.fromEntries(
+      Map.groupBy(touched, ({ action }) => action)
+        .entries()
+        .map(([action, group]) => [action, group.map(({ peer }) => peer)]),
+    ),
+    ...(router.length === 0 ? {} : { router }),
+    ...(waiting.length === 0 ? {} : { waiting }),
+  };
+}
