@@ -1,95 +1,147 @@
 /**
- * Adj-RIB-Out of one update group and family (RFC 4271 §3.2): what its members have been told, per prefix, in the form
- * in which it left (attributes after export, next hop). It answers one question: given what shall be told now, which
- * routes have to go on the wire?
+ * Adj-RIB-Out of one update group and family (RFC 4271 §3.2): which exported set its members have been told for each
+ * prefix id, and the prefixes of each set in a row, so that a table goes out packed however it was learned.
  *
- * Kept per source of the route, because a member is never told its own routes (split horizon): so a message holds routes
- * of one source only, and the member that is the source is left out.
+ * Sets know the source of their routes, because a member is never told its own (split horizon).
  */
-import type { NextHop, PathAttributes } from '../wire/types.ts';
-import { sameNextHop } from './adj-rib-in.ts';
-import type { AttributePool, AttributeSet } from './attributes.ts';
+import { NO_SET, type ExportedSets } from './exported-sets.ts';
 import type { PrefixIndex } from './prefix-index.ts';
 
-/** One route as the group's members see it. */
-export interface OutRoute {
-  /** Id of the {@link Source} it came from. */
-  readonly source: number;
-  readonly attributes: AttributeSet;
-  readonly nextHop: NextHop;
-}
-
-/** What a change asks for. Both may be needed: a new source has to be told nothing where it was told something before. */
-export interface OutChange {
-  /** Tell everyone but this route's own source. */
-  readonly announce?: OutRoute;
-  /** Take the prefix back. */
-  readonly withdraw?: OutWithdraw;
-}
-
-/** From everyone but `except`, or only from `only`: ids of sources. */
-export type OutWithdraw = { readonly except: number } | { readonly only: number };
+/** No prefix; ids in the rows are stored plus one. */
+const NONE = 0;
 
 export class AdjRibOut {
+  readonly sets: ExportedSets;
   readonly #index: PrefixIndex;
-  readonly #pool: AttributePool;
-  readonly #routes = new Map<number, OutRoute>();
+  /** By prefix id: the set, and its neighbours in the row of that set. */
+  #set = new Uint32Array(0);
+  #next = new Uint32Array(0);
+  #before = new Uint32Array(0);
+  /** By set: the first of its row, how many there are, and when the row last changed. */
+  #first = new Uint32Array(0);
+  #count = new Uint32Array(0);
+  #changed = new Float64Array(0);
+  #size = 0;
+  #serial = 0;
 
-  constructor(index: PrefixIndex, pool: AttributePool) {
+  constructor(index: PrefixIndex, sets: ExportedSets) {
     this.#index = index;
-    this.#pool = pool;
+    this.sets = sets;
   }
 
   get size(): number {
-    return this.#routes.size;
+    return this.#size;
   }
 
-  get(id: number): OutRoute | undefined {
-    return this.#routes.get(id);
+  /** Grows with every change. */
+  get serial(): number {
+    return this.#serial;
   }
 
-  entries(): IterableIterator<[number, OutRoute]> {
-    return this.#routes.entries();
+  /** {@link NO_SET} where the group has been told nothing. */
+  get(id: number): number {
+    return this.#set[id] ?? NO_SET;
   }
 
-  ids(): IterableIterator<number> {
-    return this.#routes.keys();
+  /** Whether the member has been told the prefix. */
+  tells(id: number, member: number): boolean {
+    const set = this.get(id);
+    return set !== NO_SET && this.sets.source(set) !== member;
   }
 
-  /** Notes what the group shall be told; undefined where it has been told exactly that. */
-  announce(id: number, source: number, attributes: PathAttributes, nextHop: NextHop): OutChange | undefined {
-    const route: OutRoute = { source, attributes: this.#pool.intern(attributes), nextHop };
-    const old = this.#routes.get(id);
-    if (old === undefined) {
-      this.#routes.set(this.#index.retain(id), route);
-      return { announce: route };
-    }
-    this.#pool.release(old.attributes);
-    this.#routes.set(id, route);
-    if (old.source !== source) return { announce: route, withdraw: { only: source } };
-    const same = old.attributes === route.attributes && sameNextHop(old.nextHop, nextHop);
-    return same ? undefined : { announce: route };
+  /** Routes that came from this source, which as a member does not see them. */
+  countOf(source: number): number {
+    let count = 0;
+    for (let set = 1; set < this.#count.length; set++)
+      if (this.#count[set] !== 0 && this.sets.source(set) === source) count += this.#count[set] as number;
+    return count;
   }
 
-  /** The prefix has nothing for this group any more; undefined where it had nothing before. Call {@link release} after. */
-  withdraw(id: number): OutChange | undefined {
-    const old = this.#routes.get(id);
-    if (old === undefined) return undefined;
-    this.#routes.delete(id);
-    this.#pool.release(old.attributes);
-    return { withdraw: { except: old.source } };
+  /** When the row of the set last changed, as a {@link serial}. */
+  changedAt(set: number): number {
+    return this.#changed[set] ?? 0;
   }
 
-  /** Gives up the prefix id of a withdrawn route, once its prefix has been read. */
-  release(id: number): void {
-    this.#index.release(id);
+  /** The first prefix of a set, and the one behind another; -1 at the end. */
+  first(set: number): number {
+    return (this.#first[set] ?? NONE) - 1;
+  }
+
+  after(id: number): number {
+    return (this.#next[id] as number) - 1;
+  }
+
+  *ids(): Generator<number, void> {
+    for (let id = 0; id < this.#set.length; id++) if (this.#set[id] !== NO_SET) yield id;
+  }
+
+  /**
+   * Notes that the prefix is told with this set, or with {@link NO_SET} not any more. Owns the id while it is told:
+   * of one that is not any more, the caller owns the reference now.
+   */
+  put(id: number, set: number): void {
+    if (id >= this.#set.length) this.#widenIds(id);
+    const old = this.#set[id] as number;
+    if (old === set) return;
+    this.#serial++;
+    if (old === NO_SET) {
+      this.#index.retain(id);
+      this.#size++;
+    } else this.#unlink(id, old);
+    if (set === NO_SET) this.#size--;
+    else this.#link(id, set);
+    this.#set[id] = set;
   }
 
   clear(): void {
-    for (const [id, route] of this.#routes) {
-      this.#pool.release(route.attributes);
+    for (const id of this.ids()) {
+      this.put(id, NO_SET);
       this.#index.release(id);
     }
-    this.#routes.clear();
   }
+
+  #link(id: number, set: number): void {
+    if (set >= this.#first.length) this.#widenSets(set);
+    this.sets.retain(set);
+    const first = this.#first[set] as number;
+    this.#next[id] = first;
+    this.#before[id] = NONE;
+    if (first !== NONE) this.#before[first - 1] = id + 1;
+    this.#first[set] = id + 1;
+    this.#count[set] = (this.#count[set] as number) + 1;
+    this.#changed[set] = this.#serial;
+  }
+
+  #unlink(id: number, set: number): void {
+    const next = this.#next[id] as number;
+    const before = this.#before[id] as number;
+    if (before === NONE) this.#first[set] = next;
+    else this.#next[before - 1] = next;
+    if (next !== NONE) this.#before[next - 1] = before;
+    this.#count[set] = (this.#count[set] as number) - 1;
+    this.#changed[set] = this.#serial;
+    this.sets.release(set);
+  }
+
+  #widenIds(id: number): void {
+    const length = Math.max(64, id + 1, this.#set.length * 2);
+    this.#set = wider(this.#set, length);
+    this.#next = wider(this.#next, length);
+    this.#before = wider(this.#before, length);
+  }
+
+  #widenSets(set: number): void {
+    const length = Math.max(64, set + 1, this.#first.length * 2);
+    this.#first = wider(this.#first, length);
+    this.#count = wider(this.#count, length);
+    const changed = new Float64Array(length);
+    changed.set(this.#changed);
+    this.#changed = changed;
+  }
+}
+
+function wider(old: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
+  const into = new Uint32Array(length);
+  into.set(old);
+  return into;
 }

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Address, Prefix } from '../../net/addr/index.ts';
+import { decodeMessage } from '../wire/message.ts';
+import { EXTERNAL } from '../wire/testing/octets.ts';
 import type { UpdateMessage } from '../wire/types.ts';
 import { AdjRibIn } from './adj-rib-in.ts';
 import { AttributePool } from './attributes.ts';
@@ -8,7 +10,8 @@ import { DEFAULT_DECISION } from './decision.ts';
 import { LocRib } from './loc-rib.ts';
 import { PrefixIndex } from './prefix-index.ts';
 import { attributesOf, sourceOf } from './testing/sketch.ts';
-import { UpdateGroup, type OutMessage } from './update-group.ts';
+import type { OutBatch } from './out-batch.ts';
+import { UpdateGroup, type TableSlice } from './update-group.ts';
 
 const PREFIXES = Array.from({ length: 6 }, (_, n) => Prefix.of(Address.v4(0x0a000000 + n * 256), 24));
 const SOURCES = [1, 2, 3].map((id) => sourceOf({ id, routerId: id, address: `192.0.2.${id}` }));
@@ -25,20 +28,23 @@ class Bench {
   readonly group: UpdateGroup;
   /** What each member's table holds, by what it was sent. */
   readonly tables = SOURCES.map(() => new Map<string, string>());
-  readonly #encoded: UpdateMessage[] = [];
+  /** What one slice of work told, as it went out to all. */
+  readonly told: UpdateMessage[] = [];
 
   constructor() {
     this.group = new UpdateGroup({
       family: 'ipv4-unicast',
       locRib: this.locRib,
-      pool: this.pool,
+      session: EXTERNAL,
+      perPrefix: false,
       // A policy with an opinion: paths with this MED are not told.
       export: (_, path) =>
         path.attributes.med === REFUSED || path.nextHop === undefined
           ? undefined
           : { attributes: path.attributes.attributes, nextHop: path.nextHop },
-      encode: (update) => [Uint8Array.of(this.#encoded.push(update) - 1)],
     });
+    // The table is still empty: from here on, what is told concerns members.
+    this.work();
   }
 
   advertise(source: number, prefix: Prefix, med: number): void {
@@ -62,21 +68,35 @@ class Bench {
 
   work(limit = 2): void {
     this.locRib.decideSome(limit);
-    for (const message of this.group.advance(limit)) this.#deliver(message);
-    this.#encoded.length = 0;
+    this.told.length = 0;
+    this.group.advance(limit, (batch, _, only) => this.#deliver(batch, only));
   }
 
   workOff(): void {
     while (this.locRib.dirty > 0 || !this.group.settled) this.work();
   }
 
-  #deliver(message: OutMessage): void {
+  #deliver(batch: OutBatch, only: number | undefined): void {
+    this.told.push(...updatesIn(batch.all.pieces));
+    expect(batch.all.messages).to.equal(updatesIn(batch.all.pieces).length);
     for (const [i, table] of this.tables.entries()) {
-      const id = i + 1;
-      if (message.except === id || (message.only !== undefined && message.only !== id)) continue;
-      for (const octets of message.bytes)
-        this.#receive(table, this.#encoded[octets[0] as number] as UpdateMessage);
+      if (only !== undefined && only !== i + 1) continue;
+      const { pieces, messages, length } = batch.for(i + 1);
+      const updates = updatesIn(pieces);
+      expect([messages, length]).to.deep.equal([updates.length, Buffer.concat(pieces).length]);
+      for (const update of updates) this.#receive(table, update);
     }
+  }
+
+  /** A member that knows nothing is given the table. */
+  table(member: number): Record<string, string> {
+    const table = new Map<string, string>();
+    for (let at: number | undefined = 0; at !== undefined; ) {
+      const { batch, next }: TableSlice = this.group.slice(at);
+      for (const update of updatesIn(batch.for(member + 1).pieces)) this.#receive(table, update);
+      at = next;
+    }
+    return Object.fromEntries(table);
   }
 
   #receive(table: Map<string, string>, update: UpdateMessage): void {
@@ -101,6 +121,18 @@ class Bench {
   }
 }
 
+function updatesIn(pieces: readonly Uint8Array[]): UpdateMessage[] {
+  const updates: UpdateMessage[] = [];
+  const octets = Buffer.concat(pieces);
+  for (let at = 0; at < octets.length; at += octets.readUInt16BE(at + 16)) {
+    const decoded = decodeMessage(octets.subarray(at, at + octets.readUInt16BE(at + 16)), EXTERNAL);
+    if (!decoded.ok || decoded.message?.type !== 'update') throw new Error(JSON.stringify(decoded));
+    expect(decoded.faults).to.deep.equal([]);
+    updates.push(decoded.message);
+  }
+  return updates;
+}
+
 describe('UpdateGroup', () => {
   it('leaves every member with exactly the best paths that are not its own, whatever happened and in what slices', () => {
     const step = fc.record({
@@ -118,8 +150,10 @@ describe('UpdateGroup', () => {
           else bench.work();
         }
         bench.workOff();
-        for (const [i, table] of bench.tables.entries())
+        for (const [i, table] of bench.tables.entries()) {
           expect(Object.fromEntries(table), `member ${i + 1}`).to.deep.equal(bench.expected(i));
+          expect(bench.table(i), `newcomer ${i + 1}`).to.deep.equal(bench.expected(i));
+        }
       }),
       { numRuns: 500 },
     );
@@ -141,12 +175,31 @@ describe('UpdateGroup', () => {
     const bench = new Bench();
     for (const prefix of PREFIXES.slice(0, 3)) bench.advertise(0, prefix, 1);
     bench.locRib.decideSome(100);
-    expect(bench.group.advance(100)).to.have.lengthOf(1);
+    bench.work(100);
+    expect(bench.told).to.have.lengthOf(1);
     for (const prefix of PREFIXES.slice(0, 3)) bench.withdraw(0, prefix);
     for (const prefix of PREFIXES.slice(3)) bench.advertise(0, prefix, 2);
     bench.locRib.decideSome(100);
-    const messages = bench.group.advance(100);
-    expect(messages.map(({ withdrawn }) => withdrawn.length)).to.deep.equal([3, 0]);
+    bench.work(100);
+    expect(
+      bench.told.map(({ unreach, reach }) => [unreach[0]?.nlri.length, reach[0]?.nlri.length]),
+    ).to.deep.equal([
+      [3, undefined],
+      [undefined, 3],
+    ]);
+  });
+
+  it('gives the table packed by attributes, however it was learned, and the same octets until it changes', () => {
+    const bench = new Bench();
+    for (const [n, prefix] of PREFIXES.entries()) bench.advertise(0, prefix, n % 2);
+    bench.workOff();
+    const { batch, next } = bench.group.slice(0);
+    expect([batch.all.messages, next]).to.deep.equal([2, undefined]);
+    expect(bench.group.slice(0).batch).to.equal(batch);
+    bench.withdraw(0, PREFIXES[0] as Prefix);
+    bench.workOff();
+    expect(bench.group.slice(0).batch).not.to.equal(batch);
+    expect(bench.table(1)).to.deep.equal(bench.expected(1));
   });
 
   it('catches up from the table when the journal has lost it', () => {
@@ -163,20 +216,19 @@ describe('UpdateGroup', () => {
     expect(Object.fromEntries(bench.tables[1] ?? [])).to.deep.equal(bench.expected(1));
   });
 
-  it('dumps what it has told, and withdraws from one member what is not told any more', () => {
+  it('tells one member what has become of prefixes, or only what it must not hold any more', () => {
     const bench = new Bench();
-    for (const prefix of PREFIXES) bench.advertise(0, prefix, 1);
+    for (const prefix of PREFIXES.slice(0, 3)) bench.advertise(0, prefix, 1);
     bench.workOff();
-    const dumped = [...bench.group.dump(2)].flat();
-    expect(dumped.every(({ except }) => except === 1)).to.equal(true);
-    expect([
-      bench.group.tells(PREFIXES[0] as Prefix, 2),
-      bench.group.tells(PREFIXES[0] as Prefix, 1),
-    ]).to.deep.equal([true, false]);
-    const gone = Prefix.of(Address.v4(0x0b000000), 24);
-    const withdrawals = bench.group.withdrawals([PREFIXES[0] as Prefix, gone], 2);
-    expect(withdrawals.map(({ only, withdrawn }) => [only, withdrawn.map(String)])).to.deep.equal([
-      [2, ['11.0.0.0/24']],
-    ]);
+    const gone = bench.index.acquire(Prefix.of(Address.v4(0x0b000000), 24));
+    const ids = [bench.index.find(PREFIXES[0] as Prefix) as number, gone];
+    const said = (member: number, withdrawOnly: boolean): string[] =>
+      updatesIn(bench.group.tell(ids, member, withdrawOnly).all.pieces).flatMap(({ unreach, reach }) => [
+        ...unreach.flatMap(({ nlri }) => nlri.map(({ prefix }) => `-${prefix.toString()}`)),
+        ...reach.flatMap(({ nlri }) => nlri.map(({ prefix }) => `+${prefix.toString()}`)),
+      ]);
+    expect(said(2, false)).to.deep.equal(['-11.0.0.0/24', '+10.0.0.0/24']);
+    expect(said(2, true)).to.deep.equal(['-11.0.0.0/24']);
+    expect(said(1, false), 'its own').to.deep.equal(['-10.0.0.0/24', '-11.0.0.0/24']);
   });
 });

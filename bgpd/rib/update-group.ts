@@ -3,88 +3,88 @@
  * export policy, keeps one Adj-RIB-Out and encodes each UPDATE once for all members.
  *
  * Prefixes of equal attributes share messages; withdrawals go first, so that a peer's table never holds more than it
- * must (RFC 4271 asks for no order). A group never waits for a member: what becomes of a message is the business of
- * whoever delivers it, and a member that lost messages is brought up to date from the Adj-RIB-Out.
+ * must (RFC 4271 asks for no order). A group never waits for a member: what becomes of a batch is the business of
+ * whoever delivers it. A member that is new is given the table, in {@link slice}s that all who come share; one that has
+ * missed something is given just that, by {@link tell}.
  */
 import type { Prefix } from '../../net/addr/index.ts';
-import type { Family, NextHop, Nlri, PathAttributes, UpdateMessage } from '../wire/types.ts';
-import { AdjRibOut, type OutRoute, type OutWithdraw } from './adj-rib-out.ts';
-import type { AttributePool, AttributeSet } from './attributes.ts';
+import { UpdatePacker } from '../wire/update-packer.ts';
+import type { Family } from '../wire/types.ts';
+import { AdjRibOut } from './adj-rib-out.ts';
+import { ExportCache, type ExportOptions } from './export-cache.ts';
+import { ExportedSets, NO_SET } from './exported-sets.ts';
 import { Follower } from './follower.ts';
 import type { LocRib } from './loc-rib.ts';
-import type { Path } from './path.ts';
+import { BatchBuilder, type OutBatch } from './out-batch.ts';
 
-/** An encoded run of UPDATEs and whom it concerns. Who it withdraws from is told by prefix, for members that miss it. */
-export interface OutMessage {
-  readonly bytes: readonly Uint8Array[];
-  /** Source ids; undefined = everybody. */
-  readonly except?: number;
-  readonly only?: number;
-  readonly withdrawn: readonly Prefix[];
-}
-
-export interface UpdateGroupOptions {
-  readonly family: Family;
+export interface UpdateGroupOptions extends ExportOptions {
   readonly locRib: LocRib;
-  readonly pool: AttributePool;
-  /** What this group is told of a path; undefined = nothing. */
-  readonly export: (
-    prefix: Prefix,
-    path: Path,
-  ) => { readonly attributes: PathAttributes; readonly nextHop: NextHop } | undefined;
-  readonly encode: (update: UpdateMessage) => Uint8Array[];
 }
 
-interface Bucket {
-  readonly source: number;
-  readonly attributes: AttributeSet;
-  readonly nextHop: NextHop;
-  readonly nlri: Nlri[];
+/** A stretch of the table, for members that do not know it yet. */
+export interface TableSlice {
+  readonly batch: OutBatch;
+  /** Where the next slice starts; undefined: this was the last. */
+  readonly next: number | undefined;
 }
 
-/** What one slice of work came to, sorted for the wire. */
-class Batch {
-  readonly #announced = new Map<string, Bucket>();
-  readonly #withdrawn = new Map<string, { readonly from: OutWithdraw; readonly prefixes: Prefix[] }>();
+/**
+ * Takes a batch and the ids of the prefixes it speaks of, valid during the call.
+ *
+ * @param only  id of the one source it concerns, if it is a member; undefined: all members
+ */
+export type Deliver = (batch: OutBatch, ids: readonly number[], only: number | undefined) => void;
 
-  announce(prefix: Prefix, route: OutRoute): void {
-    const key = `${route.source}|${route.nextHop.address.toString()}|${route.attributes.key}`;
-    let bucket = this.#announced.get(key);
-    if (bucket === undefined) {
-      bucket = { source: route.source, attributes: route.attributes, nextHop: route.nextHop, nlri: [] };
-      this.#announced.set(key, bucket);
-    }
-    bucket.nlri.push({ prefix });
-  }
+/** Id of no source. */
+const NOBODY = -1;
 
-  withdraw(prefix: Prefix, from: OutWithdraw): void {
-    const key = 'only' in from ? `only ${from.only}` : `except ${from.except}`;
-    const bucket = this.#withdrawn.get(key);
-    if (bucket === undefined) this.#withdrawn.set(key, { from, prefixes: [prefix] });
-    else bucket.prefixes.push(prefix);
-  }
+/** A slice of the table ends behind the set with which it reaches this many octets, or this many sets. */
+const SLICE_OCTETS = 65_536;
+const SLICE_SETS = 1024;
+/** Octets of slices that are kept for the next who comes. */
+const KEPT_OCTETS = 8 * 1024 * 1024;
 
-  messages(family: Family, encode: UpdateGroupOptions['encode']): OutMessage[] {
-    const messages: OutMessage[] = [];
-    for (const { from, prefixes } of this.#withdrawn.values())
-      messages.push({ bytes: encode(withdrawal(family, prefixes)), ...from, withdrawn: prefixes });
-    for (const bucket of this.#announced.values())
-      messages.push({ bytes: encode(announcement(family, bucket)), except: bucket.source, withdrawn: [] });
-    return messages;
-  }
+interface KeptSlice {
+  readonly batch: OutBatch;
+  /** When it was encoded, as the Adj-RIB-Out counts. */
+  readonly serial: number;
+  /** One more than the last set in it. */
+  readonly end: number;
+}
+
+/** Ids of a slice of work. */
+interface Work {
+  readonly told: number[];
+  readonly withdrawn: number[];
+  /** Routes that now come from another source: had that one been told them, it must hear that they are gone. */
+  readonly ownNow: Map<number, number[]>;
 }
 
 export class UpdateGroup {
   readonly family: Family;
   readonly adjRibOut: AdjRibOut;
-  readonly #options: UpdateGroupOptions;
+  readonly #locRib: LocRib;
+  readonly #sets = new ExportedSets();
+  readonly #cache: ExportCache;
   readonly #follower: Follower;
+  readonly #builder: BatchBuilder;
+  readonly #kept = new Map<number, KeptSlice>();
+  #keptOctets = 0;
+  /** The table has been walked once; before, there is nobody to tell. */
+  #begun = false;
 
   constructor(options: UpdateGroupOptions) {
     this.family = options.family;
-    this.#options = options;
-    this.adjRibOut = new AdjRibOut(options.locRib.index, options.pool);
+    this.#locRib = options.locRib;
+    const { index } = options.locRib;
+    this.adjRibOut = new AdjRibOut(index, this.#sets);
+    this.#cache = new ExportCache(options, this.#sets);
     this.#follower = new Follower(options.locRib, () => this.adjRibOut.ids());
+    this.#builder = new BatchBuilder(
+      index,
+      new UpdatePacker(options.family, options.session),
+      this.adjRibOut,
+    );
   }
 
   /** The Adj-RIB-Out stands on the whole table: the moment for first dumps and End-of-RIB (RFC 4724 §2). */
@@ -97,78 +97,107 @@ export class UpdateGroup {
     return this.#follower.settled;
   }
 
-  /** Looks at up to `limit` prefixes; what comes out concerns all members. Call until {@link settled}. */
-  advance(limit: number): OutMessage[] {
-    const batch = new Batch();
-    for (const id of this.#follower.next(limit)) this.#consider(id, batch);
-    return batch.messages(this.family, this.#options.encode);
+  /** Looks at up to `limit` prefixes and hands over what comes out. Call until {@link settled}. */
+  advance(limit: number, deliver: Deliver): void {
+    const work: Work = { told: [], withdrawn: [], ownNow: new Map() };
+    for (const id of this.#follower.next(limit)) this.#consider(id, work);
+    if (this.#begun && work.told.length > 0) deliver(this.#builder.build(), work.told, undefined);
+    if (this.#begun)
+      for (const [source, ids] of work.ownNow) {
+        for (const id of ids) this.#builder.withdraw(id, NOBODY);
+        deliver(this.#builder.build(), ids, source);
+      }
+    for (const id of work.withdrawn) this.#locRib.index.release(id);
+    if (this.adjRibOut.size === 0) this.#cache.clear();
+    if (this.#follower.fed) this.#begun = true;
   }
 
-  /** Everything told so far, for a member that is new, asked for a refresh, or lost messages; in slices. */
-  *dump(slice: number): Generator<OutMessage[], void> {
-    let batch = new Batch();
-    let count = 0;
-    for (const [id, route] of this.adjRibOut.entries()) {
-      batch.announce(this.prefix(id), route);
-      if (++count % slice !== 0) continue;
-      yield batch.messages(this.family, this.#options.encode);
-      batch = new Batch();
+  /**
+   * A stretch of what the group has told, for whoever is new or asks again; kept for the next one as long as nothing
+   * in it changes.
+   *
+   * @param from  0 for the first, then what the slice before said
+   */
+  slice(from: number): TableSlice {
+    const kept = this.#kept.get(from);
+    const slice = kept !== undefined && this.#isFresh(from, kept) ? kept : this.#encodeSlice(from);
+    return { batch: slice.batch, next: slice.end < this.#sets.limit ? slice.end : undefined };
+  }
+
+  /** Nobody is being given the table: what was kept may go, unless it is little. */
+  rest(): void {
+    if (this.#keptOctets <= KEPT_OCTETS / 8) return;
+    this.#kept.clear();
+    this.#keptOctets = 0;
+  }
+
+  /**
+   * What one member is to know about these prefixes now.
+   *
+   * @param withdrawOnly  it gets the table too: say only what it must not hold any more
+   */
+  tell(ids: readonly number[], member: number, withdrawOnly: boolean): OutBatch {
+    for (const id of ids) {
+      if (!this.adjRibOut.tells(id, member)) this.#builder.withdraw(id, NOBODY);
+      else if (!withdrawOnly) this.#builder.announce(id, this.adjRibOut.get(id));
     }
-    yield batch.messages(this.family, this.#options.encode);
-  }
-
-  /** Withdrawals for one member of what it may still hold though the group does not tell it (any more). */
-  withdrawals(prefixes: Iterable<Prefix>, member: number): OutMessage[] {
-    const batch = new Batch();
-    for (const prefix of prefixes) if (!this.tells(prefix, member)) batch.withdraw(prefix, { only: member });
-    return batch.messages(this.family, this.#options.encode);
-  }
-
-  tells(prefix: Prefix, member: number): boolean {
-    const id = this.#options.locRib.index.find(prefix);
-    const route = id === undefined ? undefined : this.adjRibOut.get(id);
-    return route !== undefined && route.source !== member;
-  }
-
-  /** @throws never for an id of the Adj-RIB-Out, which owns it */
-  prefix(id: number): Prefix {
-    return this.#options.locRib.prefix(id) as Prefix;
+    return this.#builder.build();
   }
 
   close(): void {
     this.adjRibOut.clear();
+    this.#cache.clear();
     this.#follower.close();
   }
 
-  #consider(id: number, batch: Batch): void {
-    const prefix = this.#options.locRib.prefix(id);
-    if (prefix === undefined) return;
-    const best = this.#options.locRib.best(id);
-    const told = best === undefined ? undefined : this.#options.export(prefix, best);
-    const change =
-      best === undefined || told === undefined
-        ? this.adjRibOut.withdraw(id)
-        : this.adjRibOut.announce(id, best.source.id, told.attributes, told.nextHop);
-    if (change?.withdraw !== undefined) batch.withdraw(prefix, change.withdraw);
-    if (change?.announce !== undefined) batch.announce(prefix, change.announce);
-    else if (change !== undefined) this.adjRibOut.release(id);
+  #consider(id: number, work: Work): void {
+    const best = this.#locRib.best(id);
+    const set =
+      best === undefined ? NO_SET : this.#cache.setOf(best, () => this.#locRib.prefix(id) as Prefix);
+    const old = this.adjRibOut.get(id);
+    if (set === old) return;
+    const oldSource = old === NO_SET ? NOBODY : this.#sets.source(old);
+    this.adjRibOut.put(id, set);
+    if (set === NO_SET) work.withdrawn.push(id);
+    if (!this.#begun) return;
+    work.told.push(id);
+    if (set === NO_SET) this.#builder.withdraw(id, oldSource);
+    else {
+      this.#builder.announce(id, set);
+      const source = this.#sets.source(set);
+      if (old !== NO_SET && oldSource !== source) listUnder(work.ownNow, source, id);
+    }
+  }
+
+  #encodeSlice(from: number): KeptSlice {
+    const { limit } = this.#sets;
+    let set = from;
+    while (set < limit && set - from < SLICE_SETS && this.#builder.length < SLICE_OCTETS)
+      this.#builder.announceRow(set++);
+    const slice = { batch: this.#builder.build(), end: set, serial: this.adjRibOut.serial };
+    this.#keep(from, slice);
+    return slice;
+  }
+
+  #isFresh(from: number, { end, serial }: KeptSlice): boolean {
+    for (let set = from; set < end; set++) if (this.adjRibOut.changedAt(set) > serial) return false;
+    return true;
+  }
+
+  #keep(from: number, slice: KeptSlice): void {
+    this.#keptOctets += slice.batch.all.length - (this.#kept.get(from)?.batch.all.length ?? 0);
+    this.#kept.delete(from);
+    this.#kept.set(from, slice);
+    for (const [oldest, { batch }] of this.#kept) {
+      if (this.#keptOctets <= KEPT_OCTETS) break;
+      this.#kept.delete(oldest);
+      this.#keptOctets -= batch.all.length;
+    }
   }
 }
 
-function withdrawal(family: Family, prefixes: readonly Prefix[]): UpdateMessage {
-  return {
-    type: 'update',
-    unreach: [{ family, nlri: prefixes.map((prefix) => ({ prefix })) }],
-    reach: [],
-    attributes: undefined,
-  };
-}
-
-function announcement(family: Family, bucket: Bucket): UpdateMessage {
-  return {
-    type: 'update',
-    unreach: [],
-    reach: [{ family, nextHop: bucket.nextHop, nlri: bucket.nlri }],
-    attributes: bucket.attributes.attributes,
-  };
+function listUnder(lists: Map<number, number[]>, key: number, id: number): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [id]);
+  else list.push(id);
 }

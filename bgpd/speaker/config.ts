@@ -35,6 +35,8 @@ export interface PeerConfig {
   /** Default true. */
   readonly enforceFirstAs?: boolean;
   readonly reflectorClient?: boolean;
+  /** MinRouteAdvertisementInterval (RFC 4271 §9.2.1.1): news go out at most this often. Default 0, as in data centres. */
+  readonly advertisementIntervalSeconds?: number;
   /** Default `auto`. */
   readonly nextHop?: 'auto' | 'self' | 'keep';
   /** Upper bound for how long this peer's routes are kept while it restarts, whatever it asks for; default 4095. */

@@ -13,23 +13,17 @@ import type { DecisionOptions } from '../rib/decision.ts';
 import type { ChangeSink } from '../rib/adj-rib-in.ts';
 import type { PathTable } from '../rib/path-table.ts';
 import type { Path } from '../rib/path.ts';
-import type { UpdateGroup } from '../rib/update-group.ts';
-import type { Membership } from './membership.ts';
+import type { PeerGroup } from './peer-group.ts';
 import type { ForwardingEntry, ForwardingTable } from './ports.ts';
 
-/** Prefixes handled per consumer and turn: a turn stays in the milliseconds. */
+/** Prefixes handled per consumer in one go: the speaker looks at the clock between two. */
 const SLICE = 1000;
-
-export interface GroupOfPeers {
-  readonly group: UpdateGroup;
-  readonly members: Set<Membership>;
-}
 
 export class FamilyTable implements ChangeSink {
   readonly family: Family;
   readonly index = new PrefixIndex();
   readonly locRib: LocRib;
-  readonly groups = new Map<string, GroupOfPeers>();
+  readonly groups = new Map<string, PeerGroup>();
   readonly #forwarding: ForwardingTable | undefined;
   readonly #follower: Follower | undefined;
   /** Ids whose prefix the forwarding table has an entry for; owned. */
@@ -75,7 +69,7 @@ export class FamilyTable implements ChangeSink {
       this.locRib.remove(id, before.source, before.pathId);
   }
 
-  /** One slice of work for everyone; true while more waits. */
+  /** Decides and forwards a slice; true while more waits. {@link advanceGroups} tells peers. */
   advance(): boolean {
     if (this.#phase === 'deferred') return false;
     const undecided = this.locRib.decideSome(SLICE);
@@ -83,15 +77,20 @@ export class FamilyTable implements ChangeSink {
       if (undecided) return true;
       this.#phase = 'running';
     }
-    const forwarding = this.#advanceForwarding();
-    let more = undecided || forwarding;
-    for (const { group, members } of this.groups.values()) {
-      const messages = group.advance(SLICE);
-      for (const member of members) {
-        for (const message of messages) member.deliver(message);
-        more = member.advance() || more;
-      }
-      more = more || !group.settled;
+    return this.#advanceForwarding() || undecided;
+  }
+
+  /** Tells peers what there is to tell, until it is late; true while more can be told right now. */
+  advanceGroups(isLate: () => boolean): boolean {
+    if (this.#phase !== 'running') return false;
+    let more = false;
+    for (const [key, peers] of this.groups) {
+      more = peers.advance(isLate) || more;
+      if (!isLate()) continue;
+      // Whoever had no turn comes first in the next.
+      this.groups.delete(key);
+      this.groups.set(key, peers);
+      return true;
     }
     return more;
   }

@@ -2,17 +2,19 @@
  * Which peers are told the same. The key of a group is everything that can change the octets its members get: the kind
  * of peer, what its OPEN settled, the export policy, our address as next hop.
  */
+import type { Clock } from '../../clock/clock.ts';
 import { Address } from '../../net/addr/index.ts';
+import { compile } from '../filter/compile.ts';
 import { exportPath, type ExportContext } from '../filter/export.ts';
 import { defaultPolicy, policyKey } from '../filter/policy.ts';
-import type { AttributePool } from '../rib/attributes.ts';
 import { UpdateGroup } from '../rib/update-group.ts';
-import { encodeEndOfRib, encodeUpdates } from '../wire/index.ts';
-import type { Family, Negotiated } from '../wire/types.ts';
+import { encodeEndOfRib } from '../wire/index.ts';
+import type { Negotiated } from '../wire/types.ts';
 import type { FamilyTable } from './family-table.ts';
 import { Membership } from './membership.ts';
 import type { Neighbour } from './neighbour.ts';
 import type { Outbox } from './outbox.ts';
+import { PeerGroup } from './peer-group.ts';
 
 /** What export needs from the speaker beside the peer. */
 export interface ExportSurroundings {
@@ -43,7 +45,7 @@ function selfAddresses(local: string | undefined, others: readonly Address[]): E
   return { 4: of(4), 6: of(6) };
 }
 
-function groupKey(context: ExportContext, negotiated: Negotiated): string {
+function groupKey(context: ExportContext, negotiated: Negotiated, intervalSeconds: number): string {
   const { policy, self, ...rest } = context;
   return JSON.stringify([
     rest,
@@ -52,58 +54,67 @@ function groupKey(context: ExportContext, negotiated: Negotiated): string {
     negotiated.fourOctetAs,
     negotiated.extendedMessages,
     negotiated.addPathSend,
+    intervalSeconds,
     policyKey(policy),
   ]);
 }
 
-/** Puts a peer into the group it belongs to, out of the one it was in. True where that changed anything. */
+export interface JoinSurroundings extends ExportSurroundings {
+  readonly clock: Clock;
+  /** There is work again. */
+  readonly wake: () => void;
+}
+
+/** Puts a peer into the group it belongs to, out of the one it was in; the same membership where nothing changed. */
 export function joinGroup(
   neighbour: Neighbour,
   table: FamilyTable,
   outbox: Outbox,
   current: Membership | undefined,
-  around: ExportSurroundings & { readonly pool: AttributePool },
+  around: JoinSurroundings,
 ): Membership {
   const negotiated = neighbour.negotiated;
   if (negotiated === undefined) throw new Error(`${neighbour.name} joins a group before its session stands`);
   const context = exportContext(neighbour, around);
-  const key = groupKey(context, negotiated);
-  const present = table.groups.get(key);
-  if (current !== undefined && present?.members.has(current)) return current;
-  const group = present?.group ?? openGroup(table, context, negotiated, around.pool);
-  const endOfRib = current?.endOfRibSent ? undefined : [encodeEndOfRib(table.family, negotiated)];
-  const holds = current === undefined ? [] : [...current.holds()];
-  const member = new Membership(group, neighbour.id, outbox, endOfRib, holds);
+  const interval = neighbour.config.advertisementIntervalSeconds ?? 0;
+  const key = groupKey(context, negotiated, interval);
+  let peers = table.groups.get(key);
+  if (current !== undefined && peers?.members.has(current)) return current;
+  if (peers === undefined) {
+    const group = openGroup(table, context, negotiated);
+    peers = new PeerGroup(group, { intervalSeconds: interval, clock: around.clock, wake: around.wake });
+    table.groups.set(key, peers);
+  }
+  const member = new Membership(peers.group, {
+    member: neighbour.id,
+    outbox,
+    index: table.index,
+    endOfRib: current?.endOfRibSent ? undefined : encodeEndOfRib(table.family, negotiated),
+    holds: current?.holds() ?? [],
+  });
   if (current !== undefined) leaveGroup(table, current);
-  if (present === undefined) table.groups.set(key, { group, members: new Set([member]) });
-  else present.members.add(member);
+  peers.join(member);
   return member;
 }
 
 /** The last one out closes the group. */
 export function leaveGroup(table: FamilyTable, member: Membership): void {
-  for (const [key, { group, members }] of table.groups) {
-    if (!members.delete(member) || members.size > 0) continue;
-    group.close();
+  for (const [key, peers] of table.groups) {
+    if (!peers.leave(member) || peers.members.size > 0) continue;
+    peers.close();
     table.groups.delete(key);
   }
 }
 
-function openGroup(
-  table: FamilyTable,
-  context: ExportContext,
-  negotiated: Negotiated,
-  pool: AttributePool,
-): UpdateGroup {
-  const family: Family = table.family;
+function openGroup(table: FamilyTable, context: ExportContext, session: Negotiated): UpdateGroup {
   return new UpdateGroup({
-    family,
+    family: table.family,
     locRib: table.locRib,
-    pool,
+    session,
     export: (prefix, path) => {
       const exported = exportPath(prefix, path, context);
       return exported.send ? exported : undefined;
     },
-    encode: (update) => encodeUpdates(update, negotiated),
+    perPrefix: compile(context.policy).looksAtPrefix,
   });
 }

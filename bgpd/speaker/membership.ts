@@ -1,109 +1,127 @@
 /**
- * One established peer as a member of the update group of a family: the first dump and its End-of-RIB, then whatever
- * the group sends. A member whose outbox is full loses messages; it remembers which prefixes were withdrawn in the
- * meantime, and once the peer reads again those are withdrawn and everything is sent anew. So a slow peer costs memory
- * for prefixes, not for messages, and holds nobody up.
+ * One established peer as a member of the update group of a family: first the table and its End-of-RIB, then whatever
+ * the group sends. A member whose outbox is full misses batches; it remembers of which prefixes they spoke, and once the
+ * peer reads again it is told what has become of those. So a slow peer costs a bit per prefix, not memory for messages,
+ * and holds nobody up.
  */
-import type { Prefix } from '../../net/addr/index.ts';
-import type { OutMessage, UpdateGroup } from '../rib/update-group.ts';
+import { IdSet } from '../rib/id-set.ts';
+import type { OutBatch } from '../rib/out-batch.ts';
+import type { PrefixIndex } from '../rib/prefix-index.ts';
+import type { UpdateGroup } from '../rib/update-group.ts';
 import type { Outbox } from './outbox.ts';
 
-const DUMP_SLICE = 1000;
+/** Prefixes told one member alone at a time. */
+const TELL_SLICE = 2048;
+
+export interface MembershipOptions {
+  /** Source id of the peer. */
+  readonly member: number;
+  readonly outbox: Outbox;
+  readonly index: PrefixIndex;
+  /** The encoded marker, where it has not been sent on this session yet. */
+  readonly endOfRib: Uint8Array | undefined;
+  /** Ids of the prefixes that an earlier group told the peer: withdrawn unless this group tells it too. */
+  readonly holds: Iterable<number>;
+}
 
 export class Membership {
   readonly group: UpdateGroup;
   readonly #member: number;
   readonly #outbox: Outbox;
-  readonly #endOfRib: readonly Uint8Array[];
-  #dump: Generator<OutMessage[], void> | undefined;
+  readonly #index: PrefixIndex;
+  readonly #endOfRib: Uint8Array | undefined;
+  /** Where the next slice of the table starts; undefined: the peer has it all. */
+  #tableAt: number | undefined = 0;
+  /** The group has the whole table, and batches reach the peer from here on. */
+  #begun = false;
   #endOfRibDue: boolean;
-  /** Nothing can be delivered: the member is new, or has lost messages. {@link #recover} brings it up to date. */
-  #lost = true;
-  /** Prefixes the peer may hold though the group no longer tells it them. */
-  readonly #owed = new Map<string, Prefix>();
+  /** Prefixes the peer may hold though the group does not tell it them. */
+  readonly #owed: IdSet;
+  /** Prefixes of which batches spoke that the peer did not get. */
+  readonly #missed: IdSet;
 
-  /**
-   * @param member  source id of the peer
-   * @param endOfRib  the encoded marker, where it has not been sent on this session yet
-   * @param holds  what an earlier group told the peer: withdrawn unless this group tells it too
-   */
-  constructor(
-    group: UpdateGroup,
-    member: number,
-    outbox: Outbox,
-    endOfRib: readonly Uint8Array[] | undefined,
-    holds: Iterable<Prefix>,
-  ) {
+  constructor(group: UpdateGroup, { member, outbox, index, endOfRib, holds }: MembershipOptions) {
     this.group = group;
     this.#member = member;
     this.#outbox = outbox;
-    this.#endOfRib = endOfRib ?? [];
+    this.#index = index;
+    this.#endOfRib = endOfRib;
     this.#endOfRibDue = endOfRib !== undefined;
-    for (const prefix of holds) this.#owed.set(prefix.toString(), prefix);
+    this.#owed = new IdSet(index);
+    this.#missed = new IdSet(index);
+    for (const id of holds) this.#owed.add(id);
   }
 
   get endOfRibSent(): boolean {
     return !this.#endOfRibDue;
   }
 
-  deliver(message: OutMessage): void {
-    if (message.except === this.#member) return;
-    if (message.only !== undefined && message.only !== this.#member) return;
-    if (this.#outbox.full) this.#lose();
-    if (this.#lost) for (const prefix of message.withdrawn) this.#owed.set(prefix.toString(), prefix);
-    else this.#outbox.push(message.bytes);
+  /** The peer knows all that the group has told, or will find it in its outbox. */
+  get current(): boolean {
+    return this.#tableAt === undefined && this.#missed.size === 0 && !this.#endOfRibDue;
+  }
+
+  /** The peer takes what it is sent about as fast as it is sent. */
+  get keepsUp(): boolean {
+    return !this.#outbox.slow;
+  }
+
+  /** @param only  the batch is for this source alone */
+  deliver(batch: OutBatch, ids: readonly number[], only: number | undefined): void {
+    if (!this.#begun || (only !== undefined && only !== this.#member)) return;
+    if (this.#outbox.full || this.#missed.size > 0) for (const id of ids) this.#missed.add(id);
+    else this.#outbox.push(batch.for(this.#member));
   }
 
   /** The peer asks for everything again (RFC 2918 §3). */
   refresh(): void {
-    if (!this.#lost) this.#dump = this.group.dump(DUMP_SLICE);
+    this.#tableAt = 0;
   }
 
-  /** One step of catching up, where there is room; call once per turn. True while more is to do right now. */
+  /** One step of catching up, where there is room. True while more can be done right now. */
   advance(): boolean {
-    if (this.#lost) this.#recover();
-    if (this.#dump !== undefined && !this.#outbox.full) this.#dumpSome();
-    if (this.#endOfRibDue && !this.#lost && this.#dump === undefined) {
-      this.#outbox.push(this.#endOfRib);
-      this.#endOfRibDue = false;
-    }
-    return this.#dump !== undefined && !this.#outbox.full;
+    if (!this.group.fed || this.#outbox.slow) return false;
+    this.#begun = true;
+    if (this.#owed.size > 0) this.#tell(this.#owed, true);
+    else if (this.#tableAt !== undefined) this.#nextSlice(this.#tableAt);
+    else if (this.#missed.size > 0) this.#tell(this.#missed, false);
+    else this.#mark();
+    return !this.current && !this.#outbox.slow;
   }
 
-  /** Prefixes the peer holds from us, for the group that takes over. */
-  *holds(): Generator<Prefix> {
-    yield* this.#owed.values();
-    for (const [id, route] of this.group.adjRibOut.entries()) {
-      if (route.source !== this.#member) yield this.group.prefix(id);
-    }
+  /** Ids of the prefixes the peer holds from us, for the group that takes over. */
+  *holds(): Generator<number> {
+    yield* this.#owed.ids();
+    yield* this.#missed.ids();
+    if (!this.#begun) return;
+    for (const id of this.group.adjRibOut.ids()) if (this.group.adjRibOut.tells(id, this.#member)) yield id;
   }
 
   /** Routes this peer has been told, give or take what still waits in its outbox. */
   advertised(): number {
-    let count = 0;
-    for (const [, route] of this.group.adjRibOut.entries()) if (route.source !== this.#member) count++;
-    return count;
+    return this.#begun ? this.group.adjRibOut.size - this.group.adjRibOut.countOf(this.#member) : 0;
   }
 
-  #lose(): void {
-    this.#lost = true;
-    this.#dump = undefined;
-  }
-
-  /** Waits until the group has walked the table: else a prefix it has not come to would be withdrawn and told again. */
-  #recover(): void {
-    if (this.#outbox.full || !this.group.fed) return;
-    this.#lost = false;
-    for (const message of this.group.withdrawals(this.#owed.values(), this.#member))
-      this.#outbox.push(message.bytes);
+  close(): void {
     this.#owed.clear();
-    this.#dump = this.group.dump(DUMP_SLICE);
+    this.#missed.clear();
   }
 
-  #dumpSome(): void {
-    const next = this.#dump?.next();
-    if (next === undefined || next.done === true) this.#dump = undefined;
-    else
-      for (const message of next.value) if (message.except !== this.#member) this.#outbox.push(message.bytes);
+  #nextSlice(from: number): void {
+    const { batch, next } = this.group.slice(from);
+    this.#outbox.push(batch.for(this.#member));
+    this.#tableAt = next;
+  }
+
+  #tell(set: IdSet, withdrawOnly: boolean): void {
+    const ids = set.take(TELL_SLICE);
+    this.#outbox.push(this.group.tell(ids, this.#member, withdrawOnly).all);
+    for (const id of ids) this.#index.release(id);
+  }
+
+  #mark(): void {
+    if (!this.#endOfRibDue || this.#endOfRib === undefined) return;
+    this.#outbox.push({ pieces: [this.#endOfRib], messages: 1, length: this.#endOfRib.length });
+    this.#endOfRibDue = false;
   }
 }

@@ -145,12 +145,12 @@ export class Peer implements Session {
     this.#input({ type: 'accepted' }, incoming);
   }
 
-  send(messages: readonly Uint8Array[]): boolean {
+  send(pieces: readonly Uint8Array[], messages: number = pieces.length): boolean {
     const link = this.#establishedLink();
-    if (link === undefined || messages.length === 0) return true;
-    this.counters.messagesOut += messages.length;
-    this.counters.updatesOut += messages.length;
-    return link.write(messages);
+    if (link === undefined || messages === 0) return true;
+    this.counters.messagesOut += messages;
+    this.counters.updatesOut += messages;
+    return link.write(pieces);
   }
 
   requestRefresh(family: Family): void {

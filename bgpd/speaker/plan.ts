@@ -36,6 +36,7 @@ export const PEER_FIELDS = {
   enforceFirstAs: 'import',
   reflectorClient: 'restart',
   nextHop: 'export',
+  advertisementIntervalSeconds: 'export',
   maxStaleSeconds: 'live',
   prefixLimits: 'live',
 } as const satisfies Record<Exclude<keyof PeerConfig, 'session'>, 'restart' | 'import' | 'export' | 'live'>;

@@ -77,10 +77,12 @@ export interface Session {
   /** Closes without a NOTIFICATION, so that a graceful-restart helper keeps our routes (used on planned restart). */
   drop(): void;
   /**
-   * Queues UPDATE messages, already encoded. False: wait for `writable` before sending more.
-   * Ignored unless Established.
+   * Queues UPDATEs, already encoded; a piece may hold several whole messages. Pieces are shared with other sessions and
+   * never written to. False: wait for `writable` before sending more. Ignored unless Established.
+   *
+   * @param messages  how many there are in all pieces; one each where not given
    */
-  send(messages: readonly Uint8Array[]): boolean;
+  send(pieces: readonly Uint8Array[], messages?: number): boolean;
   requestRefresh(family: Family): void;
   /** Another configuration of the same session, different only in fields that need no restart (`plan.ts`). */
   reconfigure(config: SessionConfig): void;

@@ -3,9 +3,9 @@
  * reconciled to a whole configuration; a peer that did not change feels nothing.
  *
  * Reports from sessions only change RIBs and wake the worker; the worker (`#turn`) decides, forwards and sends in
- * slices, one slice per turn of the event loop, so that keepalives go out while a table loads.
+ * slices, a few milliseconds of them per turn of the event loop, so that keepalives go out while a table loads.
  */
-import type { Cancel, Clock } from '../../clock/clock.ts';
+import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import { Address } from '../../net/addr/index.ts';
 import { AttributePool } from '../rib/attributes.ts';
 import { DEFAULT_DECISION, type DecisionOptions } from '../rib/decision.ts';
@@ -23,6 +23,9 @@ import type { ForwardingTable, RestartState, SessionFactory, SpeakerEvent } from
 import type { DownReason, Session, SessionEvents } from './session.ts';
 
 const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
+
+/** How long the worker keeps the event loop at most, but for the one slice that it is in. */
+const TURN_MS: Millis = 10;
 
 /** Subcodes of Cease, RFC 4486. */
 const CEASE_DECONFIGURED = 3;
@@ -62,6 +65,8 @@ export class Speaker implements SessionEvents {
   #ownAddresses: readonly Address[] = [];
   #nextId = 1;
   #worker: Cancel | undefined;
+  /** Outboxes that have something and may send it. */
+  readonly #unsent = new Set<Outbox>();
   #stopped = false;
 
   constructor(options: SpeakerOptions) {
@@ -128,7 +133,7 @@ export class Speaker implements SessionEvents {
     if (seat === undefined || this.#stopped) return;
     this.#learnAddresses();
     seat.neighbour.established(negotiated);
-    seat.outbox = new Outbox(session);
+    seat.outbox = new Outbox(session, (outbox) => this.#unsent.add(outbox));
     this.deferral.established(seat.neighbour.name, negotiated);
     this.#regroup(seat);
     this.#tell({ type: 'established', peer: seat.neighbour.name, families: negotiated.families });
@@ -143,7 +148,9 @@ export class Speaker implements SessionEvents {
   }
 
   refresh(session: Session, family: Family): void {
-    this.#bySession.get(session)?.memberships.get(family)?.refresh();
+    const member = this.#bySession.get(session)?.memberships.get(family);
+    for (const peers of this.tables[family].groups.values())
+      if (member !== undefined && peers.members.has(member)) peers.refresh(member);
     this.#wake();
   }
 
@@ -241,9 +248,13 @@ export class Speaker implements SessionEvents {
     const { neighbour, outbox, memberships } = seat;
     if (neighbour.negotiated === undefined || outbox === undefined) return false;
     let changed = false;
+    const around = {
+      ...this.exportSurroundings(),
+      clock: this.#options.clock,
+      wake: () => this.#wake(),
+    };
     for (const family of neighbour.negotiated.families) {
       const current = memberships.get(family);
-      const around = { ...this.exportSurroundings(), pool: this.pool };
       const member = joinGroup(neighbour, this.tables[family], outbox, current, around);
       memberships.set(family, member);
       changed ||= member !== current;
@@ -254,6 +265,7 @@ export class Speaker implements SessionEvents {
   #ungroup(seat: Seat): void {
     for (const [family, member] of seat.memberships) leaveGroup(this.tables[family], member);
     seat.memberships.clear();
+    if (seat.outbox !== undefined) this.#unsent.delete(seat.outbox);
     seat.outbox = undefined;
   }
 
@@ -305,9 +317,19 @@ export class Speaker implements SessionEvents {
 
   #turn(): void {
     this.#worker = undefined;
-    let more = false;
-    for (const family of FAMILY_NAMES) more = this.tables[family].advance() || more;
-    for (const { outbox } of this.#seats.values()) outbox?.flush();
+    const { clock } = this.#options;
+    const end = clock.now() + TURN_MS;
+    const isLate = (): boolean => clock.now() >= end;
+    let more: boolean;
+    do {
+      more = false;
+      for (const family of FAMILY_NAMES) {
+        more = this.tables[family].advance() || more;
+        more = this.tables[family].advanceGroups(isLate) || more;
+      }
+      for (const outbox of this.#unsent) outbox.flush();
+      this.#unsent.clear();
+    } while (more && !isLate());
     if (more) this.#wake();
   }
 

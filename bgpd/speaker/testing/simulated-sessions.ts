@@ -83,9 +83,11 @@ export class SimulatedSession implements Session {
     this.lose({ cause: 'administrative' }, { cause: 'connection-lost' });
   }
 
-  send(messages: readonly Uint8Array[]): boolean {
+  send(pieces: readonly Uint8Array[], count: number): boolean {
     const to = this.other;
     if (this.state !== 'Established' || to === undefined) return true;
+    const messages = pieces.flatMap(messagesIn);
+    if (messages.length !== count) throw new Error(`${messages.length} messages sent as ${count}`);
     this.counters.updatesOut += messages.length;
     if (this.stuck) this.#unread.push(...messages);
     else
@@ -98,7 +100,8 @@ export class SimulatedSession implements Session {
   /** The peer reads again. */
   unstick(): void {
     this.stuck = false;
-    this.send(this.#unread.splice(0));
+    const waiting = this.#unread.splice(0);
+    this.send(waiting, waiting.length);
     this.events.writable(this);
   }
 
@@ -185,6 +188,16 @@ export class SimulatedSession implements Session {
   get endsOfRib(): number {
     return this.received.filter((update) => isEndOfRib(update) !== undefined).length;
   }
+}
+
+function messagesIn(piece: Uint8Array): readonly Uint8Array[] {
+  const messages: Uint8Array[] = [];
+  for (let at = 0; at < piece.length; ) {
+    const length = ((piece[at + 16] ?? 0) << 8) | (piece[at + 17] ?? 0);
+    messages.push(piece.subarray(at, at + length));
+    at += length;
+  }
+  return messages;
 }
 
 export class SimulatedSessions implements SessionFactory {

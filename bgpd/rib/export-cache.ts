@@ -1,0 +1,90 @@
+/**
+ * What becomes of a path on its way out, worked out once for all prefixes that share it. Where the policy looks at
+ * prefixes too, only the octets are shared.
+ *
+ * Owns nothing but the last answer: a remembered one counts only while the path is the same object and the exported set
+ * the same birth, so that what routes no longer use may go without a word.
+ */
+import type { Prefix } from '../../net/addr/index.ts';
+import { encodeRoute } from '../wire/update-packer.ts';
+import type { Family, Negotiated, NextHop, PathAttributes } from '../wire/types.ts';
+import { Writer } from '../wire/writer.ts';
+import { NO_SET, type ExportedSets } from './exported-sets.ts';
+import type { Path } from './path.ts';
+
+export interface ExportOptions {
+  readonly family: Family;
+  /** What the OPENs of the group's members settled: the same for all. */
+  readonly session: Negotiated;
+  /** What the group is told of a path; undefined = nothing. */
+  readonly export: (
+    prefix: Prefix,
+    path: Path,
+  ) => { readonly attributes: PathAttributes; readonly nextHop: NextHop } | undefined;
+  /** The answer of `export` depends on the prefix beside the path. */
+  readonly perPrefix: boolean;
+}
+
+export class ExportCache {
+  readonly #options: ExportOptions;
+  readonly #sets: ExportedSets;
+  readonly #writer = new Writer(512);
+  /** By number of the path. */
+  readonly #paths: (Path | undefined)[] = [];
+  readonly #known: number[] = [];
+  readonly #births: number[] = [];
+  /** Owned, until the next one is worked out. */
+  #last = NO_SET;
+
+  constructor(options: ExportOptions, sets: ExportedSets) {
+    this.#options = options;
+    this.#sets = sets;
+  }
+
+  /**
+   * @param prefix  called only where the answer is not known
+   * @returns the exported set or `NO_SET`; it lives until the next call, or as long as somebody else owns it
+   */
+  setOf(path: Path, prefix: () => Prefix): number {
+    if (this.#options.perPrefix) return this.#work(path, prefix());
+    const { number } = path;
+    if (this.#paths[number] === path) {
+      const set = this.#known[number] as number;
+      if (this.#births[number] === this.#sets.birth(set)) return set;
+    }
+    const set = this.#work(path, prefix());
+    // Dense, so that the columns stay plain arrays.
+    while (this.#paths.length < number) {
+      this.#paths.push(undefined);
+      this.#known.push(NO_SET);
+      this.#births.push(0);
+    }
+    this.#paths[number] = path;
+    this.#known[number] = set;
+    this.#births[number] = this.#sets.birth(set);
+    return set;
+  }
+
+  clear(): void {
+    this.#keep(NO_SET);
+    this.#paths.length = this.#known.length = this.#births.length = 0;
+  }
+
+  #work(path: Path, prefix: Prefix): number {
+    const { family, session } = this.#options;
+    const told = this.#options.export(prefix, path);
+    if (told === undefined) return NO_SET;
+    const w = this.#writer.reset();
+    const length = encodeRoute(w, family, told.attributes, told.nextHop, session);
+    // Attributes that leave no room for a prefix: the route cannot be told, and no older version of it must stay.
+    if (length < 0) return NO_SET;
+    const set = this.#sets.acquire(path.source.id, w.view(), 0, length);
+    this.#keep(set);
+    return set;
+  }
+
+  #keep(set: number): void {
+    if (this.#last !== NO_SET) this.#sets.release(this.#last);
+    this.#last = set;
+  }
+}

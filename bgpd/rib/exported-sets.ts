@@ -1,0 +1,210 @@
+/**
+ * What an update group tells about its routes, each distinct thing once and under a small number: whom the route came
+ * from, and the octets of its attributes and next hop as they go on the wire. Two routes are told the same when their
+ * octets are the same, so nothing is compared but octets.
+ *
+ * Hot and large (a full table has some 200,000), so it is columns of numbers and one store of octets. Owners are
+ * counted: a set nobody owns is gone and its number given to another.
+ */
+
+/** No set: the group is told nothing. */
+export const NO_SET = 0;
+
+const INITIAL_SETS = 256;
+const INITIAL_OCTETS = 16_384;
+
+export class ExportedSets {
+  #source = new Int32Array(INITIAL_SETS);
+  #at = new Uint32Array(INITIAL_SETS);
+  #length = new Uint32Array(INITIAL_SETS);
+  #hash = new Uint32Array(INITIAL_SETS);
+  #owners = new Uint32Array(INITIAL_SETS);
+  /** Next set of the same bucket; of a number that is free, the next free one. */
+  #next = new Uint32Array(INITIAL_SETS);
+  #birth = new Float64Array(INITIAL_SETS);
+  #births = 0;
+  #buckets = new Uint32Array(INITIAL_SETS);
+  #free = NO_SET;
+  #limit = 1;
+  #count = 0;
+  #octets = new Uint8Array(INITIAL_OCTETS);
+  #used = 0;
+  #dead = 0;
+
+  /** Sets alive. */
+  get size(): number {
+    return this.#count;
+  }
+
+  /** One more than the highest number ever given out. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** The number of the set with these octets from this source; the caller owns one reference. */
+  acquire(source: number, octets: Uint8Array, at: number, length: number): number {
+    const hash = hashOf(source, octets, at, length);
+    const bucket = hash & (this.#buckets.length - 1);
+    for (let set = this.#buckets[bucket] ?? NO_SET; set !== NO_SET; set = this.#next[set] ?? NO_SET) {
+      if (this.#hash[set] !== hash || !this.#equals(set, source, octets, at, length)) continue;
+      this.retain(set);
+      return set;
+    }
+    return this.#add(hash, source, octets, at, length);
+  }
+
+  retain(set: number): void {
+    this.#owners[set] = (this.#owners[set] ?? 0) + 1;
+  }
+
+  release(set: number): void {
+    const owners = this.#owners[set] ?? 0;
+    if (owners === 0) throw new Error(`exported set ${set} used after its last release`);
+    this.#owners[set] = owners - 1;
+    if (owners === 1) this.#remove(set);
+  }
+
+  /** Different for each set that ever had the number; 0 for {@link NO_SET}. */
+  birth(set: number): number {
+    return this.#birth[set] as number;
+  }
+
+  /** Id of the source that the routes of the set came from. */
+  source(set: number): number {
+    return this.#source[set] as number;
+  }
+
+  /** Where the octets of all sets are; moves when sets come, so do not keep it. */
+  get octets(): Uint8Array {
+    return this.#octets;
+  }
+
+  at(set: number): number {
+    return this.#at[set] as number;
+  }
+
+  length(set: number): number {
+    return this.#length[set] as number;
+  }
+
+  #equals(set: number, source: number, octets: Uint8Array, at: number, length: number): boolean {
+    if (this.#source[set] !== source || this.#length[set] !== length) return false;
+    const start = this.#at[set] as number;
+    for (let i = 0; i < length; i++) if (this.#octets[start + i] !== octets[at + i]) return false;
+    return true;
+  }
+
+  #add(hash: number, source: number, octets: Uint8Array, at: number, length: number): number {
+    if (this.#count === this.#buckets.length) this.#rehash();
+    const set = this.#number();
+    const bucket = hash & (this.#buckets.length - 1);
+    this.#hash[set] = hash;
+    this.#source[set] = source;
+    this.#length[set] = length;
+    this.#at[set] = this.#room(length);
+    for (let i = 0, to = this.#at[set]; i < length; i++) this.#octets[to + i] = octets[at + i] as number;
+    this.#owners[set] = 1;
+    this.#birth[set] = ++this.#births;
+    this.#next[set] = this.#buckets[bucket] as number;
+    this.#buckets[bucket] = set;
+    this.#count++;
+    return set;
+  }
+
+  #number(): number {
+    const free = this.#free;
+    if (free !== NO_SET) {
+      this.#free = this.#next[free] as number;
+      return free;
+    }
+    if (this.#limit === this.#source.length) this.#widen();
+    return this.#limit++;
+  }
+
+  #remove(set: number): void {
+    const bucket = (this.#hash[set] as number) & (this.#buckets.length - 1);
+    if (this.#buckets[bucket] === set) this.#buckets[bucket] = this.#next[set] as number;
+    else {
+      let before = this.#buckets[bucket] as number;
+      while (this.#next[before] !== set) before = this.#next[before] as number;
+      this.#next[before] = this.#next[set] as number;
+    }
+    this.#dead += this.#length[set] as number;
+    this.#length[set] = 0;
+    this.#birth[set] = -1;
+    this.#next[set] = this.#free;
+    this.#free = set;
+    this.#count--;
+    if (this.#count === 0) this.#used = this.#dead = 0;
+  }
+
+  /** Where so many octets can be written. */
+  #room(length: number): number {
+    if (this.#used + length > this.#octets.length) this.#makeRoom(length);
+    const at = this.#used;
+    this.#used += length;
+    return at;
+  }
+
+  /** Closes the gaps where they are worth it, and takes more space where that does not do. */
+  #makeRoom(length: number): void {
+    const live = this.#used - this.#dead + length;
+    const capacity =
+      live * 2 > this.#octets.length ? Math.max(live, this.#octets.length) * 1.5 : this.#octets.length;
+    const octets = new Uint8Array(Math.ceil(capacity));
+    let used = 0;
+    for (let set = 1; set < this.#limit; set++) {
+      const size = this.#length[set] as number;
+      if ((this.#owners[set] as number) === 0 || size === 0) continue;
+      const at = this.#at[set] as number;
+      octets.set(this.#octets.subarray(at, at + size), used);
+      this.#at[set] = used;
+      used += size;
+    }
+    this.#octets = octets;
+    this.#used = used;
+    this.#dead = 0;
+  }
+
+  #widen(): void {
+    const length = this.#source.length * 2;
+    this.#source = wider(this.#source, new Int32Array(length));
+    this.#at = wider(this.#at, new Uint32Array(length));
+    this.#length = wider(this.#length, new Uint32Array(length));
+    this.#hash = wider(this.#hash, new Uint32Array(length));
+    this.#owners = wider(this.#owners, new Uint32Array(length));
+    this.#next = wider(this.#next, new Uint32Array(length));
+    this.#birth = wider(this.#birth, new Float64Array(length));
+  }
+
+  #rehash(): void {
+    const old = this.#buckets;
+    const mask = old.length * 2 - 1;
+    const buckets = new Uint32Array(old.length * 2);
+    for (let head of old) {
+      while (head !== NO_SET) {
+        const next = this.#next[head] as number;
+        const bucket = (this.#hash[head] as number) & mask;
+        this.#next[head] = buckets[bucket] as number;
+        buckets[bucket] = head;
+        head = next;
+      }
+    }
+    this.#buckets = buckets;
+  }
+}
+
+function wider<T extends Int32Array | Uint32Array | Float64Array>(old: T, into: T): T {
+  into.set(old);
+  return into;
+}
+
+/** FNV-1a with a last mixing, since buckets go by the low bits. */
+function hashOf(source: number, octets: Uint8Array, at: number, length: number): number {
+  let hash = 0x811c9dc5 ^ source;
+  for (let i = at, end = at + length; i < end; i++)
+    hash = Math.imul(hash ^ (octets[i] as number), 0x01000193);
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x85ebca6b);
+  return (hash ^ (hash >>> 13)) >>> 0;
+}

@@ -1,0 +1,165 @@
+/**
+ * What one slice of work tells the members of a group: one stream of octets that goes to all of them as it is. A member
+ * that is itself the source of some of the routes is given the stream without that part (split horizon): the routes of a
+ * source lie side by side, so that nothing is encoded for one member.
+ */
+import type { UpdatePacker } from '../wire/update-packer.ts';
+import type { AdjRibOut } from './adj-rib-out.ts';
+import type { PrefixIndex } from './prefix-index.ts';
+
+/** Encoded messages, whole and in order; several to a piece. Shared between members: never written to. */
+export interface Octets {
+  readonly pieces: readonly Uint8Array[];
+  readonly messages: number;
+  readonly length: number;
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+  readonly messages: number;
+}
+
+const NOTHING: Octets = { pieces: [], messages: 0, length: 0 };
+
+export class OutBatch {
+  /** For every member that is no source. */
+  readonly all: Octets;
+  readonly #stream: Uint8Array;
+  readonly #own: ReadonlyMap<number, readonly Range[]>;
+
+  constructor(stream: Uint8Array, messages: number, own: ReadonlyMap<number, readonly Range[]>) {
+    this.#stream = stream;
+    this.#own = own;
+    this.all = stream.length === 0 ? NOTHING : { pieces: [stream], messages, length: stream.length };
+  }
+
+  for(member: number): Octets {
+    const own = this.#own.get(member);
+    if (own === undefined) return this.all;
+    const pieces: Uint8Array[] = [];
+    let { messages } = this.all;
+    let length = 0;
+    let at = 0;
+    const take = (to: number): void => {
+      if (to > at) pieces.push(this.#stream.subarray(at, to));
+      length += to - at;
+    };
+    for (const range of own) {
+      take(range.from);
+      at = range.to;
+      messages -= range.messages;
+    }
+    take(this.#stream.length);
+    return { pieces, messages, length };
+  }
+}
+
+/** Gathers what a slice of work came to, then makes one {@link OutBatch} of it. */
+export class BatchBuilder {
+  readonly #index: PrefixIndex;
+  readonly #packer: UpdatePacker;
+  readonly #out: AdjRibOut;
+  readonly #withdrawn = new Map<number, number[]>();
+  readonly #announced = new Map<number, number[]>();
+  #own = new Map<number, Range[]>();
+
+  constructor(index: PrefixIndex, packer: UpdatePacker, out: AdjRibOut) {
+    this.#index = index;
+    this.#packer = packer;
+    this.#out = out;
+  }
+
+  /** Octets so far, of sets that went in whole. */
+  get length(): number {
+    return this.#packer.length;
+  }
+
+  announce(id: number, set: number): void {
+    const ids = this.#announced.get(set);
+    if (ids === undefined) this.#announced.set(set, [id]);
+    else ids.push(id);
+  }
+
+  /** @param source  whose route it was: it was never told */
+  withdraw(id: number, source: number): void {
+    const ids = this.#withdrawn.get(source);
+    if (ids === undefined) this.#withdrawn.set(source, [id]);
+    else ids.push(id);
+  }
+
+  /** Everything told with a set, as the Adj-RIB-Out has it. Sets of one source should follow each other. */
+  announceRow(set: number): void {
+    const id = this.#out.first(set);
+    if (id < 0) return;
+    const { sets } = this.#out;
+    const from = this.#packer.length;
+    const before = this.#packer.messages;
+    this.#packer.announce(sets.octets, sets.at(set), sets.length(set));
+    for (let at = id; at >= 0; at = this.#out.after(at)) this.#add(at);
+    this.#packer.end();
+    this.#note(sets.source(set), from, before);
+  }
+
+  /** Withdrawals first: a peer's table never holds more than it must. */
+  build(): OutBatch {
+    for (const [source, ids] of this.#withdrawn) this.#withdrawFrom(source, ids);
+    const { sets } = this.#out;
+    const order = [...this.#announced];
+    if (order.length > 1) order.sort(([a], [b]) => sets.source(a) - sets.source(b));
+    for (const [set, ids] of order) this.#announceWith(set, ids);
+    this.#withdrawn.clear();
+    this.#announced.clear();
+    const own = this.#own;
+    this.#own = new Map();
+    const { messages } = this.#packer;
+    return new OutBatch(this.#packer.take(), messages, own);
+  }
+
+  #withdrawFrom(source: number, ids: readonly number[]): void {
+    const from = this.#packer.length;
+    const before = this.#packer.messages;
+    this.#packer.withdraw();
+    for (const id of ids) this.#add(id);
+    this.#packer.end();
+    this.#note(source, from, before);
+  }
+
+  #announceWith(set: number, ids: readonly number[]): void {
+    const { sets } = this.#out;
+    const from = this.#packer.length;
+    const before = this.#packer.messages;
+    this.#packer.announce(sets.octets, sets.at(set), sets.length(set));
+    for (const id of ids) this.#add(id);
+    this.#packer.end();
+    this.#note(sets.source(set), from, before);
+  }
+
+  #add(id: number): void {
+    const index = this.#index;
+    if (index.version(id) === 4) this.#packer.add(index.length(id), index.word(id, 0), 0, 0, 0);
+    else
+      this.#packer.add(
+        index.length(id),
+        index.word(id, 0),
+        index.word(id, 1),
+        index.word(id, 2),
+        index.word(id, 3),
+      );
+  }
+
+  /** The stretch of the stream belongs to this source; one that goes on from the last stretch lengthens it. */
+  #note(source: number, from: number, messagesBefore: number): void {
+    const to = this.#packer.length;
+    const messages = this.#packer.messages - messagesBefore;
+    const ranges = this.#own.get(source);
+    if (ranges === undefined) {
+      this.#own.set(source, [{ from, to, messages }]);
+      return;
+    }
+    const last = ranges.at(-1);
+    if (last?.to === from)
+      ranges[ranges.length - 1] = { from: last.from, to, messages: last.messages + messages };
+    else ranges.push({ from, to, messages });
+  }
+}
