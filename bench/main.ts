@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   const reports: ScenarioReport[] = [];
   for (const scenario of options.scenarios) {
     const report = await runScenario(scenario, targets, options);
-    if (!options.json) console.log(`\n${tableOf(scenario, report.lines, SUBJECT)}`);
+    if (!options.json) console.log(`\n${tableOf(scenario, report.lines, SUBJECT, options.scale)}`);
     reports.push(report);
   }
   const result = { machine: machine(), scale: options.scale, runs: options.runs, versions, reports };

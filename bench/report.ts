@@ -64,7 +64,7 @@ export function quantile(values: readonly number[], q: number): number {
 }
 
 /** The scenario's table. Ratios are to the best of the others: under 1 is better than all of them. */
-export function tableOf(scenario: Scenario, lines: readonly Line[], subject: string): string {
+export function tableOf(scenario: Scenario, lines: readonly Line[], subject: string, scale: number): string {
   const others = lines.filter(({ target }) => target !== subject && target !== 'pipe');
   const latency = scenario.figure === 'latency';
   const columns: readonly Column[] = [
@@ -82,7 +82,8 @@ export function tableOf(scenario: Scenario, lines: readonly Line[], subject: str
     ...columns.flatMap((one) => cells(one, line, others)),
     noteOf(line),
   ]);
-  return `(${scenario.name}) ${scenario.title}\n${align([head, ...rows])}`;
+  const scaled = scale === 1 ? '' : `, scaled by ${scale}`;
+  return `(${scenario.name}) ${scenario.title}${scaled}\n${align([head, ...rows])}`;
 }
 
 interface Column {
@@ -90,20 +91,25 @@ interface Column {
   readonly value: (line: Line) => number | undefined;
   readonly digits: number;
   readonly ratio: boolean;
+  /** Below this the figure of the best is as coarse as the clock, and a ratio to it says nothing. */
+  readonly least: number;
 }
 
 type Figure = 'seconds' | 'p50Ms' | 'p99Ms' | 'cpuSeconds' | 'peakMiB' | 'stallMs' | 'trafficCpuSeconds';
 
 function column(title: string, key: Figure, digits: number, ratio: boolean): Column {
-  return { title, value: (line) => line[key], digits, ratio };
+  return { title, value: (line) => line[key], digits, ratio, least: key === 'cpuSeconds' ? 0.05 : 0 };
 }
 
-function cells({ value, digits, ratio }: Column, line: Line, others: readonly Line[]): string[] {
+function cells({ value, digits, ratio, least }: Column, line: Line, others: readonly Line[]): string[] {
   const own = value(line);
   const text = own === undefined ? '-' : own.toFixed(digits);
   if (!ratio) return [text];
   const best = Math.min(...others.flatMap((other) => value(other) ?? []));
-  return [text, own === undefined || !Number.isFinite(best) ? '-' : (own / best).toFixed(2)];
+  return [
+    text,
+    own === undefined || !(best >= least) || !Number.isFinite(best) ? '-' : (own / best).toFixed(2),
+  ];
 }
 
 function noteOf({ runs, failure }: Line): string {

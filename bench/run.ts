@@ -33,17 +33,26 @@ export type Outcome =
   | { readonly ok: false; readonly reason: string };
 
 const TRAFFIC = join(import.meta.dirname, 'traffic/main.ts');
-/** Sessions have to stand, and a table loaded, within this beside the time that the scenario gives. */
+/** Sessions have to stand, and where the act begins with it a table has to be loaded, within this. */
 const PREPARE_SECONDS = 120;
 
-export async function measure(scenario: Scenario, target: Target, scale: number): Promise<Outcome> {
+export interface RunOptions {
+  readonly prepareSeconds?: number;
+}
+
+export async function measure(
+  scenario: Scenario,
+  target: Target,
+  scale: number,
+  { prepareSeconds = PREPARE_SECONDS }: RunOptions = {},
+): Promise<Outcome> {
   const plan = scenario.plan(scale);
   const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-'));
   const rig = await Rig.make();
   const router = startTarget(target, plan, folder, rig);
   const traffic = new TrafficProcess(rig);
   try {
-    return await play({ scenario, target, plan, router, traffic });
+    return await play({ scenario, target, plan, router, traffic, prepareSeconds });
   } catch (error) {
     if (!(error instanceof RunFailure)) throw error;
     return { ok: false, reason: `${error.message}${lastWords(router, folder)}` };
@@ -63,12 +72,13 @@ interface Cast {
   readonly plan: Plan;
   readonly router: ChildProcess;
   readonly traffic: TrafficProcess;
+  readonly prepareSeconds: number;
 }
 
-async function play({ scenario, target, plan, router, traffic }: Cast): Promise<Outcome> {
+async function play({ scenario, target, plan, router, traffic, prepareSeconds }: Cast): Promise<Outcome> {
   const pid = router.pid ?? 0;
   traffic.tell({ type: 'plan', plan });
-  await traffic.hear('ready', PREPARE_SECONDS + scenario.limitSeconds);
+  await traffic.hear('ready', prepareSeconds);
   if (target.probed === true) await stallOf(router);
   const before = costOf(pid);
   traffic.tell({ type: 'go' });
@@ -120,10 +130,13 @@ async function stallOf(router: ChildProcess): Promise<number> {
   return Number(JSON.parse(String(line)).stallMs);
 }
 
+/** How the target ended, if it did, and the beginning of what it said: what came first is the cause. */
 function lastWords(router: ChildProcess, folder: string): string {
   const ended = router.exitCode ?? router.signalCode;
-  const words = readFileSync(join(folder, 'words'), 'utf8').trim().split('\n').slice(-3).join(' | ');
-  return `${ended === null ? '' : `; the target ended with ${ended}`}${words === '' ? '' : `; it said: ${words}`}`;
+  const lines = readFileSync(join(folder, 'words'), 'utf8').split('\n');
+  const words = lines.filter((line) => line.trim() !== '' && !line.startsWith('(')).slice(0, 4);
+  const said = words.length === 0 ? '' : `; it said: ${words.map((line) => line.trim()).join(' | ')}`;
+  return `${ended === null ? '' : `; the target ended with ${ended}`}${said}`;
 }
 
 /** The traffic program, and the talk with it. */

@@ -31,7 +31,6 @@ router bgp ${plan.target.asn}
  bgp router-id ${ROUTER_ID}
  no bgp default ipv4-unicast
  no bgp ebgp-requires-policy
- no bgp suppress-duplicates
  neighbor STATION peer-group
  neighbor STATION passive
  neighbor STATION timers 60 180

@@ -1,19 +1,28 @@
 /**
  * A target that does not route: it answers OPEN and KEEPALIVE, and copies whole UPDATEs of each station to all others
- * without looking inside. `node pipe-router.ts PLAN.json`.
+ * without looking inside. When a station goes, the others are told so with octets made beforehand. `node pipe-router.ts PLAN.json`.
  */
 import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { Growing, HEADER } from '../traffic/encode.ts';
+import { encodeWithdrawals, Growing, HEADER } from '../traffic/encode.ts';
 import type { Plan } from '../traffic/plan.ts';
 
 const UPDATE = 2;
 
 const plan: Plan = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8'));
 const sockets = new Set<Socket>();
+/** What is told of a station when it goes, where it is going to: the withdrawals of what it announced. */
+const farewells = new Map(
+  plan.stations.flatMap(({ address, sends }) =>
+    sends === undefined || plan.act.kind !== 'death'
+      ? []
+      : [[address, encodeWithdrawals(plan.version, sends.first, sends.count)]],
+  ),
+);
 
 createServer((socket) => {
   sockets.add(socket);
+  const address = socket.remoteAddress ?? '';
   let rest: Buffer = Buffer.alloc(0);
   socket.setNoDelay(true);
   socket.on('data', (chunk: Buffer) => {
@@ -21,7 +30,11 @@ createServer((socket) => {
     rest = octets.subarray(take(socket, octets));
   });
   socket.on('error', () => socket.destroy());
-  socket.on('close', () => sockets.delete(socket));
+  socket.on('close', () => {
+    sockets.delete(socket);
+    const farewell = farewells.get(address);
+    if (farewell !== undefined) copy(socket, farewell);
+  });
 }).listen(plan.target.port, plan.target.address);
 
 /** Deals with the whole messages in front; returns where they end. */
@@ -42,7 +55,7 @@ function take(from: Socket, octets: Buffer): number {
   return at;
 }
 
-function copy(from: Socket, updates: Buffer): void {
+function copy(from: Socket, updates: Uint8Array): void {
   if (updates.length > 0) for (const to of sockets) if (to !== from) to.write(updates);
 }
 

@@ -1,6 +1,6 @@
 /** What happens between the sessions standing and the result: one function for each kind of act. */
 import { Address } from '../../net/addr/index.ts';
-import { encodeOne, encodeTable, encodeWithdrawal, type Sender } from './encode.ts';
+import { encodeOne, encodeTable, encodeWithdrawals, type Sender } from './encode.ts';
 import type { Plan } from './plan.ts';
 import type { TrafficSession } from './session.ts';
 
@@ -69,7 +69,7 @@ function flap(stage: Stage, times: number, prefix: number): Scene {
       if (sender === undefined) throw new Error('a flap needs a sender');
       const watchers = stage.sessions.filter(({ station }) => station.expects !== undefined);
       const announce = encodeOne(senderOf(stage.plan, sender), prefix, prefix, prefix + 1);
-      const withdraw = encodeWithdrawal(stage.plan.version, prefix);
+      const withdraw = encodeWithdrawals(stage.plan.version, prefix, 1);
       const latencies: number[] = [];
       for (let i = 0; i < times; i++) {
         const up = i % 2 === 0;

@@ -35,27 +35,33 @@ export function encodeOne(sender: Sender, set: number, from: number, to: number)
   return out.octets();
 }
 
-/** One UPDATE that withdraws one prefix. */
-export function encodeWithdrawal(version: IpVersion, n: number): Uint8Array {
-  const out = new Growing(64);
+/** The fewest UPDATEs that withdraw `count` prefixes from `first` on. */
+export function encodeWithdrawals(version: IpVersion, first: number, count: number): Uint8Array {
+  const room = version === 4 ? 1000 : 500;
+  const out = new Growing(count * 8);
+  for (let n = first; n < first + count; n += room)
+    encodeWithdrawal(out, version, n, Math.min(n + room, first + count));
+  return out.octets();
+}
+
+function encodeWithdrawal(out: Growing, version: IpVersion, from: number, to: number): void {
   const start = out.open(2);
   if (version === 4) {
     const length = out.hold16();
-    out.prefix(4, n);
+    for (let n = from; n < to; n++) out.prefix(4, n);
     out.settle16(length);
     out.u16(0);
   } else {
     out.u16(0);
     const attributes = out.hold16();
-    const value = out.attribute(0x80, 15);
-    out.u16(2);
-    out.u8(1);
-    out.prefix(6, n);
-    out.settle8(value);
+    out.u8s([0x90, 15]);
+    const value = out.hold16();
+    out.u8s([0, 2, 1]);
+    for (let n = from; n < to; n++) out.prefix(6, n);
+    out.settle16(value);
     out.settle16(attributes);
   }
   out.close(start);
-  return out.octets();
 }
 
 function encodeUpdate(

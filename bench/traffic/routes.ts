@@ -19,8 +19,8 @@ export function mix(n: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** The most a table may hold. */
-export const MAX_ROUTES: Readonly<Record<IpVersion, number>> = { 4: 1_700_000, 6: 2 ** 24 };
+/** The most a table may hold: IPv4 ends before 224/4. */
+export const MAX_ROUTES: Readonly<Record<IpVersion, number>> = { 4: (224 - 17) * 2 ** 13, 6: 2 ** 24 };
 
 /** Writes length and octets of the prefix as NLRI; returns the position after it. */
 export function writePrefix(version: IpVersion, n: number, out: Uint8Array, at: number): number {
