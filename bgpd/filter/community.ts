@@ -32,27 +32,30 @@ const U16 = 0xffff;
 const U32 = 0xffff_ffff;
 
 /** The registry "BGP Well-known Communities" as far as operators use it. */
-const WELL_KNOWN: Readonly<Record<string, number>> = {
-  'graceful-shutdown': 0xffff0000,
-  'accept-own': 0xffff0001,
-  'llgr-stale': 0xffff0006,
-  'no-llgr': 0xffff0007,
-  blackhole: 0xffff029a,
-  'no-export': 0xffffff01,
-  'no-advertise': 0xffffff02,
-  'no-export-subconfed': 0xffffff03,
-  'no-peer': 0xffffff04,
-};
+const WELL_KNOWN: ReadonlyMap<string, number> = new Map([
+  ['graceful-shutdown', 0xffff0000],
+  ['accept-own', 0xffff0001],
+  ['llgr-stale', 0xffff0006],
+  ['no-llgr', 0xffff0007],
+  ['blackhole', 0xffff029a],
+  ['no-export', 0xffffff01],
+  ['no-advertise', 0xffffff02],
+  ['no-export-subconfed', 0xffffff03],
+  ['no-peer', 0xffffff04],
+]);
 
 /** RFC 4360 §4 and §5. */
-const SUBTYPES: Readonly<Record<string, number>> = { rt: 2, soo: 3 };
+const SUBTYPES: ReadonlyMap<string, number> = new Map([
+  ['rt', 2],
+  ['soo', 3],
+]);
 const TWO_OCTET_AS = 0;
 const IPV4 = 1;
 const FOUR_OCTET_AS = 2;
 
 /** @returns undefined where the text is no community pattern */
 export function parseCommunityPattern(text: string): CommunityPattern | undefined {
-  const known = WELL_KNOWN[text];
+  const known = WELL_KNOWN.get(text);
   if (known !== undefined)
     return { type: 'standard', asn: exactly(known >>> 16), value: exactly(known & U16) };
   const octets = /^ext:0x([0-9a-f]{8})([0-9a-f]{8})$/i.exec(text);
@@ -63,7 +66,7 @@ export function parseCommunityPattern(text: string): CommunityPattern | undefine
       low: Number.parseInt(octets[2] ?? '', 16),
     };
   const parts = text.split(':');
-  const subtype = Object.hasOwn(SUBTYPES, parts[0] ?? '') ? SUBTYPES[parts[0] ?? ''] : undefined;
+  const subtype = SUBTYPES.get(parts[0] ?? '');
   if (subtype !== undefined) return parts.length === 3 ? extendedPattern(subtype, parts) : undefined;
   return numericPattern(parts);
 }
