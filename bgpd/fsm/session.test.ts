@@ -231,6 +231,27 @@ describe('session', () => {
     expect(world.did('reject')).to.equal(true);
   });
 
+  for (const [what, end] of [
+    ['a collision', cease(7)],
+    ['another version', notification(2, 1)],
+  ] as const) {
+    it(`counts a session that was up and that the peer ended with ${what}: it has flapped all the same`, () => {
+      const world = started().on(1, CONNECTED).on(1, opened(HIGHER));
+      world.on(1, KEEPALIVE).on(1, { type: 'notification-received', notification: end });
+      expect(world.state.connectRetryCounter).to.equal(1);
+      expect(world.state.holding).to.equal(true);
+    });
+  }
+
+  it('counts a graceful restart, so that one without end is held off', () => {
+    const world = started({ ...CONFIG, passive: true });
+    for (let i = 0, id = 2; i < 4; i++, id++)
+      world.do({ type: 'accepted' }).on(id, opened(HIGHER, true)).on(id, KEEPALIVE);
+    expect(world.did('reject')).to.equal(false);
+    expect(world.state.connectRetryCounter).to.be.above(1);
+    expect(world.do({ type: 'accepted' }).did('reject')).to.equal(true);
+  });
+
   it('stops with a Cease on every connection, and answers nothing afterwards', () => {
     const world = started().on(1, CONNECTED).do({ type: 'accepted' }).do(stopInput(2, 'bye'));
     expect([world.sent(1), world.sent(2)]).to.deep.equal([['6/2'], ['6/2']]);

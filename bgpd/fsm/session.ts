@@ -284,7 +284,10 @@ class Working {
     }
     // What happens beside an Established session says nothing about it: a stranger at the peer's address may do it.
     const established = this.#connections.some(({ state }) => state.name === 'Established');
-    if (!end.counts || established || !this.#started) return;
+    // A session that was up and is over has flapped, whatever the peer did to end it: else one that says Cease or comes
+    // back on a new connection each time would never be held off.
+    const flapped = connection.state.name === 'Established' && end.cause !== 'administrative';
+    if ((!end.counts && !flapped) || established || !this.#started) return;
     this.#counter++;
     this.#hold();
   }

@@ -268,16 +268,16 @@ describe('finite state machine', () => {
       is: `Idle; ${LET_GO}`,
     },
     {
-      it: 'hold time 0: neither timer runs',
+      it: 'hold time 0: no KEEPALIVEs, and the first one of the peer is waited for as long as its OPEN',
       state: STATES.OpenSent,
       event: { type: 'open-received', peer: QUIET },
-      is: 'OpenConfirm; no connect-retry; no delay-open; send-keepalive; no hold',
+      is: 'OpenConfirm; no connect-retry; no delay-open; send-keepalive; hold 240',
     },
     {
-      it: 'hold time 0: nor in Established',
+      it: 'hold time 0: neither timer runs in Established',
       state: { name: 'OpenConfirm', peer: QUIET },
       event: EVENTS.KEEPALIVE,
-      is: 'Established',
+      is: 'Established; no hold',
     },
     {
       it: 'hold time 0: an UPDATE starts none',

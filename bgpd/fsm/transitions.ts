@@ -115,11 +115,14 @@ export function openSent(): Step {
   );
 }
 
-/** A hold time of 0 means that neither timer runs (RFC 4271 §4.2, §4.4). */
+/**
+ * A hold time of 0 means that neither timer runs (RFC 4271 §4.2, §4.4), but that is for a session that stands: a peer
+ * that vanished before its first KEEPALIVE would keep this connection, and so its own next one out, for ever.
+ */
 export function openConfirm(peer: Negotiated, sendOpen: boolean): Step {
   const timers: readonly Action[] =
     peer.holdSeconds === 0
-      ? [{ do: 'disarm', timer: 'hold' }]
+      ? [{ do: 'arm', timer: 'hold', seconds: OPEN_HOLD_SECONDS }]
       : [
           { do: 'arm', timer: 'keepalive', seconds: peer.keepaliveSeconds },
           { do: 'arm', timer: 'hold', seconds: peer.holdSeconds },
@@ -135,11 +138,12 @@ export function openConfirm(peer: Negotiated, sendOpen: boolean): Step {
 }
 
 export function established(peer: Negotiated): Step {
-  const sendHold: readonly Action[] =
-    peer.holdSeconds === 0
-      ? []
-      : [{ do: 'arm', timer: 'send-hold', seconds: sendHoldSeconds(peer.holdSeconds) }];
-  return stay({ name: 'Established', peer }, ...restartHold(peer), ...sendHold);
+  if (peer.holdSeconds === 0) return stay({ name: 'Established', peer }, { do: 'disarm', timer: 'hold' });
+  return stay({ name: 'Established', peer }, ...restartHold(peer), {
+    do: 'arm',
+    timer: 'send-hold',
+    seconds: sendHoldSeconds(peer.holdSeconds),
+  });
 }
 
 export function restartHold(peer: Negotiated): readonly Action[] {
