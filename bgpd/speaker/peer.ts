@@ -38,6 +38,7 @@ import { SessionHistory } from './history.ts';
 import { Link } from './link.ts';
 import { endData, faultData, type LogData } from './log-data.ts';
 import { LogLimit } from './log-limit.ts';
+import { RefreshLimit } from './refresh-limit.ts';
 import type { Session, SessionConfig, SessionCounters, SessionEvents } from './session.ts';
 import { Timers } from './timers.ts';
 import { describePeer, downReason, eventOf, messageError } from './translate.ts';
@@ -77,8 +78,9 @@ export class Peer implements Session {
   readonly history = new SessionHistory();
   readonly #options: PeerOptions;
   #config: SessionConfig;
-  readonly #limit: LogLimit;
+  readonly #limits: Readonly<Record<'info' | 'warn', LogLimit>>;
   readonly #timers: Timers<SessionTimer>;
+  readonly #refreshes: RefreshLimit;
   readonly #links = new Map<number, Link>();
   readonly #queue: Queued[] = [];
   #state: SessionState = INITIAL;
@@ -93,7 +95,8 @@ export class Peer implements Session {
     this.#config = options.config;
     this.#options = options;
     this.#since = options.clock.now();
-    this.#limit = new LogLimit(options.clock);
+    this.#limits = { info: new LogLimit(options.clock), warn: new LogLimit(options.clock) };
+    this.#refreshes = new RefreshLimit(options.clock, (family) => options.events.refresh(this, family));
     this.#timers = new Timers(options.clock, `bgp ${options.config.name}`, (timer) => {
       this.#input({ type: 'timer', timer });
     });
@@ -221,10 +224,11 @@ export class Peer implements Session {
       case 'up':
         this.counters.establishedTransitions++;
         this.#explained = false;
-        this.#options.log?.('info', `established: ${describePeer(action.peer)}`, { state: 'Established' });
+        this.#logLimited(`established: ${describePeer(action.peer)}`, { state: 'Established' }, 'info');
         this.#options.events.established(this, action.peer);
         return;
       case 'down':
+        this.#refreshes.forget();
         this.#options.events.down(this, downReason(action.end));
         return;
       case 'ended':
@@ -263,7 +267,8 @@ export class Peer implements Session {
         return;
       case 'deliver':
         if (action.message.type === 'update') this.#options.events.update(this, action.message);
-        else this.#options.events.refresh(this, action.message.family);
+        // BoRR and EoRR (RFC 7313) announce the peer's own refresh and ask for nothing.
+        else if (action.message.subtype === 0) this.#refreshes.ask(action.message.family);
     }
   }
 
@@ -378,8 +383,9 @@ export class Peer implements Session {
     link.write([message]);
   }
 
-  #logLimited(text: string, data: LogData): void {
-    const line = this.#limit.pass(text);
-    if (line !== undefined) this.#options.log?.('warn', line, data);
+  /** Good news has a budget of its own: a peer's bad news must not hide that it is up again, nor its flaps fill the log. */
+  #logLimited(text: string, data: LogData, level: 'info' | 'warn' = 'warn'): void {
+    const line = this.#limits[level].pass(text);
+    if (line !== undefined) this.#options.log?.(level, line, data);
   }
 }
