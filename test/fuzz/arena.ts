@@ -10,6 +10,7 @@ import { TcpSessions } from '../../bgpd/speaker/sessions.ts';
 import { SimulatedNetwork, type SimulatedOptions } from '../../bgpd/speaker/simulated.ts';
 import { Speaker } from '../../bgpd/speaker/speaker.ts';
 import type { PeerConfig } from '../../bgpd/speaker/config.ts';
+import type { SessionConfig } from '../../bgpd/speaker/session.ts';
 import type { Neighbour } from '../../bgpd/speaker/neighbour.ts';
 import type { IncomingConnection } from '../../bgpd/speaker/transport.ts';
 import {
@@ -48,7 +49,12 @@ export class Arena {
   readonly #honest: readonly { readonly client: Client; readonly prefixes: readonly string[] }[];
   readonly #empty: readonly number[];
 
-  constructor(kind: Kind, options: SimulatedOptions = {}) {
+  /** @param gracefulRestart what the speaker offers to the hostile peer; nothing by default */
+  constructor(
+    kind: Kind,
+    options: SimulatedOptions = {},
+    gracefulRestart?: SessionConfig['gracefulRestart'],
+  ) {
     this.kind = kind;
     this.network = new SimulatedNetwork(this.clock, options);
     const expected = new Map<string, (incoming: IncomingConnection) => void>();
@@ -84,7 +90,7 @@ export class Arena {
         kernel: 'none',
       })),
       peers: [
-        peer('hostile', HOSTILE[kind].address, HOSTILE[kind].asn),
+        peer('hostile', HOSTILE[kind].address, HOSTILE[kind].asn, gracefulRestart),
         ...this.#honest.map(({ client }) =>
           peer(client.options.address, client.options.address, client.options.session.peerAsn),
         ),
@@ -236,7 +242,12 @@ function holds(neighbour: Neighbour | undefined, prefix: Prefix): boolean {
   return FAMILY_NAMES.some((family) => (neighbour?.adjRibIn[family].get(prefix).length ?? 0) > 0);
 }
 
-function peer(name: string, address: string, asn: number): PeerConfig {
+function peer(
+  name: string,
+  address: string,
+  asn: number,
+  gracefulRestart?: SessionConfig['gracefulRestart'],
+): PeerConfig {
   return {
     session: {
       name,
@@ -250,6 +261,7 @@ function peer(name: string, address: string, asn: number): PeerConfig {
       connectRetrySeconds: 30,
       passive: true,
       families: FAMILY_NAMES,
+      ...(gracefulRestart === undefined ? {} : { gracefulRestart }),
     },
     importPolicy: ACCEPT_ALL,
     exportPolicy: ACCEPT_ALL,

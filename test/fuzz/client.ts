@@ -76,6 +76,13 @@ export class Client {
     this.closed = true;
   }
 
+  /** Forgets the connection without closing it, as a machine does that has crashed. */
+  abandon(): void {
+    this.#alive?.();
+    this.#alive = undefined;
+    this.#connection = undefined;
+  }
+
   say(octets: Uint8Array): void {
     this.#connection?.write([octets]);
   }
