@@ -40,13 +40,13 @@ export { Speaker, type SpeakerOptions } from './speaker/speaker.ts';
 export {
   type ExportView,
   exportViews,
-  formatAsPath,
   type PathView,
-  type PeerView,
-  peerViews,
   type RouteView,
   routeViews,
-} from './speaker/view.ts';
+} from './speaker/route-view.ts';
+export { type RouteLine, routeLines, type RouteQuery } from './speaker/route-lines.ts';
+export { type NeighbourView, neighbourView, type PeerView, peerViews } from './speaker/view.ts';
+export { formatAsPath, plainAttributes, type PlainAttributes } from './wire/format.ts';
 export { Listener, type ListenerOptions } from './speaker/listener.ts';
 export { Peer, type PeerOptions } from './speaker/peer.ts';
 export { TcpSessions } from './speaker/sessions.ts';

@@ -1,26 +1,31 @@
 /** What a BGP daemon answers on its control socket. Read only. */
-import { PoplinError, type Problem } from '../../api/index.ts';
+import { EXPOSITION, exposition } from '../../daemon/metrics.ts';
 import type { ControlRequest, ControlRoutes } from '../../daemon/control.ts';
-import { Prefix } from '../../net/addr/index.ts';
 import { DECISION_STEPS } from '../rib/decision.ts';
-import { exportViews, peerViews, routeViews } from '../speaker/view.ts';
+import { streamed, streamedLines } from '../../daemon/stream.ts';
+import { exportViews, routeViews } from '../speaker/route-view.ts';
+import { routeLines } from '../speaker/route-lines.ts';
+import { neighbourView, peerViews } from '../speaker/view.ts';
+import { dotted } from '../wire/format.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
-import type { Engine } from './engine.ts';
-
-/** A daemon, wherever its configuration comes from. */
-export interface Subject {
-  /** What it is called: the node, or its router id. */
-  readonly node: string;
-  readonly engine: Engine;
-  /** Its whole configuration has been seen once. */
-  readonly synced: boolean;
-  readonly problems: readonly Problem[];
-}
+import { BGPD_METRICS } from './metrics.ts';
+import { neighbourIn, prefixIn, routeQuery } from './query.ts';
+import type { Subject } from './subject.ts';
 
 export function controlRoutes(bgpd: Subject): ControlRoutes {
   return {
     'GET /status': () => status(bgpd),
     'GET /peers': () => ({ peers: peerViews(bgpd.engine.speaker, bgpd.engine.clock.now()) }),
+    'GET /neighbors': () => streamedLines(peerViews(bgpd.engine.speaker, bgpd.engine.clock.now()).values()),
+    'GET /neighbor': ({ query }) => {
+      const { speaker, clock } = bgpd.engine;
+      return neighbourView(speaker, neighbourIn(speaker, query.get('name') ?? ''), clock);
+    },
+    'GET /rib': ({ query }) => {
+      const { speaker } = bgpd.engine;
+      return streamedLines(routeLines(speaker, routeQuery(speaker, query)));
+    },
+    'GET /metrics': () => streamed(EXPOSITION, exposition(BGPD_METRICS, bgpd)),
     'GET /routes': (request) => routes(bgpd, request),
     'GET /decision-steps': () => ({
       steps: DECISION_STEPS.map(({ reason, source }) => ({ reason, source })),
@@ -54,25 +59,9 @@ function waitingFor(bgpd: Subject): readonly string[] {
 }
 
 function routes(bgpd: Subject, { query }: ControlRequest): object {
-  const text = query.get('prefix');
-  if (text === null) return { routes: routeViews(bgpd.engine.speaker) };
-  const prefix = Prefix.parse(text, { hostBits: 'mask' });
-  if (prefix === undefined)
-    throw new PoplinError([
-      {
-        code: 'QUERY_INVALID',
-        field: 'prefix',
-        value: text,
-        what: `"${text}" is no prefix`,
-        remedy: 'write it as 10.244.1.0/26 or fd00:10:244::/122',
-      },
-    ]);
+  const prefix = prefixIn(query.get('prefix') ?? '');
   return {
     routes: routeViews(bgpd.engine.speaker, prefix),
     exports: exportViews(bgpd.engine.speaker, prefix),
   };
-}
-
-function dotted(routerId: number): string {
-  return [24, 16, 8, 0].map((shift) => (routerId >>> shift) & 0xff).join('.');
 }

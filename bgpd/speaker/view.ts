@@ -1,11 +1,11 @@
-/** What the speaker knows, as plain data for people and programs: peers, and routes with the reason for each choice. */
-import type { Prefix } from '../../net/addr/index.ts';
-import { exportPath } from '../filter/export.ts';
-import type { Path } from '../rib/path.ts';
-import { FAMILIES, type AsSegment, type Family, type PathAttributes } from '../wire/types.ts';
-import { exportContext } from './groups.ts';
+/** What the speaker knows of its peers, as plain data for people and programs. Routes: `route-view.ts`. */
+import type { Clock, Millis } from '../../clock/clock.ts';
+import { plainCapability, type PlainCapability } from '../wire/format-capability.ts';
+import { dotted } from '../wire/format.ts';
+import { FAMILIES, type Family, type OpenMessage } from '../wire/types.ts';
+import type { SessionError } from './history.ts';
 import type { Neighbour } from './neighbour.ts';
-import type { ForwardingStatus } from './ports.ts';
+import type { PrefixLimitStatus } from './prefix-limit.ts';
 import type { SessionCounters } from './session.ts';
 import type { Speaker } from './speaker.ts';
 
@@ -28,35 +28,53 @@ export interface PeerView {
   readonly counters: SessionCounters;
 }
 
-export interface PathView {
-  readonly peer: string;
-  readonly nextHop: string | undefined;
-  /** `65001 65002 {65003,65004}`. */
-  readonly asPath: string;
-  readonly origin: string;
-  readonly localPref: number;
-  readonly med: number | undefined;
-  readonly communities: readonly string[];
-  readonly largeCommunities: readonly string[];
-  readonly stale: boolean;
-  readonly best: boolean;
-  /** `best`, `equal (multipath)`, the decision step it lost by, or the import rule that refused it. */
-  readonly reason: string;
+/** One peer in full. Times are those of the wall, as ISO 8601. */
+export interface NeighbourView extends PeerView {
+  readonly since: string;
+  readonly kind: 'external' | 'internal';
+  readonly localAsn: number;
+  readonly localRouterId: string;
+  /** Known once an OPEN has come. */
+  readonly routerId: string | undefined;
+  readonly reflectorClient: boolean;
+  /** While Established. */
+  readonly settled:
+    | {
+        readonly holdSeconds: number;
+        readonly keepaliveSeconds: number;
+        readonly fourOctetAs: boolean;
+        readonly extendedMessages: boolean;
+        readonly addPathReceive: readonly Family[];
+        readonly addPathSend: readonly Family[];
+      }
+    | undefined;
+  readonly capabilities: {
+    readonly sent: readonly PlainCapability[] | undefined;
+    readonly received: readonly PlainCapability[] | undefined;
+  };
+  /** The last NOTIFICATION each way, and the last end of a connection whatever ended it. */
+  readonly lastErrorSent: ErrorView | undefined;
+  readonly lastErrorReceived: ErrorView | undefined;
+  readonly lastEnd: { readonly at: string; readonly text: string } | undefined;
+  readonly timers: readonly { readonly name: string; readonly inSeconds: number }[];
+  readonly routes: readonly FamilyRoutesView[];
+  readonly limits: readonly PrefixLimitStatus[];
 }
 
-export interface RouteView {
-  readonly prefix: string;
-  readonly best: PathView | undefined;
-  readonly paths: readonly PathView[];
-  /** What the kernel has; undefined where nothing is to be installed. */
-  readonly installed: ForwardingStatus | undefined;
+export interface ErrorView {
+  readonly at: string;
+  readonly code: number;
+  readonly subcode: number;
+  readonly text: string;
 }
 
-export interface ExportView {
-  readonly peer: string;
-  readonly told: boolean;
-  /** The policy rule that let it out or held it back. */
-  readonly reason: string;
+export interface FamilyRoutesView {
+  readonly family: Family;
+  readonly received: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly stale: number;
+  readonly advertised: number;
 }
 
 const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
@@ -93,119 +111,83 @@ function overFamilies(count: (family: Family) => number): number {
   return FAMILY_NAMES.reduce((total, family) => total + count(family), 0);
 }
 
-/** Routes of both families in prefix order; with `only`, the one of that prefix. */
-export function routeViews(speaker: Speaker, only?: Prefix): readonly RouteView[] {
-  const prefixes = only === undefined ? allPrefixes(speaker) : [only];
-  return prefixes.flatMap((prefix) => routeView(speaker, prefix) ?? []);
+/** @param name  the peer's name, or its address */
+export function findNeighbour({ neighbours }: Speaker, name: string): Neighbour | undefined {
+  return (
+    neighbours.find((each) => each.name === name) ??
+    neighbours.find((each) => each.session.config.peerAddress === name)
+  );
 }
 
-function allPrefixes(speaker: Speaker): readonly Prefix[] {
-  const prefixes: Prefix[] = [];
-  for (const family of FAMILY_NAMES) {
-    const { index } = speaker.tables[family];
-    for (let id = 0; id < index.limit; id++) {
-      const prefix = index.prefix(id);
-      if (prefix !== undefined) prefixes.push(prefix);
-    }
-  }
-  return prefixes.sort((a, b) => a.compare(b));
-}
-
-function routeView(speaker: Speaker, prefix: Prefix): RouteView | undefined {
-  const family = familyOfPrefix(prefix);
-  const { locRib } = speaker.tables[family];
-  const id = locRib.index.find(prefix);
-  if (id === undefined) return undefined;
-  const { best, multipath } = locRib.decision(id);
-  const reasons = locRib.explain(id);
-  const isStale = (path: Path): boolean =>
-    speaker.neighbours
-      .find((neighbour) => neighbour.id === path.source.id)
-      ?.adjRibIn[family].isStale(id, path) ?? false;
-  const accepted = locRib
-    .paths(id)
-    .map((path) => pathView(path, isStale(path), reasonOf(path, best, multipath, reasons.get(path))));
-  const rejected = speaker.neighbours
-    .flatMap((neighbour) => neighbour.adjRibIn[family].get(prefix))
-    .flatMap((path) => (path.rejected === undefined ? [] : [pathView(path, isStale(path), path.rejected)]));
-  const paths = [...accepted, ...rejected];
-  if (paths.length === 0) return undefined;
+export function neighbourView(speaker: Speaker, neighbour: Neighbour, clock: Clock): NeighbourView {
+  const { session } = neighbour;
+  const { config, history, negotiated } = session;
+  const at = (then: Millis): string => new Date(clock.wall().getTime() + then - clock.now()).toISOString();
+  const error = (one: SessionError | undefined): ErrorView | undefined =>
+    one === undefined
+      ? undefined
+      : {
+          at: at(one.at),
+          code: one.notification.code,
+          subcode: one.notification.subcode,
+          text: one.text,
+        };
   return {
-    prefix: prefix.toString(),
-    best: paths.find((path) => path.best),
-    paths,
-    installed: speaker.forwarding?.status(prefix),
+    ...peerView(speaker, neighbour, clock.now()),
+    since: at(session.since),
+    kind: neighbour.peerKind,
+    localAsn: config.localAsn,
+    localRouterId: dotted(config.routerId),
+    routerId: history.openReceived === undefined ? undefined : dotted(history.openReceived.routerId),
+    reflectorClient: neighbour.config.reflectorClient ?? false,
+    settled:
+      negotiated === undefined
+        ? undefined
+        : {
+            holdSeconds: negotiated.holdSeconds,
+            keepaliveSeconds: negotiated.keepaliveSeconds,
+            fourOctetAs: negotiated.fourOctetAs,
+            extendedMessages: negotiated.extendedMessages,
+            addPathReceive: negotiated.addPathReceive,
+            addPathSend: negotiated.addPathSend,
+          },
+    capabilities: {
+      sent: capabilitiesOf(history.openSent),
+      received: capabilitiesOf(history.openReceived),
+    },
+    lastErrorSent: error(history.errorSent),
+    lastErrorReceived: error(history.errorReceived),
+    lastEnd: history.lastEnd && { at: at(history.lastEnd.at), text: history.lastEnd.text },
+    timers: session.pending().map(({ name: timer, inMs }) => ({
+      name: timer,
+      inSeconds: Math.max(0, Math.round(inMs / 100) / 10),
+    })),
+    routes: FAMILY_NAMES.filter((family) => isSpoken(neighbour, family)).map((family) =>
+      familyRoutes(speaker, neighbour, family),
+    ),
+    limits: neighbour.limits.status(),
   };
 }
 
-function reasonOf(
-  path: Path,
-  best: Path | undefined,
-  multipath: readonly Path[],
-  step: string | undefined,
-): string {
-  if (path === best) return 'best';
-  if (multipath.includes(path)) return 'equal (multipath)';
-  return step === undefined ? 'not decided yet' : `lost: another has ${withArticle(step)}`;
+function capabilitiesOf(open: OpenMessage | undefined): readonly PlainCapability[] | undefined {
+  return open?.capabilities.map(plainCapability);
 }
 
-function withArticle(step: string): string {
-  return step.startsWith('higher') || step.startsWith('lower') || step.startsWith('shorter')
-    ? `a ${step}`
-    : step;
+/** Also of a peer that is down: routes may be kept for it. */
+function isSpoken({ session, adjRibIn }: Neighbour, family: Family): boolean {
+  return (
+    (session.negotiated?.families ?? session.config.families).includes(family) || adjRibIn[family].size > 0
+  );
 }
 
-function pathView(path: Path, stale: boolean, reason: string): PathView {
-  const { attributes } = path.attributes;
+function familyRoutes(speaker: Speaker, neighbour: Neighbour, family: Family): FamilyRoutesView {
+  const { size, accepted, stale } = neighbour.adjRibIn[family];
   return {
-    peer: path.source.name,
-    nextHop: path.nextHop?.address.toString(),
-    asPath: formatAsPath(attributes.asPath),
-    origin: attributes.origin,
-    localPref: path.attributes.localPref,
-    med: attributes.med,
-    communities: (attributes.communities ?? []).map((value) => `${value >>> 16}:${value & 0xffff}`),
-    largeCommunities: largeCommunities(attributes),
+    family,
+    received: size,
+    accepted,
+    rejected: size - accepted,
     stale,
-    best: reason === 'best',
-    reason,
+    advertised: speaker.membership(neighbour, family)?.advertised() ?? 0,
   };
-}
-
-function largeCommunities({ largeCommunities }: PathAttributes): readonly string[] {
-  return (largeCommunities ?? []).map(({ global, local1, local2 }) => `${global}:${local1}:${local2}`);
-}
-
-/** As BIRD and FRR print it: sets in braces, confederation segments in parentheses. */
-export function formatAsPath(path: readonly AsSegment[]): string {
-  return path
-    .map(({ type, asns }) => {
-      if (type === 'sequence') return asns.join(' ');
-      if (type === 'set') return `{${asns.join(',')}}`;
-      return `(${asns.join(type === 'confed-set' ? ',' : ' ')})`;
-    })
-    .join(' ');
-}
-
-/** Who is told the best path to a prefix and who not, and by which rule. */
-export function exportViews(speaker: Speaker, prefix: Prefix): readonly ExportView[] {
-  const family = familyOfPrefix(prefix);
-  const { locRib } = speaker.tables[family];
-  const id = locRib.index.find(prefix);
-  const best = id === undefined ? undefined : locRib.best(id);
-  if (best === undefined) return [];
-  return speaker.neighbours
-    .filter((neighbour) => neighbour.negotiated?.families.includes(family) ?? false)
-    .map((neighbour) => {
-      if (best.source.id === neighbour.id)
-        return { peer: neighbour.name, told: false, reason: 'the route came from this peer' };
-      const exported = exportPath(prefix, best, exportContext(neighbour, speaker.exportSurroundings()));
-      return exported.send
-        ? { peer: neighbour.name, told: true, reason: exported.rule }
-        : { peer: neighbour.name, told: false, reason: exported.reason };
-    });
-}
-
-function familyOfPrefix(prefix: Prefix): Family {
-  return prefix.version === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
 }
