@@ -45,11 +45,15 @@ export class Outbox {
     this.#octets += octets.length;
   }
 
-  /** Hands all that waits to the session, until it asks us to wait. @returns octets handed over */
-  flush(): number {
-    const before = this.#octets;
+  /**
+   * Hands all that waits to the session, until it asks us to wait.
+   *
+   * @returns true where that made room for what could wait
+   */
+  flush(): boolean {
+    const { slow } = this;
     while (!this.#blocked && this.#queue.length > 0) this.#sendPortion();
-    return before - this.#octets;
+    return slow && !this.slow;
   }
 
   writable(): void {

@@ -327,7 +327,7 @@ export class Speaker implements SessionEvents {
         more = this.tables[family].advance() || more;
         more = this.tables[family].advanceGroups(isLate) || more;
       }
-      for (const outbox of this.#unsent) outbox.flush();
+      for (const outbox of this.#unsent) more = outbox.flush() || more;
       this.#unsent.clear();
     } while (more && !isLate());
     if (more) this.#wake();
