@@ -8,11 +8,13 @@ import { join } from 'node:path';
 import { formatProblem, PoplinError } from '../api/index.ts';
 import { type BenchOptions, parseBenchOptions, USAGE } from './options.ts';
 import { type Line, lineOf, type Series, tableOf } from './report.ts';
+import { sweepRigs } from './rig.ts';
 import { measure } from './run.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Target } from './targets/index.ts';
 
 const EXIT_USAGE = 2;
+const EXIT_INTERRUPTED = 130;
 const SUBJECT = 'Poplin';
 
 interface ScenarioReport {
@@ -30,9 +32,13 @@ async function main(): Promise<void> {
   const options = parsed.value;
   const versions = await versionsOf(options);
   const targets = options.targets.filter(({ name }) => versions[name] !== undefined);
+  sweepRigs();
+  const interrupted = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort());
   const reports: ScenarioReport[] = [];
   for (const scenario of options.scenarios) {
-    const report = await runScenario(scenario, targets, options);
+    const report = await runScenario(scenario, targets, options, interrupted.signal);
+    if (interrupted.signal.aborted) process.exit(EXIT_INTERRUPTED);
     if (!options.json) console.log(`\n${tableOf(scenario, report.lines, SUBJECT, options.scale)}`);
     reports.push(report);
   }
@@ -46,13 +52,15 @@ async function runScenario(
   scenario: Scenario,
   targets: readonly Target[],
   { runs, scale, progress }: BenchOptions,
+  signal: AbortSignal,
 ): Promise<ScenarioReport> {
   const series: Series[] = targets.map(({ name }) => ({ target: name, outcomes: [] }));
-  for (let round = 0; round < runs; round++) {
+  for (let round = 0; round < runs && !signal.aborted; round++) {
     for (const [i, target] of targets.entries()) {
       const before = series[i];
       if (before === undefined) continue;
-      const outcome = await measure(scenario, target, scale);
+      const outcome = await measure(scenario, target, scale, { signal });
+      if (signal.aborted) break;
       series[i] = { ...before, outcomes: [...before.outcomes, outcome] };
       if (progress) console.error(`  (${scenario.name}) ${target.name}: ${inShort(outcome)}`);
     }

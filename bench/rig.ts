@@ -2,14 +2,25 @@
  * Where a run takes place: two namespaces and a cable, the target alone in one and the traffic program in the other.
  * Every run gets a fresh pair, so that no run finds sockets, neighbours or memory of the one before.
  */
-import { createNamespace, deleteNamespace, namespacePath, run } from '../net/kernel/index.ts';
+import { processIdentity } from '../daemon/process.ts';
+import { createNamespace, deleteNamespace, listNamespaces, namespacePath, run } from '../net/kernel/index.ts';
 
 export const TARGET_V4 = '10.19.0.1';
 export const TARGET_V6 = 'fd00:19::1';
 const CABLE_V4 = '10.19.0.2';
 const CABLE_V6 = 'fd00:19::2';
 
+const PREFIX = 'poplin-bench-';
+
 let count = 0;
+
+/** Removes what benches left behind that were killed: namespaces named after a process that is gone. */
+export function sweepRigs(): void {
+  for (const name of listNamespaces()) {
+    const owner = name.startsWith(PREFIX) ? /^\d+/.exec(name.slice(PREFIX.length))?.[0] : undefined;
+    if (owner !== undefined && processIdentity(Number(owner)) === undefined) deleteNamespace(name);
+  }
+}
 
 export class Rig {
   readonly #name: string;
@@ -19,7 +30,7 @@ export class Rig {
   }
 
   static async make(): Promise<Rig> {
-    const rig = new Rig(`poplin-bench-${process.pid}-${++count}`);
+    const rig = new Rig(`${PREFIX}${process.pid}-${++count}`);
     try {
       await rig.#build();
     } catch (error) {

@@ -38,25 +38,31 @@ const PREPARE_SECONDS = 120;
 
 export interface RunOptions {
   readonly prepareSeconds?: number;
+  /** Ends the run, without figures. */
+  readonly signal?: AbortSignal;
 }
 
 export async function measure(
   scenario: Scenario,
   target: Target,
   scale: number,
-  { prepareSeconds = PREPARE_SECONDS }: RunOptions = {},
+  { prepareSeconds = PREPARE_SECONDS, signal }: RunOptions = {},
 ): Promise<Outcome> {
   const plan = scenario.plan(scale);
   const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-'));
   const rig = await Rig.make();
   const router = startTarget(target, plan, folder, rig);
   const traffic = new TrafficProcess(rig);
+  router.once('exit', (code, signalled) => traffic.giveUp(`the target ended with ${code ?? signalled}`));
+  const abort = (): void => traffic.kill();
+  signal?.addEventListener('abort', abort);
   try {
     return await play({ scenario, target, plan, router, traffic, prepareSeconds });
   } catch (error) {
     if (!(error instanceof RunFailure)) throw error;
-    return { ok: false, reason: `${error.message}${lastWords(router, folder)}` };
+    return { ok: false, reason: `${error.message}${wordsOf(folder)}` };
   } finally {
+    signal?.removeEventListener('abort', abort);
     await Promise.all([traffic.end(), endFamily(router)]);
     rig.remove();
     rmSync(folder, { recursive: true, force: true });
@@ -112,9 +118,13 @@ function startTarget(target: Target, plan: Plan, folder: string, rig: Rig): Chil
     writeFileSync(join(folder, name), text, { mode: 0o600 });
   const words = openSync(join(folder, 'words'), 'w');
   const stdout = target.probed === true ? 'pipe' : words;
-  const child = spawn('nsenter', [`--net=${rig.targetNetns}`, '--', ...target.command(plan, folder)], {
+  // Should the bench be killed, the target goes with it. Both helpers exec: the pid is the target's own.
+  const helpers = [`--net=${rig.targetNetns}`, '--', 'setpriv', '--pdeathsig', 'KILL', '--'];
+  const child = spawn('nsenter', [...helpers, ...target.command(plan, folder)], {
     stdio: ['ignore', stdout, words],
     cwd: folder,
+    // Out of the terminal's reach: an interrupt ends the bench, and the bench ends the target.
+    detached: true,
   });
   closeSync(words);
   return child;
@@ -126,17 +136,19 @@ async function stallOf(router: ChildProcess): Promise<number> {
   if (stdout === null) throw new Error('a probed target writes to a pipe');
   const heard = once(stdout, 'data', { signal: AbortSignal.timeout(10_000) });
   router.kill('SIGUSR2');
-  const [line]: unknown[] = await heard;
-  return Number(JSON.parse(String(line)).stallMs);
+  try {
+    const [line]: unknown[] = await heard;
+    return Number(JSON.parse(String(line)).stallMs);
+  } catch {
+    throw new RunFailure('the target does not say how long it stalled');
+  }
 }
 
-/** How the target ended, if it did, and the beginning of what it said: what came first is the cause. */
-function lastWords(router: ChildProcess, folder: string): string {
-  const ended = router.exitCode ?? router.signalCode;
+/** The beginning of what the target said: what came first is the cause. */
+function wordsOf(folder: string): string {
   const lines = readFileSync(join(folder, 'words'), 'utf8').split('\n');
   const words = lines.filter((line) => line.trim() !== '' && !line.startsWith('(')).slice(0, 4);
-  const said = words.length === 0 ? '' : `; it said: ${words.map((line) => line.trim()).join(' | ')}`;
-  return `${ended === null ? '' : `; the target ended with ${ended}`}${said}`;
+  return words.length === 0 ? '' : `; it said: ${words.map((line) => line.trim()).join(' | ')}`;
 }
 
 /** The traffic program, and the talk with it. */
@@ -158,8 +170,8 @@ class TrafficProcess {
     type: T,
     withinSeconds: number,
   ): Promise<Extract<FromTraffic, { type: T }>> {
-    const timer = setTimeout(() => this.tell({ type: 'stop' }), withinSeconds * 1000);
-    const last = setTimeout(() => this.#child.kill('SIGKILL'), withinSeconds * 1000 + 15_000);
+    const timer = setTimeout(() => this.giveUp('it took too long'), withinSeconds * 1000);
+    const last = setTimeout(() => this.kill(), withinSeconds * 1000 + 15_000);
     try {
       const message = await this.#next();
       if (message.type === type) return message as Extract<FromTraffic, { type: T }>;
@@ -180,6 +192,15 @@ class TrafficProcess {
       resolve(message as FromTraffic);
     });
     return promise;
+  }
+
+  /** Has it say how far it came instead. */
+  giveUp(reason: string): void {
+    if (this.#child.connected) this.tell({ type: 'stop', reason });
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
   }
 
   async end(): Promise<void> {

@@ -4,7 +4,7 @@ import type { Target } from './target.ts';
 
 export const pipe: Target = {
   name: 'pipe',
-  version: async () => 'copies octets',
+  version: () => Promise.resolve('copies octets'),
   files: (plan) => ({ 'plan.json': JSON.stringify(plan) }),
   command: (_, folder) => [
     process.execPath,

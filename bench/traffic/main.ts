@@ -127,6 +127,6 @@ process.on('message', (message: ToTraffic) => {
       (result) => say({ type: 'done', result }),
       (error: unknown) => fail(String(error), traffic?.progress() ?? ''),
     );
-  else fail('it took too long', traffic?.progress() ?? '');
+  else fail(message.reason, traffic?.progress() ?? '');
 });
 process.on('disconnect', () => process.exit());

@@ -61,8 +61,8 @@ export interface TrafficResult {
 export type ToTraffic =
   | { readonly type: 'plan'; readonly plan: Plan }
   | { readonly type: 'go' }
-  /** Too slow: say how far it came. */
-  | { readonly type: 'stop' };
+  /** It is over: say how far it came. */
+  | { readonly type: 'stop'; readonly reason: string };
 
 export type FromTraffic =
   | { readonly type: 'ready' }
