@@ -12,7 +12,7 @@ const MAX_PRIORITY = 2_147_483_646;
 const operation = rules(
   z.strictObject({
     addCommunity: z.exactOptional(z.strictObject({ value: community() })),
-    prependASPath: z.exactOptional(z.strictObject({ prefix: z.array(asNumber()) })),
+    prependASPath: z.exactOptional(z.strictObject({ prefix: z.array(asNumber()).min(1).max(10) })),
     setPriority: z.exactOptional(z.strictObject({ value: integer(1, MAX_PRIORITY) })),
   }),
   function* (operation): Generator<Complaint> {

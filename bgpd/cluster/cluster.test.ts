@@ -185,21 +185,14 @@ describe('cluster', () => {
 
     it('starts no session without what the user asked for, and leaves one that runs as it is', () => {
       const to = { peerIP: '192.0.2.1', asNumber: 65001 };
-      const bgpFilters = [
-        resource('BGPFilter', 'odd', { exportV4: [{ action: 'Reject', interface: 'eth0' }] }),
-      ];
       for (const [spec, field] of [
         [{ filters: ['gone'] }, 'spec.filters[0]'],
-        [{ filters: ['odd'] }, 'spec.exportV4[0].interface'],
         [{ ttlSecurity: 1 }, 'spec.ttlSecurity'],
         [{ password: { secretKeyRef: { name: 's', key: 'k' } } }, 'spec.password'],
         [{ reachableBy: '10.0.0.254' }, 'spec.reachableBy'],
       ] as const) {
         const bgpPeers = [peer('tor', { ...to, ...spec })];
-        const { configuration, problems } = configureNode(
-          'n1',
-          cluster({ nodes: NODES, bgpPeers, bgpFilters }),
-        );
+        const { configuration, problems } = configureNode('n1', cluster({ nodes: NODES, bgpPeers }));
         expect(problems.map((problem) => problem.field)).to.deep.equal([field]);
         expect(configuration?.speaker.peers).to.deep.equal([]);
         expect(configuration?.speaker.held).to.deep.equal(['tor']);

@@ -3,7 +3,8 @@ import type { BGPFilter, BGPFilterRule, Problem } from '../../api/index.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import { patternOf } from '../filter/community.ts';
 import type { Community, Match, Operation, PolicyRule, PrefixMatch } from '../filter/policy.ts';
-import { missing, unsupported } from './problems.ts';
+import { priorityMatch, setPriority } from './priorities.ts';
+import { missing } from './problems.ts';
 import type { ClusterResources } from './resources.ts';
 
 export interface FilterRules {
@@ -26,8 +27,8 @@ export function filterRules(
     const filter = resources.bgpFilters.find((each) => each.metadata.name === name);
     if (filter === undefined) problems.push(missing(peer, `spec.filters[${index}]`, 'BGPFilter', name));
     else {
-      importRules.push(...rulesOf(filter, version === 4 ? 'importV4' : 'importV6', problems));
-      exportRules.push(...rulesOf(filter, version === 4 ? 'exportV4' : 'exportV6', problems));
+      importRules.push(...rulesOf(filter, version === 4 ? 'importV4' : 'importV6'));
+      exportRules.push(...rulesOf(filter, version === 4 ? 'exportV4' : 'exportV6'));
     }
   }
   return { importRules, exportRules, problems };
@@ -35,11 +36,10 @@ export function filterRules(
 
 type Direction = 'importV4' | 'importV6' | 'exportV4' | 'exportV6';
 
-function rulesOf(filter: BGPFilter, direction: Direction, problems: Problem[]): PolicyRule[] {
+function rulesOf(filter: BGPFilter, direction: Direction): PolicyRule[] {
   const resource = `BGPFilter/${filter.metadata.name}`;
   return (filter.spec[direction] ?? []).map((rule, index) => {
     const field = `spec.${direction}[${index}]`;
-    problems.push(...unsupportedIn(rule, resource, field));
     return {
       name: `${resource} ${field}`,
       match: matchOf(rule),
@@ -47,22 +47,6 @@ function rulesOf(filter: BGPFilter, direction: Direction, problems: Problem[]): 
       ...(rule.operations === undefined ? {} : { operations: rule.operations.flatMap(operationOf) }),
     };
   });
-}
-
-/** What a rule can say and this speaker cannot look at: it knows neither interfaces nor kernel metrics of routes. */
-function unsupportedIn(rule: BGPFilterRule, resource: string, field: string): Problem[] {
-  const problems: Problem[] = [];
-  if (rule.interface !== undefined)
-    problems.push(unsupported(resource, `${field}.interface`, 'its routes have next hops, not interfaces'));
-  if (rule.priority !== undefined)
-    problems.push(unsupported(resource, `${field}.priority`, 'its routes have no kernel priority'));
-  for (const [i, operation] of (rule.operations ?? []).entries()) {
-    if (operation.setPriority !== undefined)
-      problems.push(
-        unsupported(resource, `${field}.operations[${i}].setPriority`, 'its routes have no kernel priority'),
-      );
-  }
-  return problems;
 }
 
 function matchOf(rule: BGPFilterRule): Match {
@@ -74,6 +58,8 @@ function matchOf(rule: BGPFilterRule): Match {
       ? {}
       : { communities: { any: rule.communities.values.map((text) => patternOf(communityOf(text))) } }),
     ...(rule.asPathPrefix === undefined ? {} : { asPathPrefix: rule.asPathPrefix }),
+    ...(rule.interface === undefined ? {} : { interface: rule.interface }),
+    ...(rule.priority === undefined ? {} : priorityMatch(rule.priority)),
   };
 }
 
@@ -106,7 +92,7 @@ function operationOf(operation: RuleOperation): Operation[] {
     return [{ type: 'add-community', community: communityOf(operation.addCommunity.value) }];
   if (operation.prependASPath !== undefined)
     return [{ type: 'prepend', asns: operation.prependASPath.prefix }];
-  return [];
+  return operation.setPriority === undefined ? [] : [setPriority(operation.setPriority.value)];
 }
 
 /** `64512:100` or `64512:1:2`. */

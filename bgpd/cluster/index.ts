@@ -11,6 +11,7 @@ import { ACCEPT_ALL, type Policy } from '../filter/policy.ts';
 import type { PeerConfig, SpeakerConfig } from '../speaker/config.ts';
 import { filterRules } from './filters.ts';
 import { configuration, identityOf, type Identity } from './identity.ts';
+import { priorityRules } from './priorities.ts';
 import { unsupported } from './problems.ts';
 import type { ClusterResources } from './resources.ts';
 import { exportRules, originated } from './routes.ts';
@@ -93,8 +94,9 @@ function buildPeer(target: Target, self: Identity, resources: ClusterResources):
   const filters = filterRules(target.peer?.spec.filters ?? [], version, resource, resources);
   const problems = [...filters.problems, ...beyondUs(target, resource, resources)];
   if (problems.length > 0) return { name, peer: undefined, problems };
+  const importRules = [...priorityRules(version, resources), ...filters.importRules];
   const importPolicy: Policy =
-    filters.importRules.length === 0 ? ACCEPT_ALL : { rules: filters.importRules, otherwise: 'accept' };
+    importRules.length === 0 ? ACCEPT_ALL : { rules: importRules, otherwise: 'accept' };
   const exportPolicy: Policy = {
     rules: [...filters.exportRules, ...exportRules(self.name, version, resources)],
     otherwise: 'reject',

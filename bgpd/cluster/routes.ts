@@ -10,6 +10,7 @@ import type { OriginatedRoute } from '../speaker/config.ts';
 import type { PathAttributes } from '../wire/types.ts';
 import { communityOf, prefixOf } from './filters.ts';
 import { configuration } from './identity.ts';
+import { ownPriority } from './priorities.ts';
 import type { ClusterResources } from './resources.ts';
 
 export function ownBlocks(node: string, resources: ClusterResources): readonly Prefix[] {
@@ -28,11 +29,11 @@ export function originated(node: string, resources: ClusterResources): readonly 
       prefix,
       // A block of one address is that of its workload: a blackhole would stand in the workload's own place.
       kernel: prefix.isHost ? 'none' : 'blackhole',
-      ...communities(prefix, resources),
+      ...attributesOf(prefix, resources),
     });
   for (const prefix of workloadAddresses(node, resources)) {
     if (blocks.some((block) => block.contains(prefix))) continue;
-    routes.set(prefix.toString(), { prefix, kernel: 'none', ...communities(prefix, resources) });
+    routes.set(prefix.toString(), { prefix, kernel: 'none', ...attributesOf(prefix, resources) });
   }
   return [...routes.values()];
 }
@@ -80,14 +81,15 @@ function workloadAddresses(node: string, resources: ClusterResources): readonly 
     .sort((a, b) => a.compare(b));
 }
 
-function communities(prefix: Prefix, resources: ClusterResources): { attributes?: Partial<PathAttributes> } {
+function attributesOf(prefix: Prefix, resources: ClusterResources): { attributes?: Partial<PathAttributes> } {
   const spec = configuration(resources, 'default');
   const named = new Map((spec?.communities ?? []).map(({ name, value }) => [name, value]));
   const values = (spec?.prefixAdvertisements ?? [])
     .filter(({ cidr }) => prefixOf(cidr).version === prefix.version && prefixOf(cidr).contains(prefix))
     .flatMap((advertisement) => advertisement.communities);
-  if (values.length === 0) return {};
-  const bare: PathAttributes = { origin: 'IGP', asPath: [] };
+  const priority = ownPriority(prefix.version, resources);
+  if (values.length === 0 && priority.localPref === undefined) return {};
+  const bare: PathAttributes = { origin: 'IGP', asPath: [], ...priority };
   return {
     attributes: values.reduce<PathAttributes>(
       (attributes, value) => addCommunity(attributes, communityOf(named.get(value) ?? value)),

@@ -96,7 +96,9 @@ function wayOf(route: Route): Way[] {
   const alive = route.nextHops.filter(({ down }) => down !== true);
   if (alive.length === 0) return [];
   const gateways = alive.flatMap(({ gateway }) => gateway ?? []);
-  return [{ prefix: route.destination, gateways, metric: route.metric }];
+  // Listed routes name their links; see net/kernel.
+  const [link] = alive.flatMap((hop) => (typeof hop.interface === 'string' ? [hop.interface] : []));
+  return [{ prefix: route.destination, gateways, metric: route.metric, link }];
 }
 
 function routeOf(destination: Prefix, entry: ForwardingEntry, op: TableChange['op']): Route {

@@ -20,6 +20,8 @@ const way = (prefix: string, ...gateways: string[]): Way => ({
   gateways: gateways.map(at),
 });
 
+const over = (link: string, prefix: string): Way => ({ ...way(prefix), link });
+
 interface Rig {
   readonly clock: SimulatedClock;
   readonly table: SimulatedTable;
@@ -43,6 +45,25 @@ async function settled({ clock, fib }: Pick<Rig, 'clock' | 'fib'>): Promise<void
 }
 
 describe('fib', () => {
+  it('knows over which link an address is reached, and says when that has changed, if anybody had asked', async () => {
+    const { clock, table, fib } = await rig();
+    let changes = 0;
+    fib.watchLinks(() => changes++);
+    const read = async (...ways: Way[]): Promise<string | undefined> => {
+      table.ways = ways;
+      fib.disturbed();
+      await settled({ clock, fib });
+      return fib.linkTo(at('192.0.2.1'));
+    };
+    expect(await read(over('eth0', '192.0.2.0/24'), over('eth9', '0.0.0.0/0'))).to.equal('eth0');
+    expect(changes).to.equal(0);
+    expect(await read(over('eth0', '192.0.2.0/24'), over('eth8', '0.0.0.0/0'))).to.equal('eth0');
+    expect(changes).to.equal(0);
+    expect(await read(over('eth1', '192.0.2.0/24'))).to.equal('eth1');
+    expect(await read()).to.equal(undefined);
+    expect(changes).to.equal(2);
+  });
+
   it('installs, replaces and removes what the speaker says, and says what is installed', async () => {
     const { table, fib } = await rig();
     fib.complete('ipv4-unicast');

@@ -8,7 +8,7 @@
  * used meanwhile.
  */
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
-import type { Prefix } from '../../net/addr/index.ts';
+import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../speaker/ports.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
 import { goalOf, plan, type Plan } from './plan.ts';
@@ -62,6 +62,7 @@ export class Fib implements ForwardingTable {
   readonly #slots = new Map<string, Slot>();
   readonly #dirty = new Set<Slot>();
   #ways = new Ways([]);
+  #linksChanged: () => void = () => {};
   readonly #adopted = new Set<4 | 6>();
   readonly #complete = new Set<4 | 6>();
   #relist = false;
@@ -120,6 +121,14 @@ export class Fib implements ForwardingTable {
     if (obstacle === undefined)
       return { state: sameEntry(this.#goal(slot), actual) ? 'installed' : 'pending' };
     return actual === undefined ? obstacle : { state: 'degraded', reason: obstacle.reason };
+  }
+
+  linkTo(address: Address): string | undefined {
+    return this.#ways.linkTo(address);
+  }
+
+  watchLinks(changed: () => void): void {
+    this.#linksChanged = changed;
   }
 
   /** Routes that the kernel does not have although they are wanted, and why. */
@@ -267,7 +276,9 @@ export class Fib implements ForwardingTable {
   async #readTable(): Promise<number> {
     this.#relist = false;
     const { routes, ways } = await this.#table.list();
+    const before = this.#ways;
     this.#ways = new Ways(ways);
+    if (!before.leadsAlike(this.#ways)) this.#linksChanged();
     const found = new Map<Slot, Pick<Slot, 'actual' | 'foreign'>>();
     for (const { prefix, owner, entry, text } of routes) {
       const slot = this.#slots.get(prefix.toString()) ?? (owner === 'ours' ? this.#slot(prefix) : undefined);

@@ -13,6 +13,8 @@ export interface Way {
   readonly gateways: readonly Address[];
   /** Lower wins among equal prefixes. */
   readonly metric: number;
+  /** Name of the link that packets leave by; of several, the first. */
+  readonly link?: string | undefined;
 }
 
 export class Ways {
@@ -22,6 +24,9 @@ export class Ways {
     string,
     { readonly nextHop: Address; readonly gateways: readonly Address[] }
   >();
+
+  /** Links asked for so far. */
+  readonly #links = new Map<string, { readonly address: Address; readonly link: string | undefined }>();
 
   constructor(ways: readonly Way[]) {
     this.#ways = ways;
@@ -39,7 +44,26 @@ export class Ways {
   /** A change of a route to this prefix may change what has been resolved. */
   concerns(prefix: Prefix): boolean {
     for (const { nextHop } of this.#resolved.values()) if (prefix.contains(nextHop)) return true;
+    for (const { address } of this.#links.values()) if (prefix.contains(address)) return true;
     return false;
+  }
+
+  /** Over which link packets to the address go. */
+  linkTo(address: Address): string | undefined {
+    const key = address.toString();
+    let known = this.#links.get(key);
+    if (known === undefined) {
+      known = { address, link: this.#lookup(address)?.link };
+      this.#links.set(key, known);
+    }
+    return known.link;
+  }
+
+  /** The other gives the same answer to every {@link linkTo} that was asked here; it is then asked as much. */
+  leadsAlike(other: Ways): boolean {
+    let alike = true;
+    for (const { address, link } of this.#links.values()) alike = other.linkTo(address) === link && alike;
+    return alike;
   }
 
   #gatewaysTo(nextHop: Address): readonly Address[] {

@@ -6,6 +6,7 @@ import { sourceOf, type PathSketch } from '../rib/testing/sketch.ts';
 import type { PathAttributes } from '../wire/types.ts';
 import { type ExportContext, exportPath } from './export.ts';
 import { ACCEPT_ALL, defaultPolicy } from './policy.ts';
+import { policyOfRules, type RuleText } from './policy-text.ts';
 
 const at = (text: string): Address => Address.parse(text) ?? expect.fail(text);
 const PREFIX = Prefix.of(at('10.0.0.0'), 8);
@@ -50,6 +51,15 @@ function pathWith(attributes: PathAttributes, sketch: PathSketch = {}, client = 
 }
 
 const own: PathAttributes = { origin: 'IGP', asPath: [] };
+
+const by = (...rules: RuleText[]): ExportContext['policy'] => policyOfRules(rules, 'accept');
+
+/** The next hop of a route under a policy that sets one. */
+function through(nextHop: string, context: ExportContext): string {
+  const policy = by({ action: 'accept', set: { nextHop } });
+  const exported = exportPath(PREFIX, pathWith(FULL), { ...context, policy });
+  return exported.send ? exported.nextHop.address.toString() : exported.reason;
+}
 
 describe('export', () => {
   it('to eBGP: our AS in front, ourselves as next hop, nothing that belongs inside, unknown transitive marked partial', () => {
@@ -148,6 +158,36 @@ describe('export', () => {
       self: { 4: at('192.0.2.1') },
     });
     expect(exported).to.deep.equal({ send: false, reason: 'we have no IPv6 address to give as next hop' });
+  });
+
+  it('shows policy LOCAL_PREF towards eBGP, and takes it off after', () => {
+    const policy = by({ match: { localPref: 200 }, action: 'accept', set: { med: 7 } });
+    const sent = exportPath(PREFIX, pathWith(FULL), { ...external, policy });
+    expect(sent).to.have.nested.property('attributes.med', 7);
+    expect(sent).to.have.property('attributes').that.does.not.have.property('localPref');
+  });
+
+  it('lets policy choose the next hop, of the version of the prefix', () => {
+    expect(through('198.51.100.1', external)).to.equal('198.51.100.1');
+    expect(through('2001:db8::9', external)).to.equal('192.0.2.1');
+    expect(through('keep', external)).to.equal('192.0.2.9');
+    expect(through('self', internal)).to.equal('192.0.2.1');
+    expect(through('self', { ...internal, self: {} })).to.equal(
+      'we have no IPv4 address to give as next hop',
+    );
+  });
+
+  it('knows the link of a next hop and of a single address of our own', () => {
+    const policy = by({ match: { interface: 'cali*' }, action: 'accept' }, { action: 'reject' });
+    const context = { ...external, policy, interfaceOf: () => 'cali1' };
+    const host = Prefix.host(at('10.0.0.1'));
+    const local = pathWith(own, { kind: 'local' });
+    expect([
+      exportPath(PREFIX, pathWith(FULL), context).send,
+      exportPath(host, local, context).send,
+      exportPath(PREFIX, local, context).send,
+      exportPath(host, local, { ...external, policy }).send,
+    ]).to.deep.equal([true, true, false, false]);
   });
 
   it('names the rule of the policy that holds back', () => {

@@ -49,7 +49,7 @@ export function exportPath(prefix: Prefix, path: Path, context: ExportContext): 
     peerKind: context.peerKind,
     attributes: context.peerKind === 'external' ? leaving(path) : staying(path, context),
     nextHop: path.nextHop,
-    interface: linkOf(path, context),
+    interface: linkOf(prefix, path, context),
   });
   if (!verdict.accepted) return { send: false, reason: verdict.rule };
   const nextHop = nextHopFor(prefix, path, context, verdict.nextHop);
@@ -61,9 +61,11 @@ export function exportPath(prefix: Prefix, path: Path, context: ExportContext): 
   return { send: true, attributes, nextHop, rule, ...(changedBy === undefined ? {} : { changedBy }) };
 }
 
-function linkOf(path: Path, context: ExportContext): string | undefined {
-  if (path.nextHop === undefined || !looksAtInterface(context.policy)) return undefined;
-  return context.interfaceOf?.(path.nextHop.address);
+/** Of the next hop; of a single address of our own, the link of its workload. */
+function linkOf(prefix: Prefix, path: Path, context: ExportContext): string | undefined {
+  if (!looksAtInterface(context.policy)) return undefined;
+  const address = path.nextHop?.address ?? (prefix.isHost ? prefix.address : undefined);
+  return address === undefined ? undefined : context.interfaceOf?.(address);
 }
 
 function heldBack(path: Path, context: ExportContext): string | undefined {

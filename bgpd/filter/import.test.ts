@@ -4,6 +4,7 @@ import { sourceOf } from '../rib/testing/sketch.ts';
 import type { PathAttributes } from '../wire/types.ts';
 import { type ImportContext, importPath } from './import.ts';
 import { ACCEPT_ALL } from './policy.ts';
+import { policyOfRules } from './policy-text.ts';
 
 const at = (text: string): Address => Address.parse(text) ?? expect.fail(text);
 
@@ -110,6 +111,32 @@ describe('import', () => {
       if (c.want === undefined) expect(imported).to.have.property('accepted', true);
       else expect(imported).to.have.property('reason').that.includes(c.want);
     });
+
+  it('shows policy the link to the next hop, asks for it only where policy does, and names what changed the route', () => {
+    const asked: string[] = [];
+    const interfaceOf = (address: Address): string => {
+      asked.push(address.toString());
+      return 'eth0';
+    };
+    const candidate = {
+      prefix: Prefix.of(at('10.0.0.0'), 8),
+      source: sourceOf({}),
+      nextHop: { address: at('192.0.2.9') },
+      attributes: sequence(65001),
+    };
+    expect(importPath(candidate, { ...context, interfaceOf })).to.have.property('accepted', true);
+    expect(asked).to.deep.equal([]);
+    const match = { interface: 'eth0', nextHop: ['192.0.2.0/24'] };
+    const policy = policyOfRules([{ name: 'by link', match, action: 'accept', set: { med: 1 } }], 'reject');
+    expect(importPath(candidate, { ...context, interfaceOf, policy })).to.deep.equal({
+      accepted: true,
+      rule: 'by link',
+      changedBy: ['by link'],
+      attributes: { ...sequence(65001), med: 1 },
+    });
+    expect(asked).to.deep.equal(['192.0.2.9']);
+    expect(importPath(candidate, { ...context, policy })).to.have.property('accepted', false);
+  });
 
   it('takes off what an external peer has no say in, and keeps the same object where there is none of it', () => {
     const said: PathAttributes = {

@@ -6,7 +6,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { Address } from '../../net/addr/index.ts';
 import { compile } from '../filter/compile.ts';
 import { exportPath, type ExportContext } from '../filter/export.ts';
-import { defaultPolicy, policyKey } from '../filter/policy.ts';
+import { defaultPolicy, looksAtInterface, policyKey } from '../filter/policy.ts';
 import { UpdateGroup } from '../rib/update-group.ts';
 import { encodeEndOfRib } from '../wire/index.ts';
 import type { Negotiated } from '../wire/types.ts';
@@ -21,6 +21,11 @@ export interface ExportSurroundings {
   readonly clusterId: number;
   /** This machine's addresses, for next hop self in the version that the session does not have. */
   readonly addresses: readonly Address[];
+  readonly links: {
+    readonly to: (address: Address) => string | undefined;
+    /** Another one with every change of an answer. */
+    readonly generation: number;
+  };
 }
 
 export function exportContext(neighbour: Neighbour, around: ExportSurroundings): ExportContext {
@@ -32,6 +37,7 @@ export function exportContext(neighbour: Neighbour, around: ExportSurroundings):
     clusterId: around.clusterId,
     nextHop: config.nextHop ?? 'auto',
     self: selfAddresses(neighbour.session.localAddress, around.addresses),
+    interfaceOf: around.links.to,
     policy: config.exportPolicy ?? defaultPolicy(peerKind),
   };
 }
@@ -45,8 +51,14 @@ function selfAddresses(local: string | undefined, others: readonly Address[]): E
   return { 4: of(4), 6: of(6) };
 }
 
-function groupKey(context: ExportContext, negotiated: Negotiated, intervalSeconds: number): string {
-  const { policy, self, ...rest } = context;
+/** @param links  generation of what is known about links, which only matters to a policy that asks */
+function groupKey(
+  context: ExportContext,
+  negotiated: Negotiated,
+  intervalSeconds: number,
+  links: number,
+): string {
+  const { policy, self, interfaceOf: _, ...rest } = context;
   return JSON.stringify([
     rest,
     self[4]?.toString(),
@@ -56,6 +68,7 @@ function groupKey(context: ExportContext, negotiated: Negotiated, intervalSecond
     negotiated.addPathSend,
     intervalSeconds,
     policyKey(policy),
+    looksAtInterface(policy) ? links : 0,
   ]);
 }
 
@@ -77,7 +90,7 @@ export function joinGroup(
   if (negotiated === undefined) throw new Error(`${neighbour.name} joins a group before its session stands`);
   const context = exportContext(neighbour, around);
   const interval = neighbour.config.advertisementIntervalSeconds ?? 0;
-  const key = groupKey(context, negotiated, interval);
+  const key = groupKey(context, negotiated, interval, around.links.generation);
   let peers = table.groups.get(key);
   if (current !== undefined && peers?.members.has(current)) return current;
   if (peers === undefined) {

@@ -5,7 +5,7 @@
 import { seconds, type Cancel, type Clock } from '../../clock/clock.ts';
 import { Address, type Prefix } from '../../net/addr/index.ts';
 import { importPath, type ImportContext, type ImportVerdict } from '../filter/import.ts';
-import { defaultPolicy, policyKey } from '../filter/policy.ts';
+import { defaultPolicy, looksAtInterface, policyKey } from '../filter/policy.ts';
 import { AdjRibIn, NlriList, type Announcement, type Importer } from '../rib/adj-rib-in.ts';
 import type { AttributePool } from '../rib/attributes.ts';
 import type { Path, Source } from '../rib/path.ts';
@@ -36,6 +36,7 @@ export interface Surroundings {
   readonly routerId: () => number;
   readonly clusterId: () => number;
   readonly isOwnAddress: (address: Address) => boolean;
+  readonly linkTo: (address: Address) => string | undefined;
   /** Stale routes were removed; for the log. */
   readonly staleRemoved: (peer: string, routes: number, reason: string) => void;
   /** Something in a Loc-RIB is dirty. */
@@ -162,6 +163,12 @@ export class Neighbour {
     return changed;
   }
 
+  /** Links are others than they were: judges again where import asks for them. */
+  linksChanged(): void {
+    const { importPolicy } = this.config;
+    if (importPolicy !== undefined && looksAtInterface(importPolicy)) this.#reimportAll();
+  }
+
   /** Something that import depends on and that is not part of the peer's configuration has changed. */
   reimport(): void {
     this.#reimportAll();
@@ -281,6 +288,7 @@ export class Neighbour {
       allowedLocalAs: this.config.allowedLocalAs ?? 0,
       enforceFirstAs: this.config.enforceFirstAs ?? true,
       isOwnAddress: this.#around.isOwnAddress,
+      interfaceOf: this.#around.linkTo,
       policy: this.config.importPolicy ?? defaultPolicy(this.peerKind),
     };
   }

@@ -41,6 +41,10 @@ export interface ForwardingTable {
   complete(family: Family): void;
   /** Undefined: nothing is wanted for the prefix. */
   status(prefix: Prefix): ForwardingStatus | undefined;
+  /** Name of the link over which packets to an address go, where that is known; policies ask. */
+  linkTo?(address: Address): string | undefined;
+  /** Calls back whenever an answer that {@link linkTo} has given is another by now. */
+  watchLinks?(changed: () => void): void;
 }
 
 /** Events worth a line in a log or a place in a history. */

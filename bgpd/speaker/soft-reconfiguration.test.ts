@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { Address } from '../../net/addr/index.ts';
 import type { Policy } from '../filter/policy.ts';
 import { policyOfRules, type RuleText } from '../filter/policy-text.ts';
 import { isEndOfRib } from '../wire/types.ts';
 import type { PeerConfig } from './config.ts';
 import { tableOf } from './testing/tables.ts';
-import { configOf, peerOf, World, type PeerExtras, type Router } from './testing/world.ts';
+import { configOf, peerOf, RecordingTable, World, type PeerExtras, type Router } from './testing/world.ts';
 
 const ORIGINATED = ['10.1.0.0/24', '10.1.1.0/24', '10.2.0.0/16', 'fd00:1::/64'];
 
@@ -177,6 +178,47 @@ describe('soft reconfiguration', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('judges again where a policy asks for links and one has changed, and nowhere else', () => {
+    const world = new World();
+    const links = new Map([['10.0.0.2', 'eth0']]);
+    let changed: (() => void) | undefined;
+    const table = Object.assign(new RecordingTable(), {
+      linkTo: (address: Address) => links.get(address.toString()),
+      watchLinks: (listener: () => void) => {
+        changed = listener;
+      },
+    });
+    const us = world.router('us', 65001, '10.0.0.1', { forwarding: table });
+    const from = world.router('from', 65002, '10.0.0.2');
+    const to = world.router('to', 65003, '10.0.0.3');
+    const byLink = policy({ match: { interface: 'eth*' }, action: 'accept' }, { action: 'reject' });
+    const configure = (importPolicy: Policy, exportPolicy: Policy): void => {
+      const peers = [peerOf(us, from, { importPolicy }), peerOf(us, to, { exportPolicy })];
+      us.speaker.configure(configOf(us, peers));
+      world.settle();
+    };
+    configure(byLink, policy());
+    from.speaker.configure(configOf(from, [peerOf(from, us)], ['10.2.0.0/24']));
+    to.speaker.configure(configOf(to, [peerOf(to, us)]));
+    world.connect(us, from);
+    world.connect(us, to);
+    const move = (link: string): string[][] => {
+      links.set('10.0.0.2', link);
+      changed?.();
+      world.settle();
+      return [us, to].map((router) => Object.keys(tableOf(router)));
+    };
+    expect(move('eth1')).to.deep.equal([['10.2.0.0/24'], ['10.2.0.0/24']]);
+    expect(move('wlan0')).to.deep.equal([[], []]);
+    configure(policy(), byLink);
+    expect(move('wlan1')).to.deep.equal([['10.2.0.0/24'], []]);
+    expect(move('eth1')).to.deep.equal([['10.2.0.0/24'], ['10.2.0.0/24']]);
+    configure(policy(), policy());
+    const heard = to.sessions.get('us').received.length;
+    move('wlan0');
+    expect(to.sessions.get('us').received.length).to.equal(heard);
   });
 
   it('says once for each peer that RFC 8212 lets nothing pass, and again when that changes', () => {

@@ -63,6 +63,7 @@ export class Speaker implements SessionEvents {
   readonly #surroundings: Surroundings;
   #config: SpeakerConfig | undefined;
   #ownAddresses: readonly Address[] = [];
+  #linkGeneration = 0;
   #nextId = 1;
   #worker: Cancel | undefined;
   /** Outboxes that have something and may send it. */
@@ -82,6 +83,7 @@ export class Speaker implements SessionEvents {
     );
     this.#restartState = restartState(this.deferral, options.forwarding);
     this.#surroundings = this.#makeSurroundings();
+    options.forwarding?.watchLinks?.(() => this.#linksChanged());
   }
 
   get config(): SpeakerConfig | undefined {
@@ -277,9 +279,23 @@ export class Speaker implements SessionEvents {
     }
   }
 
+  /** Policies that ask for links judge again; others feel nothing. */
+  #linksChanged(): void {
+    this.#linkGeneration++;
+    for (const seat of this.#seats.values()) {
+      seat.neighbour.linksChanged();
+      this.#regroup(seat);
+    }
+    this.#wake();
+  }
+
   /** What export depends on beside the peer; also for whoever explains an export. */
   exportSurroundings(): ExportSurroundings {
-    return { clusterId: this.#surroundings.clusterId(), addresses: this.#config?.addresses ?? [] };
+    return {
+      clusterId: this.#surroundings.clusterId(),
+      addresses: this.#config?.addresses ?? [],
+      links: { to: this.#surroundings.linkTo, generation: this.#linkGeneration },
+    };
   }
 
   #makeSurroundings(): Surroundings {
@@ -291,6 +307,7 @@ export class Speaker implements SessionEvents {
       routerId: () => config()?.routerId ?? 0,
       clusterId: () => config()?.clusterId ?? config()?.routerId ?? 0,
       isOwnAddress: (address) => this.#isOwnAddress(address),
+      linkTo: (address) => this.#options.forwarding?.linkTo?.(address),
       staleRemoved: (peer, routes, reason) => this.#tell({ type: 'stale-removed', peer, routes, reason }),
       wake: () => this.#wake(),
       tell: (event) => this.#tell(event),
@@ -327,7 +344,7 @@ export class Speaker implements SessionEvents {
         more = this.tables[family].advance() || more;
         more = this.tables[family].advanceGroups(isLate) || more;
       }
-      for (const outbox of this.#unsent) more = outbox.flush() || more;
+      for (const outbox of this.#unsent) outbox.flush();
       this.#unsent.clear();
     } while (more && !isLate());
     if (more) this.#wake();
