@@ -118,8 +118,8 @@ speaker.configure({
         passive: false,
         families: [family],
       },
+      // No export policy: towards an external peer nothing is exported (RFC 8212).
       importPolicy: ACCEPT_ALL,
-      exportPolicy: ACCEPT_ALL,
     },
   ],
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import { AttributePool } from '../rib/attributes.ts';
+import { PathTable } from '../rib/path-table.ts';
 import type { Path } from '../rib/path.ts';
 import { sourceOf, type PathSketch } from '../rib/testing/sketch.ts';
 import type { PathAttributes } from '../wire/types.ts';
@@ -40,7 +41,7 @@ function pathWith(attributes: PathAttributes, sketch: PathSketch = {}, client = 
   const pool = new AttributePool();
   const set = pool.intern(attributes);
   const source = { ...sourceOf(sketch), reflectorClient: client };
-  return pool.paths.intern({
+  return new PathTable(pool).intern({
     source,
     pathId: 0,
     nextHop: source.kind === 'local' ? undefined : { address: at('192.0.2.9') },

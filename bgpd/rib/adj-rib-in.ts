@@ -19,7 +19,7 @@ import type { PrefixIndex, PrefixWords } from './prefix-index.ts';
 
 export { sameNextHop } from './path.ts';
 
-/** What import policy sees of a path. Reading `prefix` makes the verdict one for this prefix alone. */
+/** What import policy sees of a path. */
 export interface Candidate {
   readonly prefix: Prefix;
   readonly source: Source;
@@ -32,7 +32,11 @@ export type Imported =
   | { readonly accepted: true; readonly attributes: PathAttributes }
   | { readonly accepted: false; readonly reason: string };
 
-export type Importer = (candidate: Candidate) => Imported;
+export interface Importer {
+  judge(candidate: Candidate): Imported;
+  /** False: a verdict holds for every prefix that comes with the same attributes and next hop. */
+  readonly looksAtPrefix: boolean;
+}
 
 /** The prefixes of an UPDATE, one after another, without an object for each: `next` moves on, false at the end. */
 export interface NlriSource extends PrefixWords {
@@ -76,10 +80,10 @@ export class AdjRibIn {
   #stale = 0;
   #staleAccepted = 0;
 
-  constructor(index: PrefixIndex, pool: AttributePool, importer: Importer) {
+  constructor(index: PrefixIndex, table: PathTable, importer: Importer) {
     this.#index = index;
-    this.#pool = pool;
-    this.#table = pool.paths;
+    this.#pool = table.pool;
+    this.#table = table;
     this.#import = importer;
   }
 
@@ -108,17 +112,17 @@ export class AdjRibIn {
    * repeats loses its stale mark and is no change.
    */
   announce(nlri: NlriSource, announcement: Announcement, sink: ChangeSink): void {
-    let judged: Judged | undefined;
+    const { source, nextHop, received } = announcement;
+    let path: Path | undefined;
     while (nlri.next()) {
-      if (judged !== undefined && (judged.looked || judged.path.pathId !== nlri.pathId)) {
-        this.#table.release(judged.path.number);
-        judged = undefined;
-      }
       const id = this.#index.acquire(nlri);
-      judged ??= this.#judge({ ...announcement, pathId: nlri.pathId }, id);
-      this.#place(id, judged.path, sink);
+      if (path === undefined || this.#import.looksAtPrefix || path.pathId !== nlri.pathId) {
+        if (path !== undefined) this.#table.release(path.number);
+        path = this.#judge({ source, nextHop, received, pathId: nlri.pathId }, id);
+      }
+      this.#place(id, path, sink);
     }
-    if (judged !== undefined) this.#table.release(judged.path.number);
+    if (path !== undefined) this.#table.release(path.number);
   }
 
   /** What the peer never had is passed over. */
@@ -176,19 +180,19 @@ export class AdjRibIn {
   /** Applies another import policy to everything held (soft reconfiguration); tells what came out differently. */
   reimport(importer: Importer, sink: ChangeSink): void {
     this.#import = importer;
-    /** Path before -> path after, where policy did not look at the prefix. */
-    const judged = new Map<Path, Judged>();
+    /** Path before -> path after, where policy does not look at the prefix. */
+    const judged = new Map<Path, Path>();
     for (const { id, route } of this.#all()) {
       const before = this.#pathOf(route);
-      const verdict = judged.get(before) ?? this.#judge(before, id);
-      if (verdict.path !== before) {
+      const after = judged.get(before) ?? this.#judge(before, id);
+      if (!importer.looksAtPrefix) judged.set(before, after);
+      if (after !== before) {
         this.#index.retain(id);
-        this.#replace(id, route, routeTo(verdict.path) | (route & STALE), sink);
+        this.#replace(id, route, routeTo(after) | (route & STALE), sink);
       }
-      if (verdict.looked) this.#table.release(verdict.path.number);
-      else judged.set(before, verdict);
+      if (importer.looksAtPrefix) this.#table.release(after.number);
     }
-    for (const { path } of judged.values()) this.#table.release(path.number);
+    for (const path of judged.values()) this.#table.release(path.number);
   }
 
   get(prefix: Prefix): readonly Path[] {
@@ -239,18 +243,17 @@ export class AdjRibIn {
   }
 
   /** The path that import makes of an announcement; the caller owns one reference. */
-  #judge(of: Omit<PathIdentity, 'attributes' | 'rejected'>, id: number): Judged {
-    const { received } = of;
+  #judge(of: Omit<PathIdentity, 'attributes' | 'rejected'>, id: number): Path {
+    const { received, source, nextHop } = of;
     const { attributes } = received;
-    const inquiry = new Inquiry(this.#index, id, of.source, of.nextHop, attributes);
-    const result = this.#import(inquiry);
-    const { looked } = inquiry;
-    if (!result.accepted) return { path: this.#intern(of, received, result.reason), looked };
-    if (result.attributes === attributes) return { path: this.#intern(of, received, undefined), looked };
+    const prefix = this.#index.prefix(id) as Prefix;
+    const result = this.#import.judge({ prefix, source, nextHop, attributes });
+    if (!result.accepted) return this.#intern(of, received, result.reason);
+    if (result.attributes === attributes) return this.#intern(of, received, undefined);
     const changed = this.#pool.intern(result.attributes);
     const path = this.#intern(of, changed, undefined);
     this.#pool.release(changed);
-    return { path, looked };
+    return path;
   }
 
   #intern(
@@ -345,42 +348,6 @@ export class AdjRibIn {
 
 function routeTo(path: Path): number {
   return (path.number + 1) * 2;
-}
-
-/** What import made of an announcement. */
-interface Judged {
-  readonly path: Path;
-  /** It looked at the prefix: the next one has to be judged on its own. */
-  readonly looked: boolean;
-}
-
-/** A candidate that makes its prefix, and notes it, only when asked. */
-class Inquiry implements Candidate {
-  readonly source: Source;
-  readonly nextHop: NextHop | undefined;
-  readonly attributes: PathAttributes;
-  looked = false;
-  readonly #index: PrefixIndex;
-  readonly #id: number;
-
-  constructor(
-    index: PrefixIndex,
-    id: number,
-    source: Source,
-    nextHop: NextHop | undefined,
-    attributes: PathAttributes,
-  ) {
-    this.#index = index;
-    this.#id = id;
-    this.source = source;
-    this.nextHop = nextHop;
-    this.attributes = attributes;
-  }
-
-  get prefix(): Prefix {
-    this.looked = true;
-    return this.#index.prefix(this.#id) as Prefix;
-  }
 }
 
 class LastChange implements ChangeSink {

@@ -2,113 +2,153 @@
  * Interned path attributes: one object per distinct set, shared by every route that carries it, with the
  * figures that the decision process compares worked out once. Equality of sets is identity of objects.
  *
+ * Hot (bench/micro/bgp-inbound.ts). A set is kept as its octets in canonical form, which are its key too; it is decoded
+ * into values when somebody reads `attributes`, and those are kept for a while only.
+ *
  * Ownership is counted by hand: who stores a set in a RIB interns it (or retains it) and releases it when the
  * route goes. A set nobody owns leaves the pool, so that hostile churn of attributes does not grow memory.
  */
+import { decodeCanonical, encodeCanonical } from '../wire/canonical.ts';
+import type { AttributeField } from '../wire/plain-update.ts';
 import type { AsSegment, PathAttributes } from '../wire/types.ts';
-import { PathTable } from './path-table.ts';
+import { figuresOf, Scratch, type Figures } from './attribute-octets.ts';
+import { HashIndex } from './hash-index.ts';
+import { OctetStore } from './octet-store.ts';
 
-/** RFC 4271 leaves the default to the implementation; every speaker we meet uses 100. */
-export const DEFAULT_LOCAL_PREF = 100;
+export { DEFAULT_LOCAL_PREF } from './attribute-octets.ts';
+export { pathLength as asPathLength } from '../wire/attributes/as-path.ts';
 
-const ORIGIN_RANK = { IGP: 0, EGP: 1, incomplete: 2 } as const;
-
-export interface AttributeSet {
+export class AttributeSet implements Figures {
   /** Dense, the set's own for as long as somebody owns it: for columns and keys of whoever owns it. */
   readonly id: number;
-  readonly attributes: PathAttributes;
-  /** Text that is equal exactly when the attributes are. */
-  readonly key: string;
   readonly localPref: number;
-  /** RFC 4271 §9.1.2.2 a: a set counts 1; RFC 5065 §5.3: confederation segments count 0. */
   readonly asPathLength: number;
-  /** RFC 4271 §9.1.2.2 b: lower wins. */
   readonly originRank: number;
-  /** Undefined where the route carries none; the decision says what that means. */
   readonly med: number | undefined;
-  /** The AS the route came in from, 0 for one that has not left our own (RFC 4271 §9.1.2.2 c). */
   readonly neighbourAs: number;
   readonly originatorId: number | undefined;
   readonly clusterListLength: number;
+  readonly #pool: AttributePool;
+
+  constructor(pool: AttributePool, id: number, figures: Figures) {
+    this.#pool = pool;
+    this.id = id;
+    this.localPref = figures.localPref;
+    this.asPathLength = figures.asPathLength;
+    this.originRank = figures.originRank;
+    this.med = figures.med;
+    this.neighbourAs = figures.neighbourAs;
+    this.originatorId = figures.originatorId;
+    this.clusterListLength = figures.clusterListLength;
+  }
+
+  /** Decoded when asked; not the same object each time. @throws once nobody owns the set */
+  get attributes(): PathAttributes {
+    return this.#pool.attributesOf(this);
+  }
 }
 
-interface Counted {
-  readonly set: AttributeSet;
-  owners: number;
-}
+/** How many sets stay decoded: those of an UPDATE are read several times in a row, by import and by export. */
+const DECODED = 1024;
+
+const scratch = new Scratch();
 
 export class AttributePool {
-  /** The paths made of these sets. */
-  readonly paths = new PathTable(this);
-  readonly #sets = new Map<string, Counted>();
+  readonly #octets = new OctetStore();
+  readonly #byContent = new HashIndex();
+  /** By id. */
+  readonly #sets: (AttributeSet | undefined)[] = [];
+  readonly #places: number[] = [];
+  readonly #lengths: number[] = [];
+  readonly #owners: number[] = [];
   readonly #spareIds: number[] = [];
+  /** By id modulo {@link DECODED}. */
+  readonly #decoded: ({ readonly set: AttributeSet; readonly attributes: PathAttributes } | undefined)[] =
+    Array.from({ length: DECODED }, () => undefined);
+  #size = 0;
 
   /** The shared set for these attributes; the caller owns one reference. */
   intern(attributes: PathAttributes): AttributeSet {
-    const key = attributeKey(attributes);
-    let counted = this.#sets.get(key);
-    if (counted === undefined) {
-      counted = { set: describe(this.#spareIds.pop() ?? this.#sets.size, attributes, key), owners: 0 };
-      this.#sets.set(key, counted);
-    }
-    counted.owners++;
-    return counted.set;
+    const octets = encodeCanonical(attributes);
+    scratch.load(octets, 0, octets.length);
+    return this.#internScratch();
+  }
+
+  /** The same for attributes of a plain UPDATE, which need no decoding for it. */
+  internField(field: AttributeField): AttributeSet {
+    scratch.loadField(field);
+    return this.#internScratch();
   }
 
   retain(set: AttributeSet): AttributeSet {
-    this.#counted(set).owners++;
+    this.#owners[set.id] = this.#ownersOf(set) + 1;
     return set;
   }
 
   release(set: AttributeSet): void {
-    const counted = this.#counted(set);
-    counted.owners--;
-    if (counted.owners > 0) return;
-    this.#sets.delete(set.key);
-    this.#spareIds.push(set.id);
+    const owners = this.#ownersOf(set) - 1;
+    this.#owners[set.id] = owners;
+    if (owners === 0) this.#remove(set);
   }
 
   /** Distinct sets alive; 0 when every RIB is empty. */
   get size(): number {
-    return this.#sets.size;
+    return this.#size;
   }
 
-  #counted(set: AttributeSet): Counted {
-    const counted = this.#sets.get(set.key);
-    if (counted === undefined || counted.set !== set)
-      throw new Error('attribute set used after its last release');
-    return counted;
+  /** For {@link AttributeSet.attributes}. */
+  attributesOf(set: AttributeSet): PathAttributes {
+    this.#ownersOf(set);
+    const known = this.#decoded[set.id % DECODED];
+    if (known?.set === set) return known.attributes;
+    const place = this.#places[set.id] as number;
+    const at = this.#octets.at(place);
+    const end = at + (this.#lengths[set.id] as number);
+    const attributes = decodeCanonical(this.#octets.chunk(place), at, end);
+    this.#decoded[set.id % DECODED] = { set, attributes };
+    return attributes;
   }
-}
 
-function describe(id: number, attributes: PathAttributes, key: string): AttributeSet {
-  return {
-    id,
-    attributes,
-    key,
-    localPref: attributes.localPref ?? DEFAULT_LOCAL_PREF,
-    asPathLength: asPathLength(attributes.asPath),
-    originRank: ORIGIN_RANK[attributes.origin],
-    med: attributes.med,
-    neighbourAs: neighbourAs(attributes.asPath),
-    originatorId: attributes.originatorId,
-    clusterListLength: attributes.clusterList?.length ?? 0,
+  #internScratch(): AttributeSet {
+    const hash = scratch.hash();
+    const known = this.#byContent.find(hash, this.#isScratch);
+    if (known !== undefined) return this.retain(this.#sets[known] as AttributeSet);
+    const id = this.#spareIds.pop() ?? this.#sets.length;
+    const set = new AttributeSet(this, id, figuresOf(scratch.bytes, scratch.length));
+    this.#sets[id] = set;
+    this.#places[id] = this.#octets.put(scratch.bytes, scratch.length);
+    this.#lengths[id] = scratch.length;
+    this.#owners[id] = 1;
+    this.#byContent.add(hash, id);
+    this.#size++;
+    return set;
+  }
+
+  readonly #isScratch = (id: number): boolean => {
+    if (this.#lengths[id] !== scratch.length) return false;
+    const place = this.#places[id] as number;
+    const chunk = this.#octets.chunk(place);
+    const at = this.#octets.at(place);
+    for (let i = 0; i < scratch.length; i++) if (chunk[at + i] !== scratch.bytes[i]) return false;
+    return true;
   };
-}
 
-export function asPathLength(path: readonly AsSegment[]): number {
-  let length = 0;
-  for (const segment of path) {
-    if (segment.type === 'sequence') length += segment.asns.length;
-    else if (segment.type === 'set') length += 1;
+  #remove(set: AttributeSet): void {
+    const { id } = set;
+    const [place, length] = [this.#places[id] as number, this.#lengths[id] as number];
+    scratch.load(this.#octets.chunk(place), this.#octets.at(place), length);
+    this.#byContent.remove(scratch.hash(), id);
+    this.#octets.free(place, length);
+    this.#sets[id] = undefined;
+    this.#spareIds.push(id);
+    this.#size--;
+    if (this.#decoded[id % DECODED]?.set === set) this.#decoded[id % DECODED] = undefined;
   }
-  return length;
-}
 
-/** Leftmost AS of the path, past confederation segments; 0 where the path starts with a set or is empty. */
-export function neighbourAs(path: readonly AsSegment[]): number {
-  const first = path.find((segment) => segment.type === 'sequence' || segment.type === 'set');
-  return first?.type === 'sequence' ? (first.asns[0] ?? 0) : 0;
+  #ownersOf(set: AttributeSet): number {
+    if (this.#sets[set.id] !== set) throw new Error('attribute set used after its last release');
+    return this.#owners[set.id] as number;
+  }
 }
 
 /** How often `asn` appears anywhere in the path, confederation segments included (RFC 4271 §9.1.2, RFC 5065 §4). */
@@ -117,24 +157,3 @@ export function occurrences(path: readonly AsSegment[], asn: number): number {
   for (const segment of path) for (const each of segment.asns) if (each === asn) count++;
   return count;
 }
-
-/** Order matters in AS_PATH and CLUSTER_LIST only, but attributes that differ in any octet stay distinct: we pass on what we got. */
-function attributeKey(a: PathAttributes): string {
-  let key = a.origin[0] ?? '';
-  for (const segment of a.asPath) key += `${SEGMENT_LETTER[segment.type]}${segment.asns.join(' ')}`;
-  if (a.med !== undefined) key += `|m${a.med}`;
-  if (a.localPref !== undefined) key += `|l${a.localPref}`;
-  if (a.atomicAggregate) key += '|a';
-  if (a.aggregator !== undefined) key += `|g${a.aggregator.asn}@${a.aggregator.address.toString()}`;
-  if (a.communities !== undefined) key += `|c${a.communities.join(' ')}`;
-  if (a.originatorId !== undefined) key += `|o${a.originatorId}`;
-  if (a.clusterList !== undefined) key += `|r${a.clusterList.join(' ')}`;
-  if (a.extendedCommunities !== undefined) key += `|e${a.extendedCommunities.join(' ')}`;
-  if (a.largeCommunities !== undefined)
-    key += `|L${a.largeCommunities.map((c) => `${c.global}:${c.local1}:${c.local2}`).join(' ')}`;
-  if (a.unknown !== undefined)
-    key += `|u${a.unknown.map((u) => `${u.code}.${u.flags}.${u.value.join('.')}`).join(' ')}`;
-  return key;
-}
-
-const SEGMENT_LETTER = { sequence: 'q', set: 's', 'confed-sequence': 'Q', 'confed-set': 'S' } as const;

@@ -25,7 +25,7 @@ const NO_PATHS: readonly Path[] = [];
 export class LocRib {
   readonly index: PrefixIndex;
   readonly journal = new Journal();
-  readonly #table: PathTable;
+  readonly table: PathTable;
   #options: DecisionOptions;
   /** Prefix id -> number of its only accepted path + 1, 0 = none, or {@link SEVERAL}. Owned. */
   readonly #candidates = new Column();
@@ -41,7 +41,7 @@ export class LocRib {
   constructor(index: PrefixIndex, options: DecisionOptions, table: PathTable) {
     this.index = index;
     this.#options = options;
-    this.#table = table;
+    this.table = table;
   }
 
   /** Prefixes with at least one accepted path, and those not decided yet since they lost theirs. */
@@ -55,7 +55,7 @@ export class LocRib {
 
   /** Adds the path, or puts it in the place of the same source's path with the same path id. */
   put(id: number, path: Path): void {
-    this.#table.retain(path.number);
+    this.table.retain(path.number);
     const slot = this.#candidates.get(id);
     if (slot === 0) {
       if (!this.#dirty.has(id)) this.#enter(id);
@@ -63,7 +63,7 @@ export class LocRib {
     } else if (slot === SEVERAL) {
       this.#putBeside(this.#lists.get(id) ?? [], path);
     } else {
-      this.#putSecond(id, this.#table.at(slot - 1), path);
+      this.#putSecond(id, this.table.at(slot - 1), path);
     }
     this.#dirty.push(id);
   }
@@ -74,9 +74,9 @@ export class LocRib {
     if (slot === SEVERAL) {
       if (!this.#removeFrom(id, this.#lists.get(id) ?? [], source, pathId)) return;
     } else {
-      if (!samePathKey(this.#table.at(slot - 1), source, pathId)) return;
+      if (!samePathKey(this.table.at(slot - 1), source, pathId)) return;
       this.#candidates.set(id, 0);
-      this.#table.release(slot - 1);
+      this.table.release(slot - 1);
     }
     this.#dirty.push(id);
   }
@@ -99,7 +99,7 @@ export class LocRib {
   /** Allocates nothing. Where the prefix is dirty, the outcome before. */
   best(id: number): Path | undefined {
     const chosen = this.#chosen.get(id);
-    return chosen === 0 ? undefined : this.#table.at(chosen - 1);
+    return chosen === 0 ? undefined : this.table.at(chosen - 1);
   }
 
   decision(id: number): Decision {
@@ -110,7 +110,7 @@ export class LocRib {
   paths(id: number): readonly Path[] {
     const slot = this.#candidates.get(id);
     if (slot === 0) return NO_PATHS;
-    return slot === SEVERAL ? (this.#lists.get(id) ?? NO_PATHS) : [this.#table.at(slot - 1)];
+    return slot === SEVERAL ? (this.#lists.get(id) ?? NO_PATHS) : [this.table.at(slot - 1)];
   }
 
   /** Why each path of a prefix was or was not chosen; see {@link explain}. */
@@ -140,7 +140,7 @@ export class LocRib {
   #putSecond(id: number, first: Path, path: Path): void {
     if (samePathKey(first, path.source, path.pathId)) {
       this.#candidates.set(id, path.number + 1);
-      this.#table.release(first.number);
+      this.table.release(first.number);
       return;
     }
     this.#candidates.set(id, SEVERAL);
@@ -155,7 +155,7 @@ export class LocRib {
       return;
     }
     list[at] = path;
-    this.#table.release(old.number);
+    this.table.release(old.number);
   }
 
   #removeFrom(id: number, list: Path[], source: Source, pathId: number): boolean {
@@ -163,7 +163,7 @@ export class LocRib {
     const old = list[at];
     if (old === undefined) return false;
     list.splice(at, 1);
-    this.#table.release(old.number);
+    this.table.release(old.number);
     const left = list.length === 1 ? list[0] : undefined;
     if (left === undefined) return true;
     this.#candidates.set(id, left.number + 1);
@@ -178,7 +178,7 @@ export class LocRib {
       const differs = this.#chooseEquals(id, multipath);
       if (this.#choose(id, best === undefined ? 0 : best.number + 1) || differs) this.#note(id);
     } else {
-      const usable = slot !== 0 && this.#table.at(slot - 1).reachable;
+      const usable = slot !== 0 && this.table.at(slot - 1).reachable;
       if (this.#choose(id, usable ? slot : 0)) this.#note(id);
     }
     if (slot === 0) this.#leave(id);
@@ -192,9 +192,9 @@ export class LocRib {
   #choose(id: number, chosen: number): boolean {
     const before = this.#chosen.get(id);
     if (before === chosen) return false;
-    if (chosen !== 0) this.#table.retain(chosen - 1);
+    if (chosen !== 0) this.table.retain(chosen - 1);
     this.#chosen.set(id, chosen);
-    if (before !== 0) this.#table.release(before - 1);
+    if (before !== 0) this.table.release(before - 1);
     return true;
   }
 
@@ -203,10 +203,10 @@ export class LocRib {
     const before = this.#equals.get(id) ?? NO_PATHS;
     const after = multipath.length > 1 ? multipath : NO_PATHS;
     if (before.length === after.length && before.every((path, i) => path === after[i])) return false;
-    for (const { number } of after) this.#table.retain(number);
+    for (const { number } of after) this.table.retain(number);
     if (after.length > 0) this.#equals.set(id, after);
     else this.#equals.delete(id);
-    for (const { number } of before) this.#table.release(number);
+    for (const { number } of before) this.table.release(number);
     return true;
   }
 }

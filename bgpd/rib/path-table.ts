@@ -7,18 +7,23 @@
  */
 import type { AttributePool } from './attributes.ts';
 import { finishHash, HashIndex, mixWord } from './hash-index.ts';
+import type { NextHop } from '../wire/types.ts';
 import { sameNextHop, type Path, type PathIdentity } from './path.ts';
 
+/** Next hops that paths share as objects. There are few; should there be more, that only costs memory. */
+const SHARED_NEXT_HOPS = 4096;
+
 export class PathTable {
-  readonly #pool: AttributePool;
+  readonly pool: AttributePool;
   readonly #paths: (Path | undefined)[] = [];
   readonly #byContent = new HashIndex();
   readonly #spare: number[] = [];
+  readonly #nextHops = new Map<string, NextHop>();
   #owners = new Uint32Array(64);
   #size = 0;
 
   constructor(pool: AttributePool) {
-    this.#pool = pool;
+    this.pool = pool;
   }
 
   /** Distinct paths alive; 0 when every RIB is empty. */
@@ -32,10 +37,10 @@ export class PathTable {
     const known = this.#byContent.find(hash, (number) => isSame(this.at(number), identity));
     if (known !== undefined) return this.at(this.retain(known));
     const number = this.#spare.pop() ?? this.#paths.length;
-    const path = pathOf(number, identity);
+    const path = pathOf(number, identity, this.#shared(identity.nextHop));
     this.#paths[number] = path;
-    this.#pool.retain(path.received);
-    this.#pool.retain(path.attributes);
+    this.pool.retain(path.received);
+    this.pool.retain(path.attributes);
     this.#own(number);
     this.#byContent.add(hash, number);
     this.#size++;
@@ -60,6 +65,16 @@ export class PathTable {
     else this.#remove(this.at(number));
   }
 
+  #shared(nextHop: NextHop | undefined): NextHop | undefined {
+    if (nextHop === undefined) return undefined;
+    const key = `${nextHop.address.toString()} ${nextHop.linkLocal?.toString()}`;
+    const known = this.#nextHops.get(key);
+    if (known !== undefined) return known;
+    if (this.#nextHops.size === SHARED_NEXT_HOPS) this.#nextHops.clear();
+    this.#nextHops.set(key, nextHop);
+    return nextHop;
+  }
+
   #own(number: number): void {
     if (number >= this.#owners.length) {
       const longer = new Uint32Array(Math.ceil(this.#owners.length * 1.5));
@@ -72,18 +87,18 @@ export class PathTable {
   #remove(path: Path): void {
     const { number } = path;
     this.#owners[number] = 0;
-    this.#byContent.remove(number);
+    this.#byContent.remove(hashOf(path), number);
     this.#paths[number] = undefined;
     this.#spare.push(number);
     this.#size--;
-    this.#pool.release(path.attributes);
-    this.#pool.release(path.received);
+    this.pool.release(path.attributes);
+    this.pool.release(path.received);
   }
 }
 
 /** Always the same shape, for those who read paths by the million. */
-function pathOf(number: number, identity: PathIdentity): Path {
-  const { source, pathId, nextHop, received, attributes, rejected, kernel } = identity;
+function pathOf(number: number, identity: PathIdentity, nextHop: NextHop | undefined): Path {
+  const { source, pathId, received, attributes, rejected, kernel } = identity;
   return {
     number,
     source,

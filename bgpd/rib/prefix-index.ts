@@ -3,17 +3,14 @@
  * integers.
  *
  * Hot (bench/micro/bgp-inbound.ts). No object per prefix: its words, length and owners stand in typed arrays, and a
- * {@link Prefix} is made when somebody asks for one. Lookup is open addressing over 256 small tables that grow each by
- * itself, so that no single insert pays for rehashing a million others.
+ * {@link Prefix} is made when somebody asks for one.
  *
  * An id lives as long as somebody owns it (counted by hand) and is then given to another prefix: who keeps state under
  * an id owns it.
  */
 import { Address, Prefix } from '../../net/addr/index.ts';
+import { finishHash, HashIndex, mixWord } from './hash-index.ts';
 
-const FREE = 0;
-const TABLES = 256;
-const INITIAL_SLOTS = 8;
 const INITIAL_IDS = 64;
 /** In the column of lengths: the mark of an IPv6 prefix. */
 const V6 = 0x100;
@@ -29,9 +26,7 @@ export interface PrefixWords {
 }
 
 export class PrefixIndex {
-  /** By the upper bits of the hash. Slot -> id + 1; 0 = free. Each length is a power of two. */
-  readonly #tables = Array.from({ length: TABLES }, () => new Uint32Array(INITIAL_SLOTS));
-  readonly #used = new Uint32Array(TABLES);
+  readonly #byPrefix = new HashIndex();
   /** By id: the length, with {@link V6} for the version. Says nothing while the id has no owner. */
   #lengths = new Uint16Array(INITIAL_IDS);
   #owners = new Uint32Array(INITIAL_IDS);
@@ -43,6 +38,8 @@ export class PrefixIndex {
   readonly #spare: number[] = [];
   #limit = 0;
   #size = 0;
+  /** What {@link PrefixIndex.#isSought} compares with. */
+  #sought: PrefixWords | undefined;
 
   /** Prefixes in use. */
   get size(): number {
@@ -55,9 +52,8 @@ export class PrefixIndex {
   }
 
   find(prefix: PrefixWords): number | undefined {
-    const h = hashOf(prefix);
-    const slot = this.#tables[h >>> 24]?.[this.#probe(h, prefix)] ?? FREE;
-    return slot === FREE ? undefined : slot - 1;
+    this.#sought = prefix;
+    return this.#byPrefix.find(hashOf(prefix), this.#isSought);
   }
 
   /** A new object each time; undefined for an id that is not in use. */
@@ -87,18 +83,14 @@ export class PrefixIndex {
 
   /** The id of the prefix, new if need be; the caller owns one reference. */
   acquire(prefix: PrefixWords): number {
-    const h = hashOf(prefix);
-    const table = this.#tables[h >>> 24] as Uint32Array;
-    const at = this.#probe(h, prefix);
-    const slot = table[at] ?? FREE;
-    if (slot !== FREE) return this.retain(slot - 1);
+    const hash = hashOf(prefix);
+    this.#sought = prefix;
+    const known = this.#byPrefix.find(hash, this.#isSought);
+    if (known !== undefined) return this.retain(known);
     const id = this.#spare.pop() ?? this.#limit++;
     this.#store(id, prefix);
-    table[at] = id + 1;
+    this.#byPrefix.add(hash, id);
     this.#size++;
-    const used = (this.#used[h >>> 24] ?? 0) + 1;
-    this.#used[h >>> 24] = used;
-    if (used * 4 > table.length * 3) this.#grow(h >>> 24);
     return id;
   }
 
@@ -149,65 +141,20 @@ export class PrefixIndex {
   }
 
   #remove(id: number): void {
-    const h = this.#hashAt(id);
-    const n = h >>> 24;
-    const table = this.#tables[n] as Uint32Array;
-    let at = h & (table.length - 1);
-    while (table[at] !== id + 1) at = (at + 1) & (table.length - 1);
-    this.#closeGap(table, at);
-    this.#used[n] = (this.#used[n] ?? 0) - 1;
+    this.#byPrefix.remove(this.#hashAt(id), id);
     this.#spare.push(id);
     this.#size--;
   }
 
-  /** Linear probing without tombstones: whatever the hole would cut off from its home slot moves into it. */
-  #closeGap(table: Uint32Array, hole: number): void {
-    const mask = table.length - 1;
-    let gap = hole;
-    for (let at = (gap + 1) & mask; table[at] !== FREE; at = (at + 1) & mask) {
-      const slot = table[at] ?? FREE;
-      const home = this.#hashAt(slot - 1) & mask;
-      if (((at - home) & mask) >= ((at - gap) & mask)) {
-        table[gap] = slot;
-        gap = at;
-      }
-    }
-    table[gap] = FREE;
-  }
-
-  /** The slot that holds the prefix, or the free one where it belongs. */
-  #probe(h: number, prefix: PrefixWords): number {
-    const table = this.#tables[h >>> 24] as Uint32Array;
-    const mask = table.length - 1;
-    const six = prefix.version === 6;
-    const length = prefix.length | (six ? V6 : 0);
-    const w0 = prefix.w0 | 0;
-    let at = h & mask;
-    for (let slot = table[at] ?? FREE; slot !== FREE; slot = table[at] ?? FREE) {
-      const id = slot - 1;
-      if (this.#w0[id] === w0 && this.#lengths[id] === length && (!six || this.#sameTail(id, prefix)))
-        return at;
-      at = (at + 1) & mask;
-    }
-    return at;
-  }
-
-  #sameTail(id: number, { w1, w2, w3 }: PrefixWords): boolean {
-    return this.#w1[id] === (w1 | 0) && this.#w2[id] === (w2 | 0) && this.#w3[id] === (w3 | 0);
-  }
-
-  #grow(n: number): void {
-    const old = this.#tables[n] as Uint32Array;
-    const table = new Uint32Array(old.length * 2);
-    const mask = table.length - 1;
-    for (const slot of old) {
-      if (slot === FREE) continue;
-      let at = this.#hashAt(slot - 1) & mask;
-      while (table[at] !== FREE) at = (at + 1) & mask;
-      table[at] = slot;
-    }
-    this.#tables[n] = table;
-  }
+  readonly #isSought = (id: number): boolean => {
+    const prefix = this.#sought as PrefixWords;
+    if (this.#w0[id] !== (prefix.w0 | 0)) return false;
+    if (prefix.version === 4) return this.#lengths[id] === prefix.length;
+    if (this.#lengths[id] !== (prefix.length | V6)) return false;
+    return (
+      this.#w1[id] === (prefix.w1 | 0) && this.#w2[id] === (prefix.w2 | 0) && this.#w3[id] === (prefix.w3 | 0)
+    );
+  };
 
   #hashAt(id: number): number {
     const length = this.#lengths[id] ?? 0;
@@ -229,26 +176,11 @@ function hashOf(prefix: PrefixWords): number {
     : hash6(prefix.length | V6, prefix.w0, prefix.w1, prefix.w2, prefix.w3);
 }
 
-/** Murmur3's mixing of the words: neighbouring blocks, the common case, must not fall into neighbouring slots. */
+/** Well mixed: neighbouring blocks, the common case, must not fall into neighbouring slots. */
 function hash4(length: number, w0: number): number {
-  return finish(mix(length, w0));
+  return finishHash(mixWord(length, w0));
 }
 
 function hash6(length: number, w0: number, w1: number, w2: number, w3: number): number {
-  return finish(mix(mix(mix(mix(length, w0), w1), w2), w3));
-}
-
-function mix(h: number, word: number): number {
-  let k = Math.imul(word, 0xcc9e2d51);
-  k = (k << 15) | (k >>> 17);
-  const mixed = h ^ Math.imul(k, 0x1b873593);
-  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
-}
-
-function finish(mixed: number): number {
-  let h = mixed ^ (mixed >>> 16);
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return finishHash(mixWord(mixWord(mixWord(mixWord(length, w0), w1), w2), w3));
 }

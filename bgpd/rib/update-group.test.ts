@@ -8,6 +8,7 @@ import { AdjRibIn } from './adj-rib-in.ts';
 import { AttributePool } from './attributes.ts';
 import { DEFAULT_DECISION } from './decision.ts';
 import { LocRib } from './loc-rib.ts';
+import { PathTable } from './path-table.ts';
 import { PrefixIndex } from './prefix-index.ts';
 import { attributesOf, sourceOf } from './testing/sketch.ts';
 import type { OutBatch } from './out-batch.ts';
@@ -21,9 +22,14 @@ const REFUSED = 666;
 class Bench {
   readonly pool = new AttributePool();
   readonly index = new PrefixIndex();
-  readonly locRib = new LocRib(this.index, DEFAULT_DECISION, this.pool.paths);
+  readonly paths = new PathTable(this.pool);
+  readonly locRib = new LocRib(this.index, DEFAULT_DECISION, this.paths);
   readonly ribs = SOURCES.map(
-    () => new AdjRibIn(this.index, this.pool, ({ attributes }) => ({ accepted: true, attributes })),
+    () =>
+      new AdjRibIn(this.index, this.paths, {
+        looksAtPrefix: false,
+        judge: ({ attributes }) => ({ accepted: true, attributes }),
+      }),
   );
   readonly group: UpdateGroup;
   /** What each member's table holds, by what it was sent. */

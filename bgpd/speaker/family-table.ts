@@ -18,6 +18,8 @@ import type { ForwardingEntry, ForwardingTable } from './ports.ts';
 
 /** Prefixes handled per consumer in one go: the speaker looks at the clock between two. */
 const SLICE = 1000;
+/** Deciding is cheap, and has to keep up with what one turn reads from a socket. */
+const DECISIONS = 16_384;
 
 export class FamilyTable implements ChangeSink {
   readonly family: Family;
@@ -72,7 +74,7 @@ export class FamilyTable implements ChangeSink {
   /** Decides and forwards a slice; true while more waits. {@link advanceGroups} tells peers. */
   advance(): boolean {
     if (this.#phase === 'deferred') return false;
-    const undecided = this.locRib.decideSome(SLICE);
+    const undecided = this.locRib.decideSome(DECISIONS);
     if (this.#phase === 'deciding') {
       if (undecided) return true;
       this.#phase = 'running';

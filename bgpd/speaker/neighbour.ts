@@ -4,11 +4,17 @@
  */
 import { seconds, type Cancel, type Clock } from '../../clock/clock.ts';
 import { Address, type Prefix } from '../../net/addr/index.ts';
+<<<<<<< HEAD
 import { importPath, type ImportContext, type ImportVerdict } from '../filter/import.ts';
 import { defaultPolicy, looksAtInterface, policyKey } from '../filter/policy.ts';
+=======
+import { importLooksAtPrefix, importPath, type ImportContext, type ImportVerdict } from '../filter/import.ts';
+import { defaultPolicy, policyKey } from '../filter/policy.ts';
+>>>>>>> 7252f1b (wip)
 import { AdjRibIn, NlriList, type Announcement, type Importer } from '../rib/adj-rib-in.ts';
 import type { AttributePool } from '../rib/attributes.ts';
 import type { Path, Source } from '../rib/path.ts';
+import { PlainUpdate } from '../wire/plain-update.ts';
 import {
   FAMILIES,
   isEndOfRib,
@@ -63,9 +69,13 @@ export class Neighbour {
     this.session = session;
     this.#around = around;
     const importer = this.#importer();
+    const ribOf = (family: Family): AdjRibIn => {
+      const { index, locRib } = around.tables[family];
+      return new AdjRibIn(index, locRib.table, importer);
+    };
     this.adjRibIn = {
-      'ipv4-unicast': new AdjRibIn(around.tables['ipv4-unicast'].index, around.pool, importer),
-      'ipv6-unicast': new AdjRibIn(around.tables['ipv6-unicast'].index, around.pool, importer),
+      'ipv4-unicast': ribOf('ipv4-unicast'),
+      'ipv6-unicast': ribOf('ipv6-unicast'),
     };
     const fresh = (family: Family): AdjRibIn['fresh'] => this.adjRibIn[family].fresh;
     this.limits = new PrefixLimiter(config.session.name, session, around.clock, fresh, around.tell);
@@ -106,14 +116,13 @@ export class Neighbour {
 
   /** @returns the family whose initial routes are now complete, if this was the marker */
   update(update: UpdateMessage): Family | undefined {
-    const ended = isEndOfRib(update);
+    const ended = update instanceof PlainUpdate ? undefined : isEndOfRib(update);
     if (ended !== undefined) {
       this.#sweep(ended, 'not sent again before End-of-RIB');
       return ended;
     }
-    for (const { family, nlri } of update.unreach)
-      this.adjRibIn[family].withdrawAll(new NlriList(nlri), this.#around.tables[family]);
-    this.#announce(update);
+    if (update instanceof PlainUpdate) this.#takePlain(update);
+    else this.#take(update);
     this.#around.wake();
     this.limits.check();
     return undefined;
@@ -189,7 +198,26 @@ export class Neighbour {
     this.#policiesMissed = key;
   }
 
-  #announce(update: UpdateMessage): void {
+  /** The usual UPDATE, straight from its octets; one that {@link #take}s values comes to the same. */
+  #takePlain(update: PlainUpdate): void {
+    const { withdrawnFamily, announcedFamily: family, nextHop } = update;
+    const withdrawn = update.withdrawnNlri();
+    if (withdrawn !== undefined && withdrawnFamily !== undefined)
+      this.adjRibIn[withdrawnFamily].withdrawAll(withdrawn, this.#around.tables[withdrawnFamily]);
+    const announced = update.announcedNlri();
+    if (announced === undefined || family === undefined || nextHop === undefined) return;
+    if (this.#source === undefined) return;
+    const received = this.#around.pool.internField(update.attributeField);
+    const announcement = { source: this.#source, nextHop, received };
+    if (this.limits.refuses(family))
+      for (const { nlri } of update.reach) this.#announceLimited(family, nlri, announcement);
+    else this.adjRibIn[family].announce(announced, announcement, this.#around.tables[family]);
+    this.#around.pool.release(received);
+  }
+
+  #take(update: UpdateMessage): void {
+    for (const { family, nlri } of update.unreach)
+      this.adjRibIn[family].withdrawAll(new NlriList(nlri), this.#around.tables[family]);
     if (update.attributes === undefined || this.#source === undefined) return;
     const received = this.#around.pool.intern(update.attributes);
     for (const { family, nextHop, nlri } of update.reach) {
@@ -275,7 +303,10 @@ export class Neighbour {
 
   #importer(): Importer {
     const context = this.#importContext();
-    return (candidate) => importPath(candidate, context);
+    return {
+      looksAtPrefix: importLooksAtPrefix(context),
+      judge: (candidate) => importPath(candidate, context),
+    };
   }
 
   #importContext(): ImportContext {

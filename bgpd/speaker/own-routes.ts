@@ -46,7 +46,7 @@ export class OwnRoutes {
     )
       return this.#pool.release(attributes);
     const table = this.#tables[familyOfVersion(route.prefix.version)];
-    const path = this.#pool.paths.intern({
+    const path = table.locRib.table.intern({
       source,
       pathId: 0,
       nextHop: undefined,
@@ -57,7 +57,7 @@ export class OwnRoutes {
     });
     this.#pool.release(attributes);
     const id = old?.id ?? table.index.acquire(route.prefix);
-    if (old !== undefined) this.#pool.paths.release(old.path.number);
+    if (old !== undefined) table.locRib.table.release(old.path.number);
     this.#routes.set(key, { id, path, table });
     table.locRib.put(id, path);
   }
@@ -65,7 +65,7 @@ export class OwnRoutes {
   #remove(key: string, own: Own): void {
     this.#routes.delete(key);
     own.table.locRib.remove(own.id, own.path.source, own.path.pathId);
-    this.#pool.paths.release(own.path.number);
+    own.table.locRib.table.release(own.path.number);
     own.table.index.release(own.id);
   }
 }

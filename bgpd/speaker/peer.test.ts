@@ -11,6 +11,7 @@ import {
   type Family,
   type UpdateMessage,
 } from '../wire/index.ts';
+import { PlainUpdate } from '../wire/plain-update.ts';
 import { framed, update } from '../wire/testing/octets.ts';
 import { Peer } from './peer.ts';
 import type { DownReason, Session, SessionConfig, SessionEvents } from './session.ts';
@@ -43,7 +44,7 @@ class Told implements SessionEvents {
   }
   update(_session: Session, message: UpdateMessage): void {
     expect(this.up, 'update while down').to.equal(true);
-    this.updates.push(message);
+    this.updates.push(message instanceof PlainUpdate ? message.values() : message);
   }
   refresh(_session: Session, family: Family): void {
     expect(this.up, 'refresh while down').to.equal(true);

@@ -8,6 +8,7 @@
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import { Address } from '../../net/addr/index.ts';
 import { AttributePool } from '../rib/attributes.ts';
+import { PathTable } from '../rib/path-table.ts';
 import { DEFAULT_DECISION, type DecisionOptions } from '../rib/decision.ts';
 import { FAMILIES, type Family, type Negotiated, type UpdateMessage } from '../wire/types.ts';
 import type { PeerConfig, SpeakerConfig } from './config.ts';
@@ -54,6 +55,7 @@ interface Seat {
 export class Speaker implements SessionEvents {
   readonly tables: Readonly<Record<Family, FamilyTable>>;
   readonly pool = new AttributePool();
+  readonly paths = new PathTable(this.pool);
   readonly deferral: RestartDeferral;
   readonly #options: SpeakerOptions;
   readonly #own: OwnRoutes;
@@ -73,7 +75,7 @@ export class Speaker implements SessionEvents {
   constructor(options: SpeakerOptions) {
     this.#options = options;
     const table = (family: Family): FamilyTable =>
-      new FamilyTable(family, DEFAULT_DECISION, options.forwarding, this.pool.paths);
+      new FamilyTable(family, DEFAULT_DECISION, options.forwarding, this.paths);
     this.tables = { 'ipv4-unicast': table('ipv4-unicast'), 'ipv6-unicast': table('ipv6-unicast') };
     this.#own = new OwnRoutes(this.pool, this.tables);
     this.deferral = new RestartDeferral(

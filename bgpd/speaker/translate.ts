@@ -3,6 +3,7 @@ import { formatRouterId, type ConnectionEvent, type End } from '../fsm/index.ts'
 import {
   MESSAGE_TYPE,
   decodeMessage,
+  readPlainUpdate,
   type Fault,
   type Negotiated,
   type NotificationMessage,
@@ -25,6 +26,10 @@ export function eventOf(bytes: Uint8Array, peer: Negotiated | undefined): Transl
   const type = bytes[18];
   if (peer === undefined && type === MESSAGE_TYPE.update) return clean({ type: 'update-received' });
   if (peer === undefined && type === MESSAGE_TYPE.routeRefresh) return clean({ type: 'refresh-received' });
+  if (peer !== undefined && type === MESSAGE_TYPE.update) {
+    const message = readPlainUpdate(bytes, peer);
+    if (message !== undefined) return clean({ type: 'update-received', message });
+  }
   const decoded = decodeMessage(bytes, peer);
   if (!decoded.ok) return clean(messageError(decoded.notification, decoded.reason));
   const { message } = decoded;

@@ -182,7 +182,7 @@ function endOfRib(structure: Structure, session: Negotiated): Family | undefined
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The attributes that stay with the routes. Undefined where a mandatory one is not there. */
-function assemble(values: AttributeValues): PathAttributes | undefined {
+export function assemble(values: AttributeValues): PathAttributes | undefined {
   const { origin, asPath } = values;
   if (origin === undefined || asPath === undefined) return undefined;
   const { asPath: path, aggregator } = joinAs4(asPath, values);

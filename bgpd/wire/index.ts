@@ -2,6 +2,8 @@
 export * from './types.ts';
 export { MessageFramer } from './framer.ts';
 export { HEADER_LENGTH, MAX_EXTENDED_LENGTH, MAX_LENGTH, MESSAGE_TYPE } from './header.ts';
+export { PlainUpdate, readPlainUpdate } from './plain-update.ts';
+export { NlriCursor } from './nlri-cursor.ts';
 export { type Decoded, decodeMessage, encodeKeepalive } from './message.ts';
 export { AS_TRANS, BGP_VERSION, encodeOpen } from './open.ts';
 export { CAPABILITY, encodeCapability } from './capabilities.ts';

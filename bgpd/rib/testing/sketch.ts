@@ -2,6 +2,7 @@
 import { Address } from '../../../net/addr/index.ts';
 import type { Origin, PathAttributes } from '../../wire/types.ts';
 import type { AttributePool } from '../attributes.ts';
+import { PathTable } from '../path-table.ts';
 import type { Path, Source } from '../path.ts';
 
 export interface PathSketch {
@@ -48,7 +49,7 @@ export function sourceOf(sketch: PathSketch): Source {
 export function pathOf(pool: AttributePool, sketch: PathSketch): Path {
   const received = pool.intern(attributesOf(sketch));
   const source = sourceOf(sketch);
-  const path = pool.paths.intern({
+  const path = new PathTable(pool).intern({
     source,
     pathId: sketch.pathId ?? 0,
     nextHop:

@@ -6,6 +6,7 @@ import type { SimulatedClock } from '../../../clock/simulated.ts';
 import {
   decodeMessage,
   isEndOfRib,
+  readPlainUpdate,
   type Family,
   type Negotiated,
   type UpdateMessage,
@@ -181,7 +182,7 @@ export class SimulatedSession implements Session {
       throw new Error(`undecodable: ${JSON.stringify(decoded)}`);
     this.received.push(decoded.message);
     this.counters.updatesIn++;
-    this.events.update(this, decoded.message);
+    this.events.update(this, readPlainUpdate(octets, this.negotiated as Negotiated) ?? decoded.message);
   }
 
   /** How many End-of-RIB markers have arrived. */

@@ -87,7 +87,7 @@ export function isUsableNextHop({ address }: NextHop): boolean {
  * BIRD fills the global half with :: where it has only a link-local address; some fill the other half with zeros
  * or repeat the global address there. Such a second half is no link-local address and is dropped.
  */
-function decodeNextHop(r: Reader, family: Family): NextHop | undefined {
+export function decodeNextHop(r: Reader, family: Family): NextHop | undefined {
   if (FAMILIES[family].version === 4) return r.remaining === 4 ? { address: Address.v4(r.u32()) } : undefined;
   const octets = r.remaining;
   if (octets !== 16 && octets !== 32) return undefined;
