@@ -7,7 +7,7 @@ import type { AsSegment, PathAttributes } from '../wire/types.ts';
 import { parseAsPathPattern } from './as-path-pattern.ts';
 import { fitsSome } from './community.ts';
 import { perform } from './operate.ts';
-import type { CommunityMatch, Match, Operation, Policy, PolicyRule, RouteView, Verdict } from './policy.ts';
+import type { CommunityMatch, Match, Operation, Policy, PolicyRule, RouteView, Verdict } from './model.ts';
 import { matchesPrefix, prefixTest } from './prefix-list.ts';
 import { inRange, type Range } from './range.ts';
 

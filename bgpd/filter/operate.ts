@@ -1,7 +1,7 @@
 /** What a rule does to the attributes of a route that it lets through. */
 import type { AsSegment, PathAttributes } from '../wire/types.ts';
 import { addCommunity, removeCommunities } from './community.ts';
-import type { Operation } from './policy.ts';
+import type { Operation } from './model.ts';
 
 const U32 = 0xffff_ffff;
 

@@ -1,6 +1,6 @@
 /** Prefixes with ranges of lengths: one compared directly, a long list through an index by length and network. */
 import { Prefix } from '../../net/addr/index.ts';
-import type { PrefixMatch, PrefixRange } from './policy.ts';
+import type { PrefixMatch, PrefixRange } from './model.ts';
 
 export function matchesPrefix(match: PrefixMatch, prefix: Prefix): boolean {
   switch (match.operator) {
