@@ -4,13 +4,8 @@
  */
 import { seconds, type Cancel, type Clock } from '../../clock/clock.ts';
 import { Address, type Prefix } from '../../net/addr/index.ts';
-<<<<<<< HEAD
-import { importPath, type ImportContext, type ImportVerdict } from '../filter/import.ts';
-import { defaultPolicy, looksAtInterface, policyKey } from '../filter/policy.ts';
-=======
 import { importLooksAtPrefix, importPath, type ImportContext, type ImportVerdict } from '../filter/import.ts';
-import { defaultPolicy, policyKey } from '../filter/policy.ts';
->>>>>>> 7252f1b (wip)
+import { defaultPolicy, looksAtInterface, policyKey } from '../filter/policy.ts';
 import { AdjRibIn, NlriList, type Announcement, type Importer } from '../rib/adj-rib-in.ts';
 import type { AttributePool } from '../rib/attributes.ts';
 import type { Path, Source } from '../rib/path.ts';
