@@ -1,14 +1,37 @@
 /**
- * BGP for Node: `poplin/bgp`. Messages in and out of octets without a socket (`decodeMessage`, `encodeUpdates`, ...), and a
- * whole speaker that takes its clock, sessions and forwarding table from outside.
+ * BGP for Node: `poplin/bgp`. Three ways in, from the least to the most:
  *
- * ```ts
- * const clock = new SystemClock();
- * const transport = new TcpTransport(clock);
- * const speaker = new Speaker({ clock, sessions: new TcpSessions({ clock, transport, random: Math.random }) });
- * speaker.configure({ asn: 65001, routerId: 0xc0000201, peers: [...], originated: [...], addresses: [] });
- * ```
+ * - **Messages**: {@link decodeMessage}, {@link encodeUpdates} and their kin turn octets into values and back. No socket.
+ * - **A router in one call**: {@link routerSetup} takes what `router.yaml` says as a value and checks it, and
+ *   {@link openRouter} listens and speaks.
+ * - **Parts**: {@link Speaker} with a clock, sessions and a forwarding table of your own, {@link Peer} for one session,
+ *   {@link Listener}, {@link TcpTransport}; {@link SimulatedClock} makes all of it run in a test without waiting.
+ *
+ * `bgpd/examples/` shows the first two.
+ *
+ * Errors of input are values ({@link Result}); only misuse throws. Everything is immutable unless it says otherwise, and
+ * all times are milliseconds of the clock that was handed in, or seconds where the name says so.
  */
+// Values that everything else is made of.
+export { Address, type IpVersion, Prefix } from '../net/addr/index.ts';
+export { formatProblem, PoplinError, type Problem, type Result, unwrap } from '../api/problem.ts';
+export { type Cancel, type Clock, seconds } from '../clock/clock.ts';
+export { SystemClock } from '../clock/system.ts';
+export { SimulatedClock } from '../clock/simulated.ts';
+
+// A router in one call.
+export {
+  readRouter,
+  type ReadRouter,
+  type RouterInput,
+  routerSchema,
+  routerSetup,
+  type RouterSetup,
+} from './config/index.ts';
+export { openRouter, type Router, type RouterOptions } from './library/router.ts';
+export { type FieldChange, type PeerPlan, plan, type Plan } from './speaker/plan.ts';
+
+// Messages, RIBs, policy.
 export * from './wire/index.ts';
 export * from './rib/index.ts';
 export {
@@ -36,6 +59,8 @@ export type {
   SpeakerEvent,
 } from './speaker/ports.ts';
 export type { DownReason, Session, SessionConfig, SessionEvents } from './speaker/session.ts';
+
+// Parts.
 export { Speaker, type SpeakerOptions } from './speaker/speaker.ts';
 export {
   type ExportView,
@@ -50,7 +75,7 @@ export { formatAsPath, plainAttributes, type PlainAttributes } from './wire/form
 export { Listener, type ListenerOptions } from './speaker/listener.ts';
 export { Peer, type PeerOptions } from './speaker/peer.ts';
 export { TcpSessions } from './speaker/sessions.ts';
-export { TcpTransport } from './speaker/tcp.ts';
+export { type Dial, type SetTtl, TcpTransport } from './speaker/tcp.ts';
 export type {
   ConnectionHandler,
   IncomingConnection,

@@ -86,6 +86,8 @@ function peerConfig(entry: PeerEntry, config: RouterConfig): PeerConfig {
     ...(entry.clusterId === undefined ? {} : { clusterId: numberOf(entry.clusterId) }),
     nextHop: entry.nextHop ?? DEFAULTS.peer.nextHop,
     ...(entry.prefixLimits === undefined ? {} : { prefixLimits: entry.prefixLimits }),
+    advertisementIntervalSeconds:
+      entry.timers?.advertisementIntervalSeconds ?? DEFAULTS.timers.advertisementIntervalSeconds,
     maxStaleSeconds: entry.gracefulRestart?.maxStaleSeconds ?? DEFAULTS.gracefulRestart.maxStaleSeconds,
   };
 }

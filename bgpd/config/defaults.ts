@@ -17,6 +17,6 @@ export const DEFAULTS = {
     enforceFirstAs: true,
     requirePolicy: true,
   },
-  timers: { holdSeconds: 90, connectRetrySeconds: 5, delayOpenSeconds: 0 },
+  timers: { holdSeconds: 90, connectRetrySeconds: 5, delayOpenSeconds: 0, advertisementIntervalSeconds: 0 },
   gracefulRestart: { enabled: true, restartSeconds: 120, maxStaleSeconds: 4095 },
 } as const;

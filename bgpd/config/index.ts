@@ -4,6 +4,8 @@ import { fail, ok, type Problem, type Result } from '../../api/problem.ts';
 import { parseSingle } from '../../api/manifest/single.ts';
 import { rules } from '../../api/schema/field.ts';
 import { formatPath } from '../../api/schema/path.ts';
+import { problemsOf } from '../../api/schema/problems.ts';
+import { withoutNulls } from '../../api/schema/shape.ts';
 import { crossChecks } from './check.ts';
 import { convert, oddities, type RouterSetup } from './convert.ts';
 import { router } from './schema.ts';
@@ -15,6 +17,9 @@ export interface ReadRouter {
   /** What is legal and hardly meant, such as an external peer without policy. */
   readonly warnings: readonly Problem[];
 }
+
+/** A configuration as people write it: what router.yaml says, as a value. */
+export type RouterInput = z.input<typeof router>;
 
 const checked = rules(router, crossChecks);
 
@@ -29,6 +34,16 @@ export function readRouter(text: string, file?: string): Result<ReadRouter> {
     at: parsed.value.at(path),
   }));
   return ok({ setup: convert(value), warnings });
+}
+
+/** The same for a value in place of a text; problems name fields. */
+export function routerSetup(config: RouterInput): Result<ReadRouter> {
+  const input = withoutNulls(checked, config);
+  const parsed = checked.safeParse(input);
+  if (!parsed.success)
+    return fail(...problemsOf(parsed.error.issues, { schema: checked, input, at: undefined }));
+  const warnings = oddities(parsed.data).map(({ path, ...rest }) => ({ ...rest, field: formatPath(path) }));
+  return ok({ setup: convert(parsed.data), warnings });
 }
 
 /** For editors, and for the reference in docs/. */

@@ -29,6 +29,11 @@ const timers = rules(
       "Once connected, wait this long for the peer's OPEN before sending ours (RFC 4271 §8.1.1).",
       DEFAULTS.timers.delayOpenSeconds,
     ),
+    advertisementIntervalSeconds: optional(
+      integer(0, 600),
+      'News go out at most this often (MinRouteAdvertisementInterval, RFC 4271 §9.2.1.1).',
+      DEFAULTS.timers.advertisementIntervalSeconds,
+    ),
   }),
   function* ({ holdSeconds }): Generator<Complaint> {
     if (holdSeconds !== 1 && holdSeconds !== 2) return;
