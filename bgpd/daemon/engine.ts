@@ -96,8 +96,15 @@ function cannotListen(failure: string): Problem {
 
 function logSpeaker(log: Log, event: SpeakerEvent): void {
   const { type, ...data } = event;
-  log.info(data, type);
+  log[NOTICED.has(type) ? 'warn' : 'info'](data, type);
 }
+
+/** Somebody should look. */
+const NOTICED: ReadonlySet<SpeakerEvent['type']> = new Set([
+  'policy-missing',
+  'prefix-limit-warning',
+  'prefix-limit-exceeded',
+]);
 
 function logFib(log: Log, event: FibEvent): void {
   if (event.type === 'repaired')

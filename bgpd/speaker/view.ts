@@ -25,6 +25,10 @@ export interface PeerView {
   readonly prefixesStale: number;
   readonly prefixesAdvertised: number;
   readonly lastError: string | undefined;
+  /** Why there is no session and will be none before `inSeconds`, or before somebody acts; see `prefix-limit.ts`. */
+  readonly heldDown: { readonly reason: string; readonly inSeconds: number | undefined } | undefined;
+  /** Directions in which RFC 8212 lets nothing pass. */
+  readonly missingPolicies: readonly ('import' | 'export')[];
   readonly counters: SessionCounters;
 }
 
@@ -103,8 +107,16 @@ function peerView(speaker: Speaker, neighbour: Neighbour, now: number): PeerView
     prefixesStale: neighbour.staleRoutes,
     prefixesAdvertised: overFamilies((family) => speaker.membership(neighbour, family)?.advertised() ?? 0),
     lastError: session.lastError,
+    heldDown: heldDown(neighbour, now),
+    missingPolicies: neighbour.missingPolicies,
     counters: { ...session.counters },
   };
+}
+
+function heldDown({ limits }: Neighbour, now: Millis): PeerView['heldDown'] {
+  if (limits.held === undefined) return undefined;
+  const { reason, until } = limits.held;
+  return { reason, inSeconds: until === undefined ? undefined : Math.ceil((until - now) / 1000) };
 }
 
 function overFamilies(count: (family: Family) => number): number {
