@@ -124,6 +124,11 @@ export class UpdateGroup {
     return { batch: slice.batch, next: slice.end < this.#sets.limit ? slice.end : undefined };
   }
 
+  /** What is told from now on and is new to the group comes in slices from here on. */
+  get tableEnd(): number {
+    return this.#sets.limit;
+  }
+
   /** Nobody is being given the table: what was kept may go, unless it is little. */
   rest(): void {
     if (this.#keptOctets <= KEPT_OCTETS / 8) return;

@@ -32,6 +32,8 @@ export class Membership {
   readonly #endOfRib: Uint8Array | undefined;
   /** Where the next slice of the table starts; undefined: the peer has it all. */
   #tableAt: number | undefined = 0;
+  /** What the group tells under sets from here on, it tells after the peer was given the table. */
+  #tableEnd = 0;
   /** The group has the whole table, and batches reach the peer from here on. */
   #begun = false;
   #endOfRibDue: boolean;
@@ -108,9 +110,10 @@ export class Membership {
   }
 
   #nextSlice(from: number): void {
+    if (from === 0) this.#tableEnd = this.group.tableEnd;
     const { batch, next } = this.group.slice(from);
     this.#outbox.push(batch.for(this.#member));
-    this.#tableAt = next;
+    this.#tableAt = next !== undefined && next < this.#tableEnd ? next : undefined;
   }
 
   #tell(set: IdSet, withdrawOnly: boolean): void {

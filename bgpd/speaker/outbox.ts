@@ -34,8 +34,9 @@ export class Outbox {
     return this.#octets >= LIMIT_OCTETS;
   }
 
-  get empty(): boolean {
-    return this.#octets === 0;
+  /** What waits. */
+  get octets(): number {
+    return this.#octets;
   }
 
   push(octets: Octets): void {

@@ -19,14 +19,15 @@ import type { Membership } from './membership.ts';
 import { Neighbour, type Surroundings } from './neighbour.ts';
 import { Outbox } from './outbox.ts';
 import { OwnRoutes } from './own-routes.ts';
+import { Pacer } from './pacer.ts';
 import { peerChanges } from './plan.ts';
 import type { ForwardingTable, RestartState, SessionFactory, SpeakerEvent } from './ports.ts';
 import type { DownReason, Session, SessionEvents } from './session.ts';
 
 const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
 
-/** How long the worker keeps the event loop at most, but for the one slice that it is in. */
-const TURN_MS: Millis = 10;
+/** How long the worker decides, and how long it tells, before it leaves the event loop to others. */
+const HALF_TURN_MS: Millis = 5;
 
 /** Subcodes of Cease, RFC 4486. */
 const CEASE_DECONFIGURED = 3;
@@ -64,12 +65,13 @@ export class Speaker implements SessionEvents {
   readonly #restartState: RestartState;
   readonly #surroundings: Surroundings;
   #config: SpeakerConfig | undefined;
-  #ownAddresses: readonly Address[] = [];
+  #ownAddresses: Address[] = [];
   #linkGeneration = 0;
   #nextId = 1;
   #worker: Cancel | undefined;
   /** Outboxes that have something and may send it. */
   readonly #unsent = new Set<Outbox>();
+  readonly #pacer: Pacer;
   #stopped = false;
 
   constructor(options: SpeakerOptions) {
@@ -83,6 +85,7 @@ export class Speaker implements SessionEvents {
       { ...DEFERRAL, ...options.deferral },
       { released: (family, why) => this.#release(family, why), sweep: (family) => this.#sweep(family) },
     );
+    this.#pacer = new Pacer(options.clock);
     this.#restartState = restartState(this.deferral, options.forwarding);
     this.#surroundings = this.#makeSurroundings();
     options.forwarding?.watchLinks?.(() => this.#linksChanged());
@@ -126,6 +129,7 @@ export class Speaker implements SessionEvents {
     this.#stopped = true;
     this.deferral.stop();
     this.#worker?.();
+    this.#pacer.stop();
     for (const { neighbour } of this.#seats.values()) {
       if (how === 'restart') neighbour.session.drop();
       else neighbour.session.stop(2, text);
@@ -135,7 +139,7 @@ export class Speaker implements SessionEvents {
   established(session: Session, negotiated: Negotiated): void {
     const seat = this.#bySession.get(session);
     if (seat === undefined || this.#stopped) return;
-    this.#learnAddresses();
+    this.#learnAddress(session.localAddress);
     seat.neighbour.established(negotiated);
     seat.outbox = new Outbox(session, (outbox) => this.#unsent.add(outbox));
     this.deferral.established(seat.neighbour.name, negotiated);
@@ -322,11 +326,13 @@ export class Speaker implements SessionEvents {
 
   /** What the configuration says, and the ends of the sessions that stand. */
   #learnAddresses(): void {
-    const ends = this.neighbours.flatMap(({ session }) => {
-      const end = session.localAddress === undefined ? undefined : Address.parse(session.localAddress);
-      return end === undefined ? [] : [end];
-    });
-    this.#ownAddresses = [...(this.#config?.addresses ?? []), ...ends];
+    this.#ownAddresses = [...(this.#config?.addresses ?? [])];
+    for (const { neighbour } of this.#seats.values()) this.#learnAddress(neighbour.session.localAddress);
+  }
+
+  #learnAddress(text: string | undefined): void {
+    const address = text === undefined ? undefined : Address.parse(text);
+    if (address !== undefined && !this.#isOwnAddress(address)) this.#ownAddresses.push(address);
   }
 
   #wake(): void {
@@ -336,20 +342,44 @@ export class Speaker implements SessionEvents {
 
   #turn(): void {
     this.#worker = undefined;
-    const { clock } = this.#options;
-    const end = clock.now() + TURN_MS;
-    const isLate = (): boolean => clock.now() >= end;
+    const deciding = this.#decide();
+    const telling = this.#pacer.isTime() ? this.#tellPeers() : this.#pacer.later(() => this.#wake());
+    if (deciding || telling) this.#wake();
+  }
+
+  /** True while more waits. */
+  #decide(): boolean {
+    const isLate = this.#deadline();
+    let more = true;
+    while (more && !isLate()) {
+      more = false;
+      for (const family of FAMILY_NAMES) more = this.tables[family].advance() || more;
+    }
+    return more;
+  }
+
+  /** True while more can be told right now. */
+  #tellPeers(): boolean {
+    const isLate = this.#deadline();
+    this.#pacer.begin();
     let more: boolean;
     do {
       more = false;
-      for (const family of FAMILY_NAMES) {
-        more = this.tables[family].advance() || more;
-        more = this.tables[family].advanceGroups(isLate) || more;
+      for (const family of FAMILY_NAMES) more = this.tables[family].advanceGroups(isLate) || more;
+      for (const outbox of this.#unsent) {
+        this.#pacer.note(outbox.octets);
+        more = outbox.flush() || more;
       }
-      for (const outbox of this.#unsent) outbox.flush();
       this.#unsent.clear();
     } while (more && !isLate());
-    if (more) this.#wake();
+    this.#pacer.end();
+    return more;
+  }
+
+  #deadline(): () => boolean {
+    const { clock } = this.#options;
+    const end = clock.now() + HALF_TURN_MS;
+    return () => clock.now() >= end;
   }
 
   #tell(event: SpeakerEvent): void {
