@@ -1,6 +1,6 @@
 /** Every command of `poplin`: its table and where its code is. Parser, help, completion and docs/cli.md come from here. */
 import { type Command, command } from './command.ts';
-import { bgpDecodeTable } from './tables/bgp.ts';
+import { bgpDecodeTable, bgpNeighborsTable, bgpNeighborTable, bgpRoutesTable } from './tables/bgp.ts';
 import { bgpdTable, bgpReloadTable } from './tables/bgpd.ts';
 import { ipamCheckTable, ipamShowTable } from './tables/ipam.ts';
 import {
@@ -24,6 +24,9 @@ export const COMMANDS: readonly Command[] = [
   command(nodeStatusTable, async () => (await import('./actions/node-status.ts')).nodeStatus),
   command(ipamShowTable, async () => (await import('./actions/ipam-show.ts')).ipamShow),
   command(ipamCheckTable, async () => (await import('./actions/ipam-check.ts')).ipamCheck),
+  command(bgpNeighborsTable, async () => (await import('./actions/bgp-neighbors.ts')).bgpNeighbors),
+  command(bgpNeighborTable, async () => (await import('./actions/bgp-neighbors.ts')).bgpNeighbor),
+  command(bgpRoutesTable, async () => (await import('./actions/bgp-routes.ts')).bgpRoutes),
   command(bgpDecodeTable, async () => (await import('./actions/bgp-decode.ts')).bgpDecode),
   command(bgpReloadTable, async () => (await import('./actions/bgp-reload.ts')).bgpReload),
   command(bgpdTable, async () => (await import('./actions/bgpd.ts')).bgpd),

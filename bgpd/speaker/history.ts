@@ -23,12 +23,13 @@ export class SessionHistory {
   errorReceived: SessionError | undefined;
   notificationsSent = 0;
   notificationsReceived = 0;
-  /** The last end of a connection, whatever ended it. */
+  /** The last end of a connection, whatever ended it but a collision. */
   lastEnd: { readonly at: Millis; readonly text: string } | undefined;
 
   /** A connection has ended, and may have been told why, or have told. */
-  ended({ reason, sent, received }: End, at: Millis): void {
-    this.lastEnd = { at, text: reason };
+  ended({ cause, reason, sent, received }: End, at: Millis): void {
+    // Of two connections that were opened at once one has to go: nobody asks why.
+    if (cause !== 'collision') this.lastEnd = { at, text: reason };
     if (sent !== undefined) {
       this.notificationsSent++;
       this.errorSent = { at, notification: sent, text: reason };

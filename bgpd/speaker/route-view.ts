@@ -33,7 +33,8 @@ export interface PathView {
   readonly best: boolean;
   /** `best`, `equal (multipath)`, the decision step it lost by, or the import rule that refused it. */
   readonly reason: string;
-  /** Where the decision step stands: `RFC 4271 §9.1.2.2 a`. */
+  /** The decision step that put another path before this one, and where it stands: `RFC 4271 §9.1.2.2 a`. */
+  readonly step: string | undefined;
   readonly source: string | undefined;
   /** What import did, where that was asked for and a peer sent the path. */
   readonly import?: ImportView;
@@ -123,7 +124,8 @@ export class RouteViewer {
         ? []
         : neighbour.adjRibIn[family].get(prefix).filter((path) => path.rejected !== undefined),
     );
-    const paths = [...locRib.paths(id), ...rejected].map(view);
+    const accepted = locRib.paths(id).toSorted((a, b) => rank(a, best, multipath) - rank(b, best, multipath));
+    const paths = [...accepted, ...rejected].map(view);
     if (paths.length === 0) return undefined;
     return {
       prefix: prefix.toString(),
@@ -212,10 +214,16 @@ export class RouteViewer {
       stale: neighbour?.adjRibIn[family].isStale(id, path) ?? false,
       best: reason === 'best',
       reason,
+      step,
       source: DECISION_STEPS.find((each) => each.reason === step)?.source,
       ...(this.#explain && neighbour !== undefined ? { import: importView(neighbour, prefix, path) } : {}),
     };
   }
+}
+
+/** The best first, then those used beside it. */
+function rank(path: Path, best: Path | undefined, multipath: readonly Path[]): number {
+  return path === best ? 0 : multipath.includes(path) ? 1 : 2;
 }
 
 function reasonOf(
