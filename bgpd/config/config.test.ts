@@ -93,6 +93,23 @@ peers:
     expect(reflectorClient).to.equal(true);
   });
 
+  it('tells every peer of all clusters of its own, so that loops show', () => {
+    const { peers } = setup(`
+clusterId: 192.0.2.100
+peerGroups:
+  a: {asNumber: internal, routeReflectorClient: true, clusterId: 0.0.0.1}
+peers:
+  - {address: 192.0.2.2, group: a}
+  - {address: 192.0.2.3, group: a, clusterId: 0.0.0.2}
+  - {address: 192.0.2.4, asNumber: internal}
+`).speaker;
+    expect(peers.map(({ clusterId, otherClusterIds }) => [clusterId, otherClusterIds])).to.deep.equal([
+      [1, [2]],
+      [2, [1]],
+      [undefined, [1, 2]],
+    ]);
+  });
+
   it('makes prefixes of our own with what they carry', () => {
     const { originated } = setup(`
 kernelExport: true

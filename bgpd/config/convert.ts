@@ -36,12 +36,13 @@ export interface Oddity {
 
 export function convert(config: RouterConfig): RouterSetup {
   const peers = (config.peers ?? []).map((entry) => inherited(entry, config.peerGroups ?? {}));
+  const clusterIds = [...new Set(peers.flatMap((entry) => entry.clusterId ?? []))];
   return {
     speaker: {
       asn: config.asNumber,
       routerId: numberOf(config.routerId),
       ...(config.clusterId === undefined ? {} : { clusterId: numberOf(config.clusterId) }),
-      peers: peers.map((entry) => peerConfig(entry, config)),
+      peers: peers.map((entry) => peerConfig(entry, config, clusterIds)),
       originated: (config.originate ?? []).map((route) => originatedRoute(route, config)),
       addresses: ownAddresses(config, peers),
       ...(config.decision === undefined ? {} : { decision: config.decision }),
@@ -72,7 +73,7 @@ export function oddities(config: RouterConfig): readonly Oddity[] {
   });
 }
 
-function peerConfig(entry: PeerEntry, config: RouterConfig): PeerConfig {
+function peerConfig(entry: PeerEntry, config: RouterConfig, clusterIds: readonly string[]): PeerConfig {
   const internal = isInternal(entry, config);
   const importPolicy = policyFor(entry, 'import', internal, config);
   const exportPolicy = policyFor(entry, 'export', internal, config);
@@ -83,12 +84,24 @@ function peerConfig(entry: PeerEntry, config: RouterConfig): PeerConfig {
     allowedLocalAs: entry.allowOwnAs ?? DEFAULTS.peer.allowOwnAs,
     enforceFirstAs: entry.enforceFirstAs ?? DEFAULTS.peer.enforceFirstAs,
     reflectorClient: entry.routeReflectorClient ?? DEFAULTS.peer.routeReflectorClient,
-    ...(entry.clusterId === undefined ? {} : { clusterId: numberOf(entry.clusterId) }),
+    ...clusters(entry, clusterIds),
     nextHop: entry.nextHop ?? DEFAULTS.peer.nextHop,
     ...(entry.prefixLimits === undefined ? {} : { prefixLimits: entry.prefixLimits }),
     advertisementIntervalSeconds:
       entry.timers?.advertisementIntervalSeconds ?? DEFAULTS.timers.advertisementIntervalSeconds,
     maxStaleSeconds: entry.gracefulRestart?.maxStaleSeconds ?? DEFAULTS.gracefulRestart.maxStaleSeconds,
+  };
+}
+
+/** A path that has passed any cluster of ours has been here, whoever brings it back. */
+function clusters(
+  entry: PeerEntry,
+  all: readonly string[],
+): Pick<PeerConfig, 'clusterId' | 'otherClusterIds'> {
+  const others = all.filter((id) => id !== entry.clusterId).map(numberOf);
+  return {
+    ...(entry.clusterId === undefined ? {} : { clusterId: numberOf(entry.clusterId) }),
+    ...(others.length === 0 ? {} : { otherClusterIds: others }),
   };
 }
 

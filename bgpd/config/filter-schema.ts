@@ -48,6 +48,10 @@ const matchFields = {
     z.enum(['external', 'internal']),
     'The peer that says it, or on export the one that is told.',
   ),
+  interface: optional(
+    z.string().regex(/^[a-zA-Z0-9_.*-]{1,15}$/, { error: 'the name of an interface, such as eth0 or eth*' }),
+    'The link over which the next hop is reached, `*` for any run of characters. With `kernelExport` only: else nobody knows, and nothing matches.',
+  ),
   communities: optional(
     texts,
     'The route carries at least one that fits: `65001:100`, `65001:*`, `65001:1-9`, `65001:1:*` (large), `rt:65001:7` (extended), `no-export`.',

@@ -4,7 +4,7 @@
  * Pure. Split horizon (never back to the peer it came from) is the business of the group, which knows its members.
  */
 import type { Address, Prefix } from '../../net/addr/index.ts';
-import type { Path } from '../rib/path.ts';
+import type { Path, Source } from '../rib/path.ts';
 import type { NextHop, PathAttributes, RawAttribute } from '../wire/types.ts';
 import { prepend } from './operate.ts';
 import { evaluate, looksAtInterface, type Policy, type Verdict } from './policy.ts';
@@ -123,8 +123,14 @@ function staying(path: Path, context: ExportContext): PathAttributes {
   return {
     ...base,
     originatorId: base.originatorId ?? path.source.routerId,
-    clusterList: [context.clusterId, ...(base.clusterList ?? [])],
+    clusterList: [...clustersPassed(path.source, context), ...(base.clusterList ?? [])],
   };
+}
+
+/** The cluster that the path leaves us into, and the one it came from where a client of ours is in another (as BIRD). */
+function clustersPassed({ clusterId }: Source, context: ExportContext): readonly number[] {
+  if (clusterId === undefined || clusterId === context.clusterId) return [context.clusterId];
+  return [context.clusterId, clusterId];
 }
 
 const TRANSITIVE = 0x40;

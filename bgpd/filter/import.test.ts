@@ -13,7 +13,7 @@ const context: ImportContext = {
   peerAsn: 65001,
   localAsn: 65101,
   routerId: 1,
-  clusterId: 2,
+  clusterIds: [2],
   allowedLocalAs: 0,
   enforceFirstAs: true,
   isOwnAddress: (address) => address.equals(at('192.0.2.1')),

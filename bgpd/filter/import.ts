@@ -14,7 +14,8 @@ export interface ImportContext {
   readonly peerAsn: number;
   readonly localAsn: number;
   readonly routerId: number;
-  readonly clusterId: number;
+  /** Of this speaker: its own, and those of its clients. */
+  readonly clusterIds: readonly number[];
   /** How often our own AS may appear in a path we take (Calico: `numAllowedLocalASNumbers`). */
   readonly allowedLocalAs: number;
   /** Refuse an eBGP path that does not begin with the peer's AS (RFC 4271 §6.3); a route server needs this off. */
@@ -71,7 +72,7 @@ function loop(attributes: PathAttributes, context: ImportContext): string | unde
     return `AS loop: our AS ${context.localAsn} is ${own} times in the path, ${context.allowedLocalAs} allowed (RFC 4271 §9)`;
   if (context.peerKind === 'external') return wrongFirstAs(attributes, context);
   if (attributes.originatorId === context.routerId) return 'ORIGINATOR_ID is our own router id (RFC 4456 §8)';
-  if (attributes.clusterList?.includes(context.clusterId))
+  if (attributes.clusterList?.some((id) => context.clusterIds.includes(id)))
     return 'CLUSTER_LIST holds our own cluster id (RFC 4456 §8)';
   return undefined;
 }

@@ -16,6 +16,8 @@ export interface Source {
   readonly kind: 'local' | 'external' | 'internal';
   /** An iBGP peer that we reflect for (RFC 4456 §4). */
   readonly reflectorClient: boolean;
+  /** Of a client: its cluster, where that is not the speaker's own. */
+  readonly clusterId?: number;
   readonly asn: number;
   readonly routerId: number;
   /** Undefined for our own routes. */

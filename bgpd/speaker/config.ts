@@ -35,6 +35,10 @@ export interface PeerConfig {
   /** Default true. */
   readonly enforceFirstAs?: boolean;
   readonly reflectorClient?: boolean;
+  /** Cluster of this client, where it is another than the speaker's (RFC 4456 §7). */
+  readonly clusterId?: number;
+  /** Clusters of other clients of ours: a path that has passed one of them has been here. */
+  readonly otherClusterIds?: readonly number[];
   /** MinRouteAdvertisementInterval (RFC 4271 §9.2.1.1): news go out at most this often. Default 0, as in data centres. */
   readonly advertisementIntervalSeconds?: number;
   /** Default `auto`. */

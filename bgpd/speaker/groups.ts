@@ -34,7 +34,7 @@ export function exportContext(neighbour: Neighbour, around: ExportSurroundings):
     peerKind,
     reflectorClient: config.reflectorClient ?? false,
     localAsn: config.session.localAsn,
-    clusterId: around.clusterId,
+    clusterId: config.clusterId ?? around.clusterId,
     nextHop: config.nextHop ?? 'auto',
     self: selfAddresses(neighbour.session.localAddress, around.addresses),
     interfaceOf: around.links.to,

@@ -282,6 +282,7 @@ export class Neighbour {
       name: this.name,
       kind: negotiated.internal ? 'internal' : 'external',
       reflectorClient: this.config.reflectorClient ?? false,
+      ...(this.config.clusterId === undefined ? {} : { clusterId: this.config.clusterId }),
       asn: negotiated.peerAsn,
       routerId: negotiated.peerRouterId,
       address: Address.parse(this.config.session.peerAddress),
@@ -294,6 +295,12 @@ export class Neighbour {
       old.asn === source.asn &&
       old.routerId === source.routerId;
     return same ? old : source;
+  }
+
+  /** Ours, whichever client they are for. */
+  #clusterIds(): readonly number[] {
+    const { clusterId, otherClusterIds = [] } = this.config;
+    return [this.#around.clusterId(), ...(clusterId === undefined ? [] : [clusterId]), ...otherClusterIds];
   }
 
   #importer(): Importer {
@@ -310,7 +317,7 @@ export class Neighbour {
       peerAsn: this.negotiated?.peerAsn ?? this.config.session.peerAsn ?? 0,
       localAsn: this.config.session.localAsn,
       routerId: this.#around.routerId(),
-      clusterId: this.#around.clusterId(),
+      clusterIds: this.#clusterIds(),
       allowedLocalAs: this.config.allowedLocalAs ?? 0,
       enforceFirstAs: this.config.enforceFirstAs ?? true,
       isOwnAddress: this.#around.isOwnAddress,
@@ -322,5 +329,6 @@ export class Neighbour {
 
 function importKey(config: PeerConfig): string {
   const policy = config.importPolicy === undefined ? '' : policyKey(config.importPolicy);
-  return `${policy}|${config.allowedLocalAs ?? 0}|${config.enforceFirstAs ?? true}`;
+  const { allowedLocalAs = 0, enforceFirstAs = true, otherClusterIds = [] } = config;
+  return `${policy}|${allowedLocalAs}|${enforceFirstAs}|${otherClusterIds.join()}`;
 }

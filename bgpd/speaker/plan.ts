@@ -35,6 +35,8 @@ export const PEER_FIELDS = {
   allowedLocalAs: 'import',
   enforceFirstAs: 'import',
   reflectorClient: 'restart',
+  clusterId: 'restart',
+  otherClusterIds: 'import',
   nextHop: 'export',
   advertisementIntervalSeconds: 'export',
   maxStaleSeconds: 'live',
