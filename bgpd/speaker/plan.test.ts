@@ -32,6 +32,9 @@ const withSession = (change: Partial<PeerConfig['session']>): PeerConfig => ({
   session: { ...PEER.session, ...change },
 });
 
+const summary = (before: SpeakerConfig | undefined, after: SpeakerConfig): string[] =>
+  plan(before, after).peers.map(({ peer, action }) => `${peer} ${action}`);
+
 describe('the plan of a new configuration', () => {
   const cases: readonly [what: string, after: PeerConfig, action: string, fields: readonly string[]][] = [
     ['the same again', { ...PEER, session: { ...PEER.session } }, 'nothing', []],
@@ -61,8 +64,6 @@ describe('the plan of a new configuration', () => {
 
   it('knows who comes, who goes and who is held', () => {
     const other = withSession({ name: 'other', peerAddress: '192.0.2.2' });
-    const summary = (before: SpeakerConfig | undefined, after: SpeakerConfig): string[] =>
-      plan(before, after).peers.map(({ peer, action }) => `${peer} ${action}`);
     expect(summary(undefined, speaker(PEER))).to.deep.equal(['tor added']);
     expect(summary(speaker(PEER), speaker(other))).to.deep.equal(['other added', 'tor removed']);
     expect(summary(speaker(PEER), { ...speaker(other), held: ['tor'] })).to.deep.equal(['other added']);
