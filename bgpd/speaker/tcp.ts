@@ -1,6 +1,8 @@
 /** {@link Transport} over the machine's TCP. */
 import { Socket, connect } from 'node:net';
-import type { Clock, Millis } from '../../clock/clock.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { Lingering } from './lingering.ts';
+import { ReadTurns, type Source } from './read-turns.ts';
 import type {
   ConnectionHandler,
   IncomingConnection,
@@ -8,9 +10,6 @@ import type {
   Transport,
   TransportConnection,
 } from './transport.ts';
-
-/** How long a peer may take to read our last words before the connection is torn down. */
-const LINGER: Millis = 3_000;
 
 /** Begins to connect. Given in place of the plain way where a socket needs something first: a namespace, an option. */
 export type Dial = (target: Target) => Socket;
@@ -40,19 +39,40 @@ function plainDial({ address, port, localAddress, ttl }: Target): Socket {
   return connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
 }
 
-class TcpConnection implements TransportConnection {
+/** What all connections on one clock share. */
+interface Commons {
+  readonly turns: ReadTurns;
+  readonly lingering: Lingering;
+}
+
+const COMMONS = new WeakMap<Clock, Commons>();
+
+function commonsOf(clock: Clock): Commons {
+  const known = COMMONS.get(clock);
+  if (known !== undefined) return known;
+  const commons = { turns: new ReadTurns(clock), lingering: new Lingering(clock) };
+  COMMONS.set(clock, commons);
+  return commons;
+}
+
+class TcpConnection implements TransportConnection, Source {
   readonly #socket: Socket;
-  readonly #clock: Clock;
+  readonly #turns: ReadTurns;
+  readonly #lingering: Lingering;
   #handler: ConnectionHandler | undefined;
   #failure: string | undefined;
+  /** The connection is over, and what came before its end still waits to be received. */
+  #ended: string | undefined;
 
   constructor(socket: Socket, handler: ConnectionHandler, clock: Clock) {
     this.#socket = socket;
     this.#handler = handler;
-    this.#clock = clock;
+    ({ turns: this.#turns, lingering: this.#lingering } = commonsOf(clock));
     // Nagle's algorithm would hold back a KEEPALIVE behind unacknowledged UPDATEs.
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.#handler?.received(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      if (this.#handler !== undefined) this.#turns.take(this, chunk);
+    });
     socket.on('drain', () => this.#handler?.drained());
     socket.on('error', (error) => (this.#failure ??= error.message));
     socket.on('end', () => this.#gone('the peer closed the connection'));
@@ -61,6 +81,19 @@ class TcpConnection implements TransportConnection {
 
   connected(): void {
     this.#handler?.connected();
+  }
+
+  receive(chunk: Uint8Array): void {
+    this.#handler?.received(chunk);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (this.#ended === undefined) this.#socket.resume();
+    else this.#gone(this.#ended);
   }
 
   get localAddress(): string | undefined {
@@ -89,7 +122,10 @@ class TcpConnection implements TransportConnection {
 
   close(): void {
     this.#handler = undefined;
+    this.#turns.forget(this);
     const socket = this.#socket;
+    // It may be paused.
+    socket.resume();
     if (socket.connecting) {
       socket.destroy();
       return;
@@ -97,11 +133,14 @@ class TcpConnection implements TransportConnection {
     // What the peer still sends is read and thrown away: unread octets would turn our FIN into a reset, and the
     // NOTIFICATION before it would be lost.
     socket.end();
-    const cancel = this.#clock.after(LINGER, 'bgp linger', () => socket.destroy());
-    socket.once('close', cancel);
+    this.#lingering.add(socket);
   }
 
   #gone(reason: string): void {
+    if (this.#turns.waits(this)) {
+      this.#ended ??= reason;
+      return;
+    }
     const handler = this.#handler;
     this.#handler = undefined;
     this.#socket.destroy();

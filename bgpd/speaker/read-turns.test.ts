@@ -1,0 +1,97 @@
+import { expect } from 'chai';
+import { ReadTurns, type Source } from './read-turns.ts';
+
+describe('ReadTurns', () => {
+  let now: number;
+  let turns: (() => void)[];
+  let reads: ReadTurns;
+  let order: string[];
+
+  beforeEach(() => {
+    now = 0;
+    turns = [];
+    order = [];
+    reads = new ReadTurns({ now: () => now }, (fire) => void turns.push(fire));
+  });
+
+  /** Takes three milliseconds over each chunk. */
+  function source(name: string): Source & { paused: boolean } {
+    const one = {
+      paused: false,
+      receive: (chunk: Uint8Array) => {
+        now += 3;
+        order.push(`${name}${chunk[0]}`);
+      },
+      pause: () => void (one.paused = true),
+      resume: () => void (one.paused = false),
+    };
+    return one;
+  }
+
+  function turn(): void {
+    for (const fire of turns.splice(0)) fire();
+  }
+
+  it('reads at once while there is time', () => {
+    const a = source('a');
+    reads.take(a, Uint8Array.of(1));
+    reads.take(a, Uint8Array.of(2));
+    expect(order).to.deep.equal(['a1', 'a2']);
+    expect(a.paused).to.equal(false);
+  });
+
+  it('lets wait what comes after, in order, and serves those who wait in turn', () => {
+    const [a, b] = [source('a'), source('b')];
+    for (let i = 1; i <= 4; i++) reads.take(a, Uint8Array.of(i));
+    for (let i = 1; i <= 2; i++) reads.take(b, Uint8Array.of(i));
+    expect(order).to.deep.equal(['a1', 'a2']);
+    expect([a.paused, b.paused]).to.deep.equal([true, true]);
+    turn();
+    expect(order.slice(2)).to.deep.equal(['a3', 'b1']);
+    turn();
+    expect(order.slice(4)).to.deep.equal(['a4', 'b2']);
+    expect([a.paused, b.paused]).to.deep.equal([false, false]);
+    turn();
+    expect(turns, 'nothing scheduled once nothing waits').to.have.lengthOf(0);
+  });
+
+  it('cuts a long chunk into pieces, and keeps their order', () => {
+    const octets: number[] = [];
+    const a = { ...source('a'), receive: (piece: Uint8Array) => void ((now += 3), octets.push(...piece)) };
+    const chunk = Uint8Array.from({ length: 65_536 }, (_, i) => i % 251);
+    reads.take(a, chunk);
+    expect(octets.length).to.equal(32_768);
+    reads.take(a, Uint8Array.of(99));
+    turn();
+    expect(octets.length).to.equal(65_536);
+    turn();
+    expect(octets).to.deep.equal([...chunk, 99]);
+  });
+
+  it('gives the time anew in each turn', () => {
+    const a = source('a');
+    for (let i = 1; i <= 2; i++) reads.take(a, Uint8Array.of(i));
+    turn();
+    reads.take(a, Uint8Array.of(3));
+    expect(order).to.deep.equal(['a1', 'a2', 'a3']);
+  });
+
+  it('forgets a source that is gone, even while it is being read', () => {
+    const a = source('a');
+    const leaving: Source = {
+      ...source('b'),
+      receive: () => {
+        order.push('b');
+        reads.forget(leaving);
+      },
+      resume: () => void order.push('b resumed'),
+    };
+    for (let i = 1; i <= 2; i++) reads.take(a, Uint8Array.of(i));
+    reads.take(leaving, Uint8Array.of(1));
+    reads.take(leaving, Uint8Array.of(2));
+    turn();
+    turn();
+    expect(order).to.deep.equal(['a1', 'a2', 'b']);
+    expect(reads.waits(leaving)).to.equal(false);
+  });
+});
