@@ -19,8 +19,8 @@ export interface OpenOptions {
 }
 
 /**
- * @param location  a path, or `sqlite:PATH`
- * @throws PoplinError STORE_UNSUPPORTED for a location of another kind, STORE_ABSENT when it may not be made,
+ * @param location  a path, `sqlite:PATH`, or `etcd://HOST:PORT` (see `etcd/location.ts`)
+ * @throws PoplinError STORE_UNSUPPORTED or STORE_LOCATION for a location that is none, STORE_ABSENT when it may not be made,
  *   STORE_UNAVAILABLE or STORE_CORRUPT as the engine finds
  */
 export async function openStore(
@@ -33,11 +33,18 @@ export async function openStore(
     if (!create && !existsSync(path)) throw absent(path);
     return EmbeddedStore.open(path);
   }
+  if (scheme === 'etcd' || scheme === 'etcds') {
+    // Loaded only when asked for: gRPC costs the command line more than everything else together.
+    const { EtcdStore } = await import('./etcd/etcd.ts');
+    const { parseLocation } = await import('./etcd/location.ts');
+    return EtcdStore.open(parseLocation(location));
+  }
   throw new PoplinError([
     {
       code: 'STORE_UNSUPPORTED',
       what: `this release cannot use the datastore ${location}: it has no ${scheme} engine yet`,
-      remedy: 'name a file, for example sqlite:/var/lib/poplin/datastore.db',
+      remedy:
+        'name a file, for example sqlite:/var/lib/poplin/datastore.db, or an etcd cluster as etcd://HOST:PORT',
     },
   ]);
 }

@@ -3,11 +3,11 @@
  * suite runs on it), with every call answered at once.
  */
 import { parseJson, stringifyJson } from './json.ts';
+import { holds } from './prepare.ts';
 import {
   type Commit,
   CompactedError,
   type Entry,
-  type Expectation,
   type Key,
   keyText,
   type Operation,
@@ -76,7 +76,8 @@ export class SimulatedStore implements Store {
     }
     for (const operation of operations) {
       const stored = this.#objects.get(idOf(operation.key));
-      if (!holds(operation.expect, stored)) return { ok: false, failed: operation, current: toEntry(stored) };
+      if (!holds(operation.expect, stored === undefined ? undefined : String(stored.revision)))
+        return { ok: false, failed: operation, current: toEntry(stored) };
     }
     const next = this.#history.length + 1;
     const changes = operations.flatMap((operation) => this.#change(operation, next));
@@ -165,13 +166,6 @@ function toEvent({ before, after }: Change, revision: number): WatchEvent {
 
 function toEntry(stored: Stored | undefined): Entry | undefined {
   return stored && { key: stored.key, value: parseJson(stored.text), revision: String(stored.revision) };
-}
-
-function holds(expect: Expectation, stored: Stored | undefined): boolean {
-  if (expect === 'any') return true;
-  if (expect === 'present') return stored !== undefined;
-  if (expect === 'absent') return stored === undefined;
-  return stored !== undefined && String(stored.revision) === expect.revision;
 }
 
 function idOf({ kind, scope, name }: Key): string {

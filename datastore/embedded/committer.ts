@@ -3,32 +3,10 @@
  * sync, yet each keeps its own revision and its own yes or no.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { parseJson, stringifyJson } from '../json.ts';
-import { type Commit, type Entry, keyText, type Operation } from '../store.ts';
-import type { StoredText, Tables } from './tables.ts';
-
-/** One commit with its values already in text, so that later changes by the caller do not reach it. */
-export interface PreparedCommit {
-  readonly operations: readonly Operation[];
-  /** By operation; undefined for all but puts. */
-  readonly texts: readonly (string | undefined)[];
-}
-
-/** @throws Error on a key named twice, TypeError on a value without JSON form: both are bugs of the caller */
-export function prepareCommit(operations: readonly Operation[]): PreparedCommit {
-  const seen = new Set<string>();
-  for (const { key } of operations) {
-    const id = JSON.stringify([key.kind, key.scope, key.name]);
-    if (seen.has(id)) throw new Error(`${keyText(key)} appears twice in one commit`);
-    seen.add(id);
-  }
-  return {
-    operations: [...operations],
-    texts: operations.map((operation) =>
-      operation.type === 'put' ? stringifyJson(operation.value) : undefined,
-    ),
-  };
-}
+import { parseJson } from '../json.ts';
+import { holds, type PreparedCommit } from '../prepare.ts';
+import type { Commit, Entry } from '../store.ts';
+import type { Tables } from './tables.ts';
 
 /**
  * Runs the commits in order in one transaction.
@@ -66,7 +44,7 @@ export function runCommits(
 function runCommit(tables: Tables, { operations, texts }: PreparedCommit, revision: number): Commit {
   const found = operations.map(({ key }) => tables.get(key));
   for (const [i, operation] of operations.entries()) {
-    if (!holds(operation, found[i])) {
+    if (!holds(operation.expect, found[i] === undefined ? undefined : String(found[i].revision))) {
       return { ok: false, failed: operation, current: tables.entry(operation.key) };
     }
   }
@@ -80,17 +58,4 @@ function runCommit(tables: Tables, { operations, texts }: PreparedCommit, revisi
     if (text !== undefined) entries.push({ key, value: parseJson(text), revision: String(next) });
   }
   return { ok: true, revision: String(written === 0 ? revision : next), entries };
-}
-
-function holds({ expect }: Operation, found: StoredText | undefined): boolean {
-  switch (expect) {
-    case 'any':
-      return true;
-    case 'present':
-      return found !== undefined;
-    case 'absent':
-      return found === undefined;
-    default:
-      return found !== undefined && String(found.revision) === expect.revision;
-  }
 }

@@ -8,6 +8,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { PoplinError } from '../../api/problem.ts';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import { SystemClock } from '../../clock/system.ts';
+import { type PreparedCommit, prepareCommit } from '../prepare.ts';
 import {
   type Commit,
   CompactedError,
@@ -19,7 +20,7 @@ import {
   type Store,
   type WatchBatch,
 } from '../store.ts';
-import { type PreparedCommit, prepareCommit, runCommits } from './committer.ts';
+import { runCommits } from './committer.ts';
 import { openDatabase } from './database.ts';
 import { isBusy, toStoreError } from './errors.ts';
 import { Tables } from './tables.ts';

@@ -117,8 +117,8 @@ describe('embedded datastore: files', () => {
       /^STORE_UNAVAILABLE: .*cannot be opened/,
     );
     expect(await told(openStore('/proc/nowhere/x.db'))).to.match(/^STORE_UNAVAILABLE: .*cannot be opened/);
-    expect(await told(openStore('etcd://localhost:2379'))).to.match(
-      /^STORE_UNSUPPORTED: .*no etcd engine yet/,
+    expect(await told(openStore('consul://localhost:8500'))).to.match(
+      /^STORE_UNSUPPORTED: .*no consul engine yet/,
     );
   });
 

@@ -1,0 +1,89 @@
+/**
+ * etcd3 with a policy of our own. Reads are repeated until their deadline. Writes are never repeated here: whether
+ * one that got no answer has happened is a question for `commit.ts`.
+ */
+import { noop } from 'cockatiel';
+import { Etcd3, isRecoverableError } from 'etcd3';
+import { PoplinError } from '../../api/problem.ts';
+import type { Clock, Millis } from '../../clock/clock.ts';
+import type { EtcdOptions } from './location.ts';
+
+/** One request. */
+const REQUEST: Millis = 5000;
+/** One call of the Store, repeats included: longer than an election takes. */
+export const PATIENCE: Millis = 20_000;
+/** A first connection: who starts may be told at once that the location is wrong. */
+export const FIRST_PATIENCE: Millis = 5000;
+/** Between attempts, growing. */
+const PAUSE: Millis = 50;
+const LONGEST_PAUSE: Millis = 1000;
+
+export function connect({ endpoints, auth, tls }: EtcdOptions): Etcd3 {
+  return new Etcd3({
+    hosts: [...endpoints],
+    ...(auth === undefined ? {} : { auth }),
+    ...(tls === undefined
+      ? {}
+      : {
+          credentials: {
+            rootCertificate: tls.ca as Buffer,
+            ...(tls.key === undefined ? {} : { privateKey: tls.key }),
+            ...(tls.cert === undefined ? {} : { certChain: tls.cert }),
+          },
+        }),
+    dialTimeout: REQUEST,
+    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: new Date(Date.now() + REQUEST) }),
+    grpcOptions: {
+      'grpc.max_receive_message_length': -1,
+      // A connection that died without a word (a cut cable) is found out in seconds.
+      'grpc.keepalive_time_ms': 5000,
+      'grpc.keepalive_timeout_ms': 3000,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 1000,
+      ...(tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }),
+    },
+    faultHandling: { host: () => noop, global: noop },
+  });
+}
+
+/** Whether the request may or may not have reached the store, or would succeed a moment later. */
+export function isPassing(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    (isRecoverableError(error) || /too many requests|leader changed|no leader/.test(error.message))
+  );
+}
+
+/** Repeats `attempt` while what stops it may pass. @throws PoplinError STORE_UNAVAILABLE, or what is no passing fault */
+export async function persist<T>(
+  clock: Clock,
+  options: EtcdOptions,
+  attempt: () => Promise<T>,
+  patience: Millis = PATIENCE,
+): Promise<T> {
+  const deadline = clock.now() + patience;
+  for (let pause = PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      if (clock.now() + pause > deadline) throw unavailable(options, error);
+    }
+    await new Promise<void>((resolve) => clock.after(pause, 'ask etcd again', resolve));
+  }
+}
+
+export function unavailable({ endpoints }: EtcdOptions, error: unknown): PoplinError {
+  return new PoplinError(
+    [
+      {
+        code: 'STORE_UNAVAILABLE',
+        value: endpoints.join(','),
+        what: `etcd at ${endpoints.join(', ')} does not answer (${error instanceof Error ? error.message : String(error)})`,
+        remedy:
+          'check that it runs, that this machine reaches it, and that user, password and certificates are right',
+      },
+    ],
+    { cause: error },
+  );
+}

@@ -1,0 +1,228 @@
+/** The etcd engine: Calico's own layout in an etcd v3 cluster, shared with whatever else speaks it. */
+import type { Etcd3, IRangeRequest, IRangeResponse } from 'etcd3';
+import { PoplinError } from '../../api/problem.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { SystemClock } from '../../clock/system.ts';
+import { prepareCommit } from '../prepare.ts';
+import {
+  type Commit,
+  CompactedError,
+  type Entry,
+  type Key,
+  type Operation,
+  type Revision,
+  type Selection,
+  type Store,
+  selects,
+  type WatchBatch,
+} from '../store.ts';
+import { connect, FIRST_PATIENCE, persist } from './client.ts';
+import { runCommit } from './commit.ts';
+import { foldersOf, keyAt, pathOf } from './keys.ts';
+import type { EtcdOptions } from './location.ts';
+import { readFolders } from './ranges.ts';
+import { decodeValue, otherKey } from './values.ts';
+import { WatchBroken, watchFrom } from './watch.ts';
+
+const NUMBER = /^\d+$/;
+
+export class EtcdStore implements Store {
+  readonly transactional = true;
+  readonly #client: Etcd3;
+  readonly #options: EtcdOptions;
+  readonly #clock: Clock;
+  readonly #closing = new AbortController();
+  /** The newest revision that we have heard of. */
+  #seen: Revision = '0';
+
+  /** @throws PoplinError STORE_UNAVAILABLE when no member answers in time */
+  static async open(options: EtcdOptions, clock: Clock = new SystemClock()): Promise<EtcdStore> {
+    const store = new EtcdStore(options, clock);
+    try {
+      await persist(clock, options, () => store.#client.kv.range({ key: Buffer.from('\0') }), FIRST_PATIENCE);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+    return store;
+  }
+
+  private constructor(options: EtcdOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#client = connect(options);
+  }
+
+  async get(key: Key): Promise<Entry | undefined> {
+    const places = [key, otherKey(key)].flatMap((one) =>
+      one === undefined ? [] : [pathOf(this.#options.prefix, one)],
+    );
+    const { pairs } = await this.#readFolders(places, undefined);
+    const [kv] = pairs;
+    if (kv === undefined) return undefined;
+    return { key, value: decodeValue(key, kv.value.toString()).value, revision: kv.mod_revision };
+  }
+
+  async list(
+    selection: Selection,
+    at?: Revision,
+  ): Promise<{ entries: readonly Entry[]; revision: Revision }> {
+    if (at !== undefined) await this.#reachable(at);
+    const { pairs, revision } = await this.#readFolders(foldersOf(this.#options.prefix, selection), at);
+    const entries = pairs.flatMap((kv): Entry[] => {
+      const path = keyAt(this.#options.prefix, kv.key.toString());
+      if (path === undefined) return [];
+      const { key, value } = decodeValue(path, kv.value.toString());
+      return selects(selection, key) ? [{ key, value, revision: kv.mod_revision }] : [];
+    });
+    // The order of paths is nearly that of keys: "-" sorts before the "/" between scope and name.
+    return { entries: entries.toSorted(byKey), revision };
+  }
+
+  async commit(operations: readonly Operation[]): Promise<Commit> {
+    this.#assertOpen();
+    const prepared = prepareCommit(operations.map(detached));
+    const commit = await runCommit(prepared, {
+      client: this.#client,
+      options: this.#options,
+      clock: this.#clock,
+      before: this.#seen,
+    });
+    if (commit.ok) this.#see(commit.revision);
+    return commit;
+  }
+
+  async *watch(
+    selections: readonly Selection[],
+    from: Revision,
+    signal: AbortSignal,
+  ): AsyncIterable<WatchBatch> {
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    let position = await this.#reachable(from);
+    while (!stop.aborted) {
+      try {
+        for await (const batch of watchFrom(this.#client, this.#options.prefix, selections, position, stop)) {
+          position = BigInt(batch.revision);
+          yield batch;
+        }
+      } catch (error) {
+        if (stop.aborted) return;
+        if (!(error instanceof WatchBroken)) throw error;
+        await this.#reachable(String(position));
+        // Still there, so what broke the watch was something else: begin again, but not in a hurry.
+        await new Promise<void>((resolve) => this.#clock.after(200, 'watch etcd again', resolve));
+      }
+    }
+  }
+
+  async revision(): Promise<Revision> {
+    const { header } = await this.#range({ key: Buffer.from('\0') });
+    return header.revision;
+  }
+
+  async compact(through: Revision): Promise<void> {
+    this.#assertOpen();
+    try {
+      await persist(this.#clock, this.#options, () => this.#client.kv.compact({ revision: through }));
+    } catch (error) {
+      if (isCompacted(error)) return;
+      if (/future revision/.test(String(error)))
+        throw new RangeError(`revision ${through} is not written yet`);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    this.#client.close();
+  }
+
+  /**
+   * That everything after `text` can still be had, as a number.
+   * @throws CompactedError when it has been compacted, or comes from another history (a cluster restored from a backup)
+   */
+  async #reachable(text: Revision): Promise<bigint> {
+    if (!NUMBER.test(text)) throw new TypeError(`${text} is not a revision of this store`);
+    const asked = BigInt(text);
+    const newest = BigInt(await this.revision());
+    if (asked > newest || !(await this.#canRead(asked))) {
+      throw new CompactedError(text, String(await this.#oldest(newest)));
+    }
+    return asked;
+  }
+
+  async #canRead(revision: bigint): Promise<boolean> {
+    try {
+      // etcd takes 0 for "now"; before the first write there is nothing to miss.
+      const asked = revision > 0n ? revision : 1n;
+      await this.#range({ key: Buffer.from('\0'), count_only: true, revision: String(asked) });
+      return true;
+    } catch (error) {
+      if (isCompacted(error)) return false;
+      throw error;
+    }
+  }
+
+  /** etcd does not say how far it has been compacted; what can be read tells. */
+  async #oldest(newest: bigint): Promise<bigint> {
+    let [gone, kept] = [0n, newest];
+    while (kept - gone > 1n) {
+      const middle = (gone + kept) / 2n;
+      if (await this.#canRead(middle)) kept = middle;
+      else gone = middle;
+    }
+    return kept;
+  }
+
+  async #readFolders(folders: readonly string[], at: string | undefined) {
+    try {
+      return await readFolders((request) => this.#range(request), folders, at);
+    } catch (error) {
+      // Between a first page and the next, or since the caller asked.
+      if (isCompacted(error))
+        throw new CompactedError(at ?? '0', String(await this.#oldest(BigInt(await this.revision()))));
+      throw error;
+    }
+  }
+
+  async #range(request: IRangeRequest): Promise<IRangeResponse> {
+    this.#assertOpen();
+    const answer = await persist(this.#clock, this.#options, () => this.#client.kv.range(request));
+    this.#see(answer.header.revision);
+    return answer;
+  }
+
+  #see(revision: Revision): void {
+    if (BigInt(revision) > BigInt(this.#seen)) this.#seen = revision;
+  }
+
+  #assertOpen(): void {
+    if (!this.#closing.signal.aborted) return;
+    throw new PoplinError([
+      {
+        code: 'STORE_UNAVAILABLE',
+        what: `the connection to etcd at ${this.#options.endpoints.join(', ')} has been closed`,
+        remedy: 'open it again',
+      },
+    ]);
+  }
+}
+
+/** What the caller does to the value later must not reach the commit, which sends it only after a read. */
+function detached(operation: Operation): Operation {
+  return operation.type === 'put' ? { ...operation, value: structuredClone(operation.value) } : operation;
+}
+
+function byKey(a: Entry, b: Entry): number {
+  return compareText(a.key.scope, b.key.scope) || compareText(a.key.name, b.key.name);
+}
+
+/** By code point, as UTF-8 sorts. */
+function compareText(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function isCompacted(error: unknown): boolean {
+  return error instanceof Error && /has been compacted/.test(error.message);
+}

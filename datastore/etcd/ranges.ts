@@ -1,0 +1,47 @@
+/** Reading folders of etcd at one revision, in pages. */
+import type { IKeyValue, IRangeRequest, IRangeResponse } from 'etcd3';
+
+/** Keys a request; a page of endpoints is then well below etcd's limits. */
+const PAGE = 1000;
+
+export interface KeyRange {
+  readonly key: Buffer;
+  readonly range_end?: Buffer;
+}
+
+/** Everything in a folder that ends in `/`; else the one key. */
+export function rangeOf(folder: string): KeyRange {
+  const key = Buffer.from(folder);
+  if (!folder.endsWith('/')) return { key };
+  // "0" is the character behind "/": the smallest key that is no longer inside.
+  return { key, range_end: Buffer.from(`${folder.slice(0, -1)}0`) };
+}
+
+/**
+ * @param at  undefined: now, which the first page settles for all
+ * @returns pairs in key order, and the revision that they were read at
+ */
+export async function readFolders(
+  range: (request: IRangeRequest) => Promise<IRangeResponse>,
+  folders: readonly string[],
+  at: string | undefined,
+): Promise<{ readonly pairs: readonly IKeyValue[]; readonly revision: string }> {
+  const pairs: IKeyValue[] = [];
+  let revision = at;
+  for (const folder of folders) {
+    const { range_end, key } = rangeOf(folder);
+    for (let next: Buffer | undefined = key; next !== undefined; ) {
+      const answer: IRangeResponse = await range({
+        key: next,
+        ...(range_end === undefined ? {} : { range_end }),
+        limit: PAGE,
+        ...(revision === undefined ? {} : { revision }),
+      });
+      revision ??= answer.header.revision;
+      pairs.push(...answer.kvs);
+      const last = answer.kvs.at(-1);
+      next = answer.more && last !== undefined ? Buffer.concat([last.key, Buffer.of(0)]) : undefined;
+    }
+  }
+  return { pairs, revision: revision ?? '0' };
+}

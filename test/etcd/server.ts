@@ -1,0 +1,85 @@
+/** A real etcd of the test's own: one member, its data in a folder of its own, on loopback ports that were free. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const READY_MS = 15_000;
+
+export class EtcdServer {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'poplin-etcd-'));
+  #ports: readonly [client: number, peer: number] | undefined;
+  #process: ChildProcess | undefined;
+  #log = '';
+
+  get endpoint(): string {
+    return `127.0.0.1:${this.#ports?.[0] ?? 0}`;
+  }
+
+  /** Starts, or starts again on the same data and ports, and returns once it answers. */
+  async start(): Promise<void> {
+    this.#ports ??= [await freePort(), await freePort()];
+    const [client, peer] = this.#ports;
+    const [clientUrl, peerUrl] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
+    const child = spawn('etcd', [
+      '--data-dir',
+      join(this.#folder, 'data'),
+      '--listen-client-urls',
+      clientUrl,
+      '--advertise-client-urls',
+      clientUrl,
+      '--listen-peer-urls',
+      peerUrl,
+      '--initial-advertise-peer-urls',
+      peerUrl,
+      '--initial-cluster',
+      `default=${peerUrl}`,
+      // What is tested is the client; a disk sync per write would only make the tests slow.
+      '--unsafe-no-fsync',
+    ]);
+    this.#process = child;
+    child.stderr.on('data', (text: Buffer) => {
+      this.#log = (this.#log + text.toString()).slice(-4000);
+    });
+    const started = performance.now();
+    while (!(await this.#isHealthy())) {
+      if (child.exitCode !== null || performance.now() - started > READY_MS) {
+        throw new Error(`etcd did not start:\n${this.#log}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** As a crash does: no goodbye to anybody. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #isHealthy(): Promise<boolean> {
+    try {
+      const answer = await fetch(`http://${this.endpoint}/health`);
+      return answer.ok && (await answer.text()).includes('true');
+    } catch {
+      return false;
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
