@@ -5,10 +5,12 @@ import { PoplinError } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { serveControl, type ControlRoutes } from '../../daemon/control.ts';
 import { createLog, type Level } from '../../daemon/log.ts';
+import type { MetricsEndpoint } from '../../daemon/metrics-server.ts';
 import { onShutdown } from '../../daemon/process.ts';
 import { Netlink } from '../../net/kernel/index.ts';
 import type { ReadRouter } from '../config/index.ts';
 import { controlRoutes } from './control.ts';
+import { openMetricsPort } from './metrics-port.ts';
 import { Standalone } from './standalone.ts';
 
 /**
@@ -16,9 +18,14 @@ import { Standalone } from './standalone.ts';
  * routes until we are back. SIGINT: says goodbye, and peers drop our routes at once.
  *
  * @param read  the file as it was checked before
+ * @param options.metrics  where Prometheus may read; undefined: on the control socket only
  * @throws PoplinError where the kernel or the control socket cannot be had
  */
-export async function runAlone(file: string, read: ReadRouter, level: Level): Promise<void> {
+export async function runAlone(
+  file: string,
+  read: ReadRouter,
+  { level, metrics }: { readonly level: Level; readonly metrics: MetricsEndpoint | undefined },
+): Promise<void> {
   const log = createLog('bgpd', level);
   const { setup } = read;
   const netlink = setup.kernelExport ? Netlink.open() : undefined;
@@ -37,6 +44,7 @@ export async function runAlone(file: string, read: ReadRouter, level: Level): Pr
   });
   await writeFile(mark, '');
   daemon.begin(read);
+  const closeMetrics = await openMetricsPort(metrics, daemon, log);
   log.info({ config: file, control: setup.controlSocket }, 'bgpd is running');
   process.on('SIGHUP', () => void daemon.reload());
   onShutdown(async (signal) => {
@@ -46,6 +54,7 @@ export async function runAlone(file: string, read: ReadRouter, level: Level): Pr
       farewell ? 'leaving for good' : 'leaving; peers keep our routes for the restart time',
     );
     await daemon.stop(farewell ? 'shutdown' : 'restart');
+    closeMetrics();
     await control.close();
     if (farewell) await rm(mark, { force: true });
     netlink?.close();

@@ -1,8 +1,10 @@
 /** bgpd: checks the configuration, then becomes the daemon. */
+import { unwrap } from '../../api/problem.ts';
 import { routerSchema } from '../../bgpd/config/index.ts';
 import { runAlone } from '../../bgpd/daemon/run-alone.ts';
 import { readConfig } from '../../bgpd/daemon/standalone.ts';
 import type { Level } from '../../daemon/log.ts';
+import { parseMetricsEndpoint } from '../../daemon/metrics-server.ts';
 import { type Action, type Arguments, EXIT, type ExitCode, UsageError } from '../command.ts';
 import { describeWarning, tellProblems } from '../failure.ts';
 import type { bgpdTable } from '../tables/bgpd.ts';
@@ -20,7 +22,8 @@ export const bgpd: Action<Arguments<typeof bgpdTable>> = async (args, terminal) 
     return EXIT.failure;
   }
   if (!args.check) {
-    await runAlone(config, read.value, args['log-level'] as Level);
+    const metrics = args.metrics === undefined ? undefined : unwrap(parseMetricsEndpoint(args.metrics));
+    await runAlone(config, read.value, { level: args['log-level'] as Level, metrics });
     return untilSignal();
   }
   for (const warning of read.value.warnings) terminal.err(describeWarning(warning));

@@ -23,6 +23,12 @@ export const bgpdTable = table({
       describe: 'Only check the file: exit with 0 where it is good, 1 where it is not',
     },
     'print-schema': { type: 'boolean', describe: 'Only print the JSON Schema of the file' },
+    metrics: {
+      type: 'string',
+      value: 'ENDPOINT',
+      describe:
+        'Serve metrics for Prometheus here, too: a port (on the loopback) or ADDRESS:PORT; without it on the control socket only',
+    },
     'log-level': {
       type: 'string',
       value: 'LEVEL',

@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { KINDS } from '../../api/index.ts';
 import { routerSchema } from '../../bgpd/config/index.ts';
+import { BGPD_METRICS } from '../../bgpd/daemon/metrics.ts';
 import { COMMANDS } from '../../cli/commands.ts';
 import { commandReference } from './command-reference.ts';
 import { configReference } from './config-reference.ts';
+import { metricsReference } from './metrics-reference.ts';
 
 export interface Generated {
   /** Path from the root. */
@@ -24,6 +26,7 @@ export function generatedFiles(): readonly Generated[] {
       content: `${JSON.stringify(jsonSchema(kind, schema), undefined, 2)}\n`,
     })),
     { path: 'docs/cli.md', content: commandReference(COMMANDS) },
+    { path: 'docs/metrics.md', content: metricsReference(BGPD_METRICS) },
     {
       path: 'docs/bgpd.md',
       content: configReference(
