@@ -33,7 +33,7 @@ export interface RouteQuery {
 }
 
 export type RouteLine =
-  | ({ readonly view: 'all' | 'best'; readonly exports?: readonly ExportView[] } & RouteView)
+  | ({ readonly view: 'all' | 'best'; readonly exports?: readonly ExportView[] } & Omit<RouteView, 'best'>)
   | ({ readonly view: 'in'; readonly prefix: string } & ReceivedView)
   | ({ readonly view: 'out'; readonly prefix: string } & ExportView);
 
@@ -67,11 +67,8 @@ function* prefixesOf(
       if (prefix !== undefined && match === 'within' && !prefix.contains(candidate)) return false;
       const { locRib } = speaker.tables[of];
       if (view === 'in' && neighbour !== undefined) return neighbour.adjRibIn[of].get(candidate).length > 0;
-      if (view === 'all' || view === 'in')
-        return (
-          locRib.paths(id).length > 0 ||
-          viewer.neighbours.some(({ adjRibIn }) => adjRibIn[of].get(candidate).length > 0)
-        );
+      // Whoever holds an id has a reason; that it was withdrawn meanwhile shows when its turn comes.
+      if (view === 'all' || view === 'in') return match !== 'longest' || viewer.hasPath(of, id, candidate);
       return locRib.best(id) !== undefined;
     };
   if (prefix !== undefined && match !== 'within') {
@@ -122,14 +119,15 @@ function tableLine(
   viewer: RouteViewer,
   { view, neighbour }: RouteQuery,
   prefix: Prefix,
-): RouteView | undefined {
+): Omit<RouteView, 'best'> | undefined {
   const route = viewer.route(prefix);
   if (route === undefined) return undefined;
-  const paths = route.paths.filter(
+  // The best path is among the paths, and marked: a million lines need not say it twice.
+  const { best: _, ...line } = route;
+  const paths = line.paths.filter(
     ({ best, peer, reason }) =>
       (view === 'all' || best || reason === 'equal (multipath)') &&
       (neighbour === undefined || peer === neighbour.name),
   );
-  if (paths.length === 0) return undefined;
-  return { ...route, best: paths.find(({ best }) => best), paths };
+  return paths.length === 0 ? undefined : { ...line, paths };
 }

@@ -90,6 +90,8 @@ export interface ReceivedView {
   readonly import?: ImportView;
 }
 
+const NO_REASONS: ReadonlyMap<Path, string | undefined> = new Map();
+
 /** Answers for one prefix; made once for many, it looks neighbours up once. */
 export class RouteViewer {
   readonly #speaker: Speaker;
@@ -113,18 +115,21 @@ export class RouteViewer {
     const id = locRib.index.find(prefix);
     if (id === undefined) return undefined;
     const { best, multipath } = locRib.decision(id);
-    const reasons = locRib.explain(id);
+    const candidates = locRib.paths(id);
+    // The usual prefix has one path, and that is the best.
+    const alone = candidates.length === 1 && best !== undefined;
+    const reasons = alone ? NO_REASONS : locRib.explain(id);
     const view = (path: Path): PathView => {
       const step = reasons.get(path);
       const reason = path.rejected ?? reasonOf(path, best, multipath, step);
       return this.#pathView(prefix, id, family, path, reason, path === best ? undefined : step);
     };
-    const rejected = this.#neighbours.flatMap((neighbour) =>
-      neighbour.adjRibIn[family].size === 0
-        ? []
-        : neighbour.adjRibIn[family].get(prefix).filter((path) => path.rejected !== undefined),
-    );
-    const accepted = locRib.paths(id).toSorted((a, b) => rank(a, best, multipath) - rank(b, best, multipath));
+    const rejected = this.#neighbours.flatMap(({ adjRibIn }) => {
+      const rib = adjRibIn[family];
+      // Of a thousand neighbours few have had anything refused.
+      return rib.size === rib.accepted ? [] : rib.get(prefix).filter((path) => path.rejected !== undefined);
+    });
+    const accepted = candidates.toSorted((a, b) => rank(a, best, multipath) - rank(b, best, multipath));
     const paths = [...accepted, ...rejected].map(view);
     if (paths.length === 0) return undefined;
     return {
@@ -133,6 +138,12 @@ export class RouteViewer {
       paths,
       installed: this.#speaker.forwarding?.status(prefix),
     };
+  }
+
+  /** Somebody has sent it, whatever import made of that, or it is our own. */
+  hasPath(family: Family, id: number, prefix: Prefix): boolean {
+    if (this.#speaker.tables[family].locRib.paths(id).length > 0) return true;
+    return this.#neighbours.some(({ adjRibIn }) => adjRibIn[family].get(prefix).length > 0);
   }
 
   /** What the neighbour sent. */
