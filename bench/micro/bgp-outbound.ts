@@ -69,9 +69,7 @@ class Wire {
       { code: 65, asn: this.asn } as const,
     ];
     this.handler?.connected();
-    this.#receive(
-      encodeOpen({ version: 4, asn: this.asn, holdSeconds: 90, routerId, capabilities }),
-    );
+    this.#receive(encodeOpen({ version: 4, asn: this.asn, holdSeconds: 90, routerId, capabilities }));
     this.#receive(encodeKeepalive());
   }
 

@@ -5,7 +5,7 @@
 import type { Address } from '../../net/addr/index.ts';
 import { occurrences } from '../rib/attributes.ts';
 import type { Candidate } from '../rib/adj-rib-in.ts';
-import type { PathAttributes } from '../wire/types.ts';
+import type { NextHop, PathAttributes } from '../wire/types.ts';
 import { evaluate, looksAtInterface, looksAtPrefix, type Policy } from './policy.ts';
 
 /** What import needs to know about us and the session. */
@@ -46,7 +46,7 @@ export function importLooksAtPrefix(context: ImportContext): boolean {
 }
 
 export function importPath(candidate: Candidate, context: ImportContext): ImportVerdict {
-  const fault = loop(candidate.attributes, context) ?? badNextHop(candidate, context);
+  const fault = loop(candidate.attributes, context) ?? badNextHop(candidate.nextHop, context);
   if (fault !== undefined) return { accepted: false, reason: fault };
   const attributes =
     context.peerKind === 'external' ? withoutInternal(candidate.attributes) : candidate.attributes;
@@ -83,8 +83,8 @@ function wrongFirstAs(attributes: PathAttributes, context: ImportContext): strin
   return `the path begins with AS ${first ?? 'nothing'}, not with the peer's ${context.peerAsn} (RFC 4271 §6.3)`;
 }
 
-function badNextHop(candidate: Candidate, context: ImportContext): string | undefined {
-  const address = candidate.nextHop?.address;
+export function badNextHop(nextHop: NextHop | undefined, context: ImportContext): string | undefined {
+  const address = nextHop?.address;
   if (address === undefined) return undefined;
   if (address.isUnspecified || address.isMulticast || address.isLoopback)
     return `next hop ${address.toString()} is no host's address (RFC 4271 §6.3)`;

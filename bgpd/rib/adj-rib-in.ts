@@ -34,6 +34,8 @@ export type Imported =
 
 export interface Importer {
   judge(candidate: Candidate): Imported;
+  /** True only where `judge` would accept the path as it is; for those who can tell without decoding it. */
+  passesUnread?(received: AttributeSet, nextHop: NextHop | undefined): boolean;
   /** False: a verdict holds for every prefix that comes with the same attributes and next hop. */
   readonly looksAtPrefix: boolean;
 }
@@ -245,6 +247,7 @@ export class AdjRibIn {
   /** The path that import makes of an announcement; the caller owns one reference. */
   #judge(of: Omit<PathIdentity, 'attributes' | 'rejected'>, id: number): Path {
     const { received, source, nextHop } = of;
+    if (this.#import.passesUnread?.(received, nextHop) === true) return this.#intern(of, received, undefined);
     const { attributes } = received;
     const prefix = this.#index.prefix(id) as Prefix;
     const result = this.#import.judge({ prefix, source, nextHop, attributes });

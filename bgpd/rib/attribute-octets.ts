@@ -98,6 +98,29 @@ export function figuresOf(bytes: Uint8Array, length: number): Figures {
   return { localPref, asPathLength, originRank, med, neighbourAs, originatorId, clusterListLength };
 }
 
+/** How often the AS is anywhere in AS_PATH, confederation segments included (RFC 4271 §9.1.2, RFC 5065 §4). */
+export function occurrencesIn(bytes: Uint8Array, at: number, end: number, asn: number): number {
+  let count = 0;
+  for (let start = at; start < end; start = endOf(bytes, start)) {
+    if (bytes[start + 1] !== 2) continue;
+    const last = endOf(bytes, start);
+    for (let segment = valueOf(bytes, start); segment < last; ) {
+      const next = segment + 2 + (bytes[segment + 1] as number) * 4;
+      for (let each = segment + 2; each < next; each += 4) if (u32(bytes, each) >>> 0 === asn) count++;
+      segment = next;
+    }
+  }
+  return count;
+}
+
+export function hasInternalIn(bytes: Uint8Array, at: number, end: number): boolean {
+  for (let start = at; start < end; start = endOf(bytes, start)) {
+    const code = bytes[start + 1];
+    if (code === 5 || code === 9 || code === 10) return true;
+  }
+  return false;
+}
+
 function pathLength(bytes: Uint8Array, start: number, end: number): number {
   let length = 0;
   for (let at = start; at < end; at += 2 + (bytes[at + 1] as number) * 4) {

@@ -11,7 +11,7 @@
 import { decodeCanonical, encodeCanonical } from '../wire/canonical.ts';
 import type { AttributeField } from '../wire/plain-update.ts';
 import type { AsSegment, PathAttributes } from '../wire/types.ts';
-import { figuresOf, Scratch, type Figures } from './attribute-octets.ts';
+import { figuresOf, hasInternalIn, occurrencesIn, Scratch, type Figures } from './attribute-octets.ts';
 import { HashIndex } from './hash-index.ts';
 import { OctetStore } from './octet-store.ts';
 
@@ -45,6 +45,16 @@ export class AttributeSet implements Figures {
   /** Decoded when asked; not the same object each time. @throws once nobody owns the set */
   get attributes(): PathAttributes {
     return this.#pool.attributesOf(this);
+  }
+
+  /** How often the AS is anywhere in the path; read without decoding. */
+  occurrences(asn: number): number {
+    return this.#pool.read(this, (bytes, at, end) => occurrencesIn(bytes, at, end, asn));
+  }
+
+  /** It carries what only internal peers may say: LOCAL_PREF, ORIGINATOR_ID or CLUSTER_LIST. */
+  get hasInternal(): boolean {
+    return this.#pool.read(this, hasInternalIn);
   }
 }
 
@@ -101,12 +111,17 @@ export class AttributePool {
     this.#ownersOf(set);
     const known = this.#decoded[set.id % DECODED];
     if (known?.set === set) return known.attributes;
-    const place = this.#places[set.id] as number;
-    const at = this.#octets.at(place);
-    const end = at + (this.#lengths[set.id] as number);
-    const attributes = decodeCanonical(this.#octets.chunk(place), at, end);
+    const attributes = this.read(set, decodeCanonical);
     this.#decoded[set.id % DECODED] = { set, attributes };
     return attributes;
+  }
+
+  /** Hands the octets of a set to a reader, which keeps no view of them. */
+  read<T>(set: AttributeSet, reader: (bytes: Uint8Array, at: number, end: number) => T): T {
+    this.#ownersOf(set);
+    const place = this.#places[set.id] as number;
+    const at = this.#octets.at(place);
+    return reader(this.#octets.chunk(place), at, at + (this.#lengths[set.id] as number));
   }
 
   #internScratch(): AttributeSet {

@@ -20,6 +20,7 @@ export class PathTable {
   readonly #spare: number[] = [];
   readonly #nextHops = new Map<string, NextHop>();
   #owners = new Uint32Array(64);
+  #lastNextHop: NextHop | undefined;
   #size = 0;
 
   constructor(pool: AttributePool) {
@@ -67,6 +68,12 @@ export class PathTable {
 
   #shared(nextHop: NextHop | undefined): NextHop | undefined {
     if (nextHop === undefined) return undefined;
+    if (sameNextHop(nextHop, this.#lastNextHop)) return this.#lastNextHop;
+    this.#lastNextHop = this.#sharedBefore(nextHop);
+    return this.#lastNextHop;
+  }
+
+  #sharedBefore(nextHop: NextHop): NextHop {
     const key = `${nextHop.address.toString()} ${nextHop.linkLocal?.toString()}`;
     const known = this.#nextHops.get(key);
     if (known !== undefined) return known;

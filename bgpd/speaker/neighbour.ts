@@ -5,6 +5,7 @@
 import { seconds, type Cancel, type Clock } from '../../clock/clock.ts';
 import { Address, type Prefix } from '../../net/addr/index.ts';
 import { importLooksAtPrefix, importPath, type ImportContext, type ImportVerdict } from '../filter/import.ts';
+import { acceptsEverything, passesUnread } from '../filter/unread.ts';
 import { defaultPolicy, looksAtInterface, policyKey } from '../filter/policy.ts';
 import { AdjRibIn, NlriList, type Announcement, type Importer } from '../rib/adj-rib-in.ts';
 import type { AttributePool } from '../rib/attributes.ts';
@@ -308,6 +309,9 @@ export class Neighbour {
     return {
       looksAtPrefix: importLooksAtPrefix(context),
       judge: (candidate) => importPath(candidate, context),
+      ...(acceptsEverything(context)
+        ? { passesUnread: (received, nextHop) => passesUnread(received, nextHop, context) }
+        : {}),
     };
   }
 
