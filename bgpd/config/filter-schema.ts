@@ -89,7 +89,10 @@ const set = z.strictObject({
   ),
   addCommunities: optional(texts, 'Added to what the route carries.'),
   origin: optional(origins, 'ORIGIN becomes this.'),
-  nextHop: optional(z.string(), 'On export: an address, `self` or `keep`.'),
+  nextHop: optional(
+    z.string(),
+    'An address, for routes of its version of IP; on export also `self`, our end of the session, or `keep`.',
+  ),
 });
 
 const rule = rules(

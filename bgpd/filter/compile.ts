@@ -36,7 +36,8 @@ export function compile(policy: Policy): CompiledPolicy {
   return known;
 }
 
-const PREFIX_FIELDS = ['prefix', 'prefixes', 'prefixLength'] as const;
+/** The link, too: that of a single address of our own is told by the prefix; see `export.ts`. */
+const PREFIX_FIELDS = ['prefix', 'prefixes', 'prefixLength', 'interface'] as const;
 
 function mentions(match: Match, fields: readonly (keyof Match)[]): boolean {
   if (fields.some((field) => match[field] !== undefined)) return true;

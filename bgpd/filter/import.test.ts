@@ -98,6 +98,12 @@ const cases: {
   { it: 'refuses loopback', attributes: sequence(65001), nextHop: '127.0.0.1', want: 'no host' },
 ];
 
+/** A policy that sets a next hop. */
+const setting = (nextHop: string): ImportContext => ({
+  ...context,
+  policy: policyOfRules([{ name: 'set', action: 'accept', set: { nextHop } }], 'reject'),
+});
+
 describe('import', () => {
   for (const c of cases)
     it(c.it, () => {
@@ -111,6 +117,24 @@ describe('import', () => {
       if (c.want === undefined) expect(imported).to.have.property('accepted', true);
       else expect(imported).to.have.property('reason').that.includes(c.want);
     });
+
+  it('sets the next hop that policy says, of the version of the prefix', () => {
+    const candidate = {
+      prefix: Prefix.of(at('10.0.0.0'), 8),
+      source: sourceOf({}),
+      nextHop: { address: at('192.0.2.9') },
+      attributes: sequence(65001),
+    };
+    expect(importPath(candidate, setting('192.0.2.7'))).to.have.deep.property('setNextHop', {
+      address: at('192.0.2.7'),
+    });
+    for (const other of ['2001:db8::7', 'self', 'keep'])
+      expect(importPath(candidate, setting(other))).to.not.have.property('setNextHop');
+    expect(importPath(candidate, setting('192.0.2.1'))).to.deep.equal({
+      accepted: false,
+      reason: 'next hop 192.0.2.1 is ourselves (RFC 4271 §5.1.3); "set" has set it',
+    });
+  });
 
   it('shows policy the link to the next hop, asks for it only where policy does, and names what changed the route', () => {
     const asked: string[] = [];

@@ -32,6 +32,8 @@ export type ImportVerdict =
   | {
       readonly accepted: true;
       readonly attributes: PathAttributes;
+      /** In place of the one that came. */
+      readonly setNextHop?: NextHop;
       readonly rule: string;
       readonly changedBy?: readonly string[];
     }
@@ -58,7 +60,16 @@ export function importPath(candidate: Candidate, context: ImportContext): Import
     nextHop: candidate.nextHop,
     interface: linkOf(candidate.nextHop?.address, context),
   });
-  return verdict.accepted ? verdict : { accepted: false, reason: verdict.rule };
+  if (!verdict.accepted) return { accepted: false, reason: verdict.rule };
+  const { nextHop, ...rest } = verdict;
+  if (typeof nextHop !== 'object' || nextHop.version !== candidate.prefix.version) return rest;
+  if (context.isOwnAddress(nextHop))
+    return { accepted: false, reason: `${throughUs(nextHop)}; "${verdict.rule}" has set it` };
+  return { ...rest, setNextHop: { address: nextHop } };
+}
+
+function throughUs(address: Address): string {
+  return `next hop ${address.toString()} is ourselves (RFC 4271 §5.1.3)`;
 }
 
 function linkOf(address: Address | undefined, context: ImportContext): string | undefined {
@@ -88,8 +99,7 @@ export function badNextHop(nextHop: NextHop | undefined, context: ImportContext)
   if (address === undefined) return undefined;
   if (address.isUnspecified || address.isMulticast || address.isLoopback)
     return `next hop ${address.toString()} is no host's address (RFC 4271 §6.3)`;
-  if (context.isOwnAddress(address)) return `next hop ${address.toString()} is ourselves (RFC 4271 §5.1.3)`;
-  return undefined;
+  return context.isOwnAddress(address) ? throughUs(address) : undefined;
 }
 
 /** An external peer has no say in these: RFC 4271 §5.1.5 (LOCAL_PREF), RFC 7606 §7.9 and §7.10. */

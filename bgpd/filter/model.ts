@@ -86,7 +86,10 @@ export type Operation =
   | { readonly type: 'add-med'; readonly value: number }
   | { readonly type: 'remove-med' }
   | { readonly type: 'set-origin'; readonly origin: Origin }
-  /** Carried out on export only. `self`: our end of the session. `keep`: as the route came. */
+  /**
+   * An address means routes of its own version of IP. On export also `self`, our end of the session, and `keep`, as the
+   * route came.
+   */
   | { readonly type: 'set-next-hop'; readonly to: Address | 'self' | 'keep' };
 
 /** The route as a rule sees it. */

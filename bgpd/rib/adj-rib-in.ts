@@ -29,7 +29,12 @@ export interface Candidate {
 
 /** What it answers: the attributes to go on with (the same object where nothing changed), or why not. */
 export type Imported =
-  | { readonly accepted: true; readonly attributes: PathAttributes }
+  | {
+      readonly accepted: true;
+      readonly attributes: PathAttributes;
+      /** In place of the one that came. */
+      readonly setNextHop?: NextHop;
+    }
   | { readonly accepted: false; readonly reason: string };
 
 export interface Importer {
@@ -246,25 +251,32 @@ export class AdjRibIn {
 
   /** The path that import makes of an announcement; the caller owns one reference. */
   #judge(of: Omit<PathIdentity, 'attributes' | 'rejected'>, id: number): Path {
-    const { received, source, nextHop } = of;
-    if (this.#import.passesUnread?.(received, nextHop) === true) return this.#intern(of, received, undefined);
+    const { received, source } = of;
+    const nextHop = of.announcedNextHop ?? of.nextHop;
+    if (this.#import.passesUnread?.(received, nextHop) === true)
+      return this.#intern(of, nextHop, received, undefined);
     const { attributes } = received;
     const prefix = this.#index.prefix(id) as Prefix;
     const result = this.#import.judge({ prefix, source, nextHop, attributes });
-    if (!result.accepted) return this.#intern(of, received, result.reason);
-    if (result.attributes === attributes) return this.#intern(of, received, undefined);
+    if (!result.accepted) return this.#intern(of, nextHop, received, result.reason);
+    const { setNextHop } = result;
+    if (result.attributes === attributes) return this.#intern(of, nextHop, received, undefined, setNextHop);
     const changed = this.#pool.intern(result.attributes);
-    const path = this.#intern(of, changed, undefined);
+    const path = this.#intern(of, nextHop, changed, undefined, setNextHop);
     this.#pool.release(changed);
     return path;
   }
 
   #intern(
-    { source, pathId, nextHop, received }: Omit<PathIdentity, 'attributes' | 'rejected'>,
+    { source, pathId, received }: Omit<PathIdentity, 'attributes' | 'rejected'>,
+    announced: NextHop | undefined,
     attributes: AttributeSet,
     rejected: string | undefined,
+    setNextHop?: NextHop,
   ): Path {
-    return this.#table.intern({ source, pathId, nextHop, received, attributes, rejected });
+    const nextHop = setNextHop ?? announced;
+    const announcedNextHop = setNextHop === undefined ? undefined : announced;
+    return this.#table.intern({ source, pathId, nextHop, announcedNextHop, received, attributes, rejected });
   }
 
   /** Takes over the caller's reference to the id. */

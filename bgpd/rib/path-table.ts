@@ -105,12 +105,13 @@ export class PathTable {
 
 /** Always the same shape, for those who read paths by the million. */
 function pathOf(number: number, identity: PathIdentity, nextHop: NextHop | undefined): Path {
-  const { source, pathId, received, attributes, rejected, kernel } = identity;
+  const { source, pathId, announcedNextHop, received, attributes, rejected, kernel } = identity;
   return {
     number,
     source,
     pathId,
     nextHop,
+    announcedNextHop,
     received,
     attributes,
     rejected,
@@ -134,6 +135,7 @@ function isSame(path: Path, other: PathIdentity): boolean {
     path.attributes === other.attributes &&
     path.rejected === other.rejected &&
     path.kernel === other.kernel &&
-    sameNextHop(path.nextHop, other.nextHop)
+    sameNextHop(path.nextHop, other.nextHop) &&
+    sameNextHop(path.announcedNextHop, other.announcedNextHop)
   );
 }

@@ -31,6 +31,8 @@ export interface PathIdentity {
   readonly pathId: number;
   /** Undefined for our own routes: we are the next hop. */
   readonly nextHop: NextHop | undefined;
+  /** Where import policy has set another next hop: the one that came. */
+  readonly announcedNextHop?: NextHop | undefined;
   /** As they came, so that a changed import policy can be applied without asking the peer again. */
   readonly received: AttributeSet;
   /** After import policy; the same object as `received` where policy changed nothing. */

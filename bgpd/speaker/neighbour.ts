@@ -181,7 +181,8 @@ export class Neighbour {
 
   /** What import makes of a path, worked out again, with the rules that decided it and changed it; for people. */
   explainImport(prefix: Prefix, path: Path): ImportVerdict {
-    const { source, nextHop, received } = path;
+    const { source, received } = path;
+    const nextHop = path.announcedNextHop ?? path.nextHop;
     return importPath({ prefix, source, nextHop, attributes: received.attributes }, this.#importContext());
   }
 

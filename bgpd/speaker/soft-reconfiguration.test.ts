@@ -91,6 +91,21 @@ describe('soft reconfiguration', () => {
     expect(line.sessions(line.left)).to.deep.equal({ resets: 0, refreshed: [] });
   });
 
+  it('sets the next hop on import, and finds the one that came when the policy goes', () => {
+    const line = new Line();
+    const prefixes = [{ prefix: '10.1.0.0/24' }];
+    const importPolicy = policy({ match: { prefixes }, action: 'accept', set: { nextHop: '10.0.0.77' } });
+    line.filter({ importPolicy }, {});
+    expect(tableOf(line.middle)).to.include({
+      '10.1.0.0/24': 'via 10.0.0.77 path 65001',
+      '10.1.1.0/24': 'via 10.0.0.1 path 65001',
+      'fd00:1::/64': 'via fd00::1 path 65001',
+    });
+    const other = policy({ match: { nextHop: ['10.0.0.77'] }, action: 'reject' });
+    line.filter({ importPolicy: other }, {});
+    expect(tableOf(line.middle)).to.include({ '10.1.0.0/24': 'via 10.0.0.1 path 65001' });
+  });
+
   it('tells a peer what a new export policy says, and withdraws what it no longer lets out', () => {
     const line = new Line();
     line.filter(
@@ -141,6 +156,7 @@ describe('soft reconfiguration', () => {
         { addCommunities: ['65001:1', '65001:1:1', 'rt:65001:1'] },
         { prepend: [65001] },
         { nextHop: 'self' },
+        { nextHop: '10.0.0.77' },
       ),
     },
     { requiredKeys: ['action'] },
