@@ -125,6 +125,7 @@ function sessionConfig(entry: PeerEntry, config: RouterConfig, internal: boolean
     delayOpenSeconds: timers.delayOpenSeconds,
     passive: entry.passive ?? DEFAULTS.peer.passive,
     families: entry.families ?? DEFAULTS.peer.families,
+    ...(entry.aigp === true ? { aigp: true } : {}),
     ...(restart.enabled ? { gracefulRestart: { restartSeconds: restart.restartSeconds } } : {}),
   };
 }
@@ -170,12 +171,13 @@ function originatedRoute(route: Originated, config: RouterConfig): OriginatedRou
   };
 }
 
-function ownAttributes({ med, localPref, communities = [] }: Originated): PathAttributes {
+function ownAttributes({ med, localPref, aigp, communities = [] }: Originated): PathAttributes {
   const plain: PathAttributes = {
     origin: 'IGP',
     asPath: [],
     ...(med === undefined ? {} : { med }),
     ...(localPref === undefined ? {} : { localPref }),
+    ...(aigp === undefined ? {} : { aigp: { metric: BigInt(aigp) } }),
   };
   return communities.reduce((attributes, text) => {
     const community = parseCommunity(text);

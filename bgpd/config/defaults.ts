@@ -13,6 +13,7 @@ export const DEFAULTS = {
     families: ['ipv4-unicast', 'ipv6-unicast'] satisfies readonly Family[],
     routeReflectorClient: false,
     nextHop: 'auto',
+    aigp: false,
     allowOwnAs: 0,
     enforceFirstAs: true,
     requirePolicy: true,

@@ -148,6 +148,11 @@ export const peerSettings = {
     filterNames,
     'Filters for what the peer is told; as `import`. Without this an internal peer is told everything and an external one nothing (RFC 8212).',
   ),
+  aigp: optional(
+    z.boolean(),
+    'Take and send the accumulated metric (AIGP, RFC 7311 §3.1). For peers under the same hand only.',
+    DEFAULTS.peer.aigp,
+  ),
   prefixLimits: optional(prefixLimits, 'How many routes the peer may send, per family.'),
   requirePolicy: optional(
     z.boolean(),

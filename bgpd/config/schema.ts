@@ -35,6 +35,7 @@ const originated = z.strictObject({
     false,
   ),
   med: optional(integer(0, U32), 'MULTI_EXIT_DISC.'),
+  aigp: optional(integer(0, U32), 'Accumulated metric (RFC 7311), for peers with `aigp: true`.'),
   localPref: optional(integer(0, U32), 'LOCAL_PREF, for internal peers.'),
   communities: optional(
     z.array(community),
@@ -51,6 +52,11 @@ const decision = z.strictObject({
   missingMedIsWorst: optional(
     z.boolean(),
     'A path without MED loses to one with any; else no MED counts as 0.',
+    false,
+  ),
+  aigp: optional(
+    z.boolean(),
+    'Paths with an accumulated metric come first, the lower before the higher (RFC 7311).',
     false,
   ),
   ignoreAsPathLength: optional(z.boolean(), 'Skip the length of AS_PATH.', false),

@@ -55,8 +55,8 @@ export function exportPath(prefix: Prefix, path: Path, context: ExportContext): 
   const nextHop = nextHopFor(prefix, path, context, verdict.nextHop);
   if (nextHop === undefined)
     return { send: false, reason: `we have no IPv${prefix.version} address to give as next hop` };
-  const attributes =
-    context.peerKind === 'external' ? external(verdict.attributes, context.localAsn) : verdict.attributes;
+  const costed = withCost(verdict.attributes, path, nextHop);
+  const attributes = context.peerKind === 'external' ? external(costed, context.localAsn) : costed;
   const { rule, changedBy } = verdict;
   return { send: true, attributes, nextHop, rule, ...(changedBy === undefined ? {} : { changedBy }) };
 }
@@ -103,6 +103,18 @@ function leaving(path: Path): PathAttributes {
     ...(path.source.kind === 'local' && med !== undefined ? { med } : {}),
     ...passedOn(unknown),
   };
+}
+
+const MAX_AIGP = 0xffff_ffff_ffff_ffffn;
+
+/** RFC 7311 §3.4.2: who sends packets somewhere else than the path says adds what it costs to get there. */
+function withCost(attributes: PathAttributes, path: Path, nextHop: NextHop): PathAttributes {
+  const { aigp } = attributes;
+  const cost = path.interiorCost;
+  if (aigp === undefined || cost === 0 || path.nextHop === undefined || nextHop === path.nextHop)
+    return attributes;
+  const sum = aigp.metric + BigInt(Math.ceil(cost));
+  return { ...attributes, aigp: { ...aigp, metric: sum > MAX_AIGP ? MAX_AIGP : sum } };
 }
 
 function external(attributes: PathAttributes, localAsn: number): PathAttributes {

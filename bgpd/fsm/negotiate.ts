@@ -54,6 +54,7 @@ export function negotiate(open: OpenMessage, config: FsmConfig): Negotiation {
       extendedMessages: has(CAPABILITY.extendedMessage),
       routeRefresh: has(CAPABILITY.routeRefresh),
       enhancedRefresh: has(CAPABILITY.enhancedRouteRefresh),
+      ...(config.aigp === true ? { aigp: true as const } : {}),
       ...(gracefulRestart === undefined ? {} : { gracefulRestart }),
       addPathReceive: [],
       addPathSend: [],

@@ -105,6 +105,7 @@ export interface FsmConfig {
   readonly connectRetrySeconds: number;
   readonly passive: boolean;
   readonly families: readonly Negotiated['families'][number][];
+  readonly aigp?: boolean;
   /** Wait this long for the peer's OPEN before sending ours (RFC 4271 §8.1.1); absent or 0: do not wait. */
   readonly delayOpenSeconds?: number;
 }

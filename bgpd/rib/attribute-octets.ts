@@ -25,6 +25,8 @@ export interface Figures {
   readonly neighbourAs: number;
   readonly originatorId: number | undefined;
   readonly clusterListLength: number;
+  /** RFC 7311; above 2^53 to the nearest number there is. */
+  readonly aigp: number | undefined;
 }
 
 /** A run of octets that is looked at and then overwritten: one for everybody, as nobody keeps it. */
@@ -68,6 +70,7 @@ export function figuresOf(bytes: Uint8Array, length: number): Figures {
   let neighbourAs = 0;
   let originatorId: number | undefined;
   let clusterListLength = 0;
+  let aigp: number | undefined;
   for (let start = 0; start < length; ) {
     const next = endOf(bytes, start);
     const value = valueOf(bytes, start);
@@ -91,11 +94,15 @@ export function figuresOf(bytes: Uint8Array, length: number): Figures {
       case 10:
         clusterListLength = (next - value) / 4;
         break;
+      case 26:
+        // The metric stands first in canonical form: type, length, 8 octets.
+        aigp = (u32(bytes, value + 3) >>> 0) * 2 ** 32 + (u32(bytes, value + 7) >>> 0);
+        break;
       default:
     }
     start = next;
   }
-  return { localPref, asPathLength, originRank, med, neighbourAs, originatorId, clusterListLength };
+  return { localPref, asPathLength, originRank, med, neighbourAs, originatorId, clusterListLength, aigp };
 }
 
 /** How often the AS is anywhere in AS_PATH, confederation segments included (RFC 4271 §9.1.2, RFC 5065 §4). */

@@ -28,6 +28,7 @@ export class AttributeSet implements Figures {
   readonly neighbourAs: number;
   readonly originatorId: number | undefined;
   readonly clusterListLength: number;
+  readonly aigp: number | undefined;
   readonly #pool: AttributePool;
 
   constructor(pool: AttributePool, id: number, figures: Figures) {
@@ -40,6 +41,7 @@ export class AttributeSet implements Figures {
     this.neighbourAs = figures.neighbourAs;
     this.originatorId = figures.originatorId;
     this.clusterListLength = figures.clusterListLength;
+    this.aigp = figures.aigp;
   }
 
   /** Decoded when asked; not the same object each time. @throws once nobody owns the set */

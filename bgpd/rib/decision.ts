@@ -18,6 +18,8 @@ export interface DecisionOptions {
   readonly alwaysCompareMed: boolean;
   /** A path without MED loses to one with any; default is the RFC's "no MED is the lowest". */
   readonly missingMedIsWorst: boolean;
+  /** Paths with an accumulated metric come first, the lower before the higher (RFC 7311). */
+  readonly aigp: boolean;
   /** Skip the AS_PATH length. */
   readonly ignoreAsPathLength: boolean;
   /** How many equal paths may be used at once; 1 = no multipath. */
@@ -29,6 +31,7 @@ export interface DecisionOptions {
 export const DEFAULT_DECISION: DecisionOptions = {
   alwaysCompareMed: false,
   missingMedIsWorst: false,
+  aigp: false,
   ignoreAsPathLength: false,
   maximumPaths: 16,
   multipathRelax: true,
@@ -54,6 +57,11 @@ const REACHABLE = { reason: 'next hop reachable', source: 'RFC 4271 §9.1.2' } a
 const PREFERENCE: readonly DecisionStep[] = [
   { reason: 'our own route', source: 'local policy', measure: (p) => (p.source.kind === 'local' ? 0 : 1) },
   { reason: 'higher LOCAL_PREF', source: 'RFC 4271 §9.1.1', measure: (p) => -p.attributes.localPref },
+  {
+    reason: 'lower AIGP',
+    source: 'RFC 7311 §4.1',
+    measure: (p, o) => (o.aigp ? (p.attributes.aigp ?? Number.POSITIVE_INFINITY) + p.interiorCost : 0),
+  },
   {
     reason: 'shorter AS_PATH',
     source: 'RFC 4271 §9.1.2.2 a',

@@ -62,5 +62,10 @@ export function ownAttributes(route: OriginatedRoute): PathAttributes {
 
 /** Equal text, the same route. */
 export function originKey({ prefix, ...rest }: OriginatedRoute): string {
-  return `${prefix.toString()} ${JSON.stringify(rest)}`;
+  return `${prefix.toString()} ${JSON.stringify(rest, numbers)}`;
+}
+
+/** Extended communities and metrics are big integers, which JSON does not know. */
+function numbers(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value;
 }

@@ -66,6 +66,7 @@ function groupKey(
     negotiated.fourOctetAs,
     negotiated.extendedMessages,
     negotiated.addPathSend,
+    negotiated.aigp,
     intervalSeconds,
     policyKey(policy),
     looksAtInterface(policy) ? links : 0,

@@ -26,6 +26,7 @@ export const SESSION_FIELDS = {
   delayOpenSeconds: 'next',
   families: 'restart',
   gracefulRestart: 'restart',
+  aigp: 'restart',
 } as const satisfies Record<keyof SessionConfig, 'restart' | 'next' | 'nothing'>;
 
 /** `import`, `export`: stored routes are judged again. `live`: counts at once, and no route is another for it. */
@@ -64,6 +65,7 @@ export function peerChanges(before: PeerConfig, after: PeerConfig): readonly Fie
 /** What a field that is not given counts for: to write a default out is no change. */
 const DEFAULTS: Readonly<Record<string, unknown>> = {
   delayOpenSeconds: 0,
+  aigp: false,
   allowedLocalAs: 0,
   enforceFirstAs: true,
   reflectorClient: false,

@@ -35,6 +35,8 @@ export interface SessionConfig {
   /** Once connected, wait this long for the peer's OPEN before sending ours (RFC 4271 §8.1.1). Default 0. */
   readonly delayOpenSeconds?: number;
   readonly families: readonly Family[];
+  /** Speak AIGP (RFC 7311 §3.1). Default false. */
+  readonly aigp?: boolean;
   /** Graceful restart we offer; undefined = capability not sent. */
   readonly gracefulRestart?: { readonly restartSeconds: number };
 }

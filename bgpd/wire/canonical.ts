@@ -21,6 +21,7 @@ const CANONICAL: Negotiated = {
   extendedMessages: true,
   routeRefresh: false,
   enhancedRefresh: false,
+  aigp: true,
   addPathReceive: [],
   addPathSend: [],
 };

@@ -80,6 +80,7 @@ export function decodeAttributes(r: Reader, session: Negotiated): DecodedAttribu
     seen.set(code, start);
     const codec = codecOf(code);
     if (codec === undefined) decodeUnknown(header, value, unknown, fault);
+    else if (codec.spoken?.(session) === false) ignoreUnspoken(header, fault);
     else decodeKnown(codec, header, value, session, values, fault);
   }
   if (unknown.length > 0) values.unknown = unknown;
@@ -124,6 +125,11 @@ function decodeUnknown(
     const kept = FLAG.optional | FLAG.transitive | FLAG.partial;
     unknown.push({ flags: kept, code, value: value.take(value.remaining).slice() });
   }
+}
+
+/** As an unknown one that is not transitive, whatever its flags say of that: nobody here may pass it on. */
+function ignoreUnspoken({ flags }: Header, fault: (check: Check) => void): void {
+  if ((flags & FLAG.optional) === 0) fault(UPDATE_CHECKS.unrecognizedWellKnown);
 }
 
 /** RFC 4271 §6.3: the attribute itself goes into the Data field, except over a malformed list or AS_PATH. */

@@ -195,6 +195,7 @@ export function assemble(values: AttributeValues): PathAttributes | undefined {
   if (values.originatorId !== undefined) attributes.originatorId = values.originatorId;
   if (values.clusterList !== undefined) attributes.clusterList = values.clusterList;
   if (values.extendedCommunities !== undefined) attributes.extendedCommunities = values.extendedCommunities;
+  if (values.aigp !== undefined) attributes.aigp = values.aigp;
   if (values.largeCommunities !== undefined) attributes.largeCommunities = values.largeCommunities;
   if (values.unknown !== undefined) attributes.unknown = values.unknown;
   return attributes;

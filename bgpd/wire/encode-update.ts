@@ -217,6 +217,7 @@ function as4(attributes: PathAttributes, session: Negotiated): AttributeValues {
 function putKnown(w: Writer, codec: AnyCodec, values: AttributeValues, session: Negotiated): void {
   const value = values[codec.field satisfies AttributeField];
   if (value === undefined || (codec.only !== undefined && !codec.only.from(session))) return;
+  if (codec.spoken?.(session) === false) return;
   const start = w.length;
   const flags = CLASS_FLAGS[codec.class];
   w.u8(flags).u8(codec.code).u8(0);

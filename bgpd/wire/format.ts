@@ -26,6 +26,8 @@ export interface PlainAttributes {
   readonly originatorId?: string;
   readonly clusterList?: readonly string[];
   readonly extendedCommunities?: readonly string[];
+  /** In decimal: a JSON number does not hold 64 bits. */
+  readonly aigp?: string;
   readonly largeCommunities?: readonly string[];
   readonly unknown?: readonly { readonly code: number; readonly flags: string; readonly value: string }[];
 }
@@ -49,6 +51,7 @@ export function plainAttributes(attributes: PathAttributes): PlainAttributes {
     ...(extendedCommunities === undefined
       ? {}
       : { extendedCommunities: extendedCommunities.map(formatExtendedCommunity) }),
+    ...(attributes.aigp === undefined ? {} : { aigp: attributes.aigp.metric.toString() }),
     ...(largeCommunities === undefined
       ? {}
       : { largeCommunities: largeCommunities.map(formatLargeCommunity) }),

@@ -45,6 +45,12 @@ export interface LargeCommunity {
   readonly local2: number;
 }
 
+/** RFC 7311 §3: the accumulated metric, 64-bit, and TLVs of other types as they came. */
+export interface Aigp {
+  readonly metric: bigint;
+  readonly others?: Uint8Array;
+}
+
 /** An attribute that no codec knows; passed on if transitive, with the partial bit (RFC 4271 §5). */
 export interface RawAttribute {
   readonly flags: number;
@@ -70,6 +76,7 @@ export interface PathAttributes {
   readonly clusterList?: readonly number[];
   /** 8 octets each (RFC 4360). */
   readonly extendedCommunities?: readonly bigint[];
+  readonly aigp?: Aigp;
   readonly largeCommunities?: readonly LargeCommunity[];
   readonly unknown?: readonly RawAttribute[];
 }
@@ -176,6 +183,8 @@ export interface Negotiated {
   readonly extendedMessages: boolean;
   readonly routeRefresh: boolean;
   readonly enhancedRefresh: boolean;
+  /** AIGP is spoken on this session (RFC 7311 §3.1); our configuration alone says so. */
+  readonly aigp?: true;
   /** What the peer said, if it said it. */
   readonly gracefulRestart?: GracefulRestartCapability;
   /** Families in which the peer sends us path ids, and in which we send them. */

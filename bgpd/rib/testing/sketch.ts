@@ -16,6 +16,7 @@ export interface PathSketch {
   readonly origin?: Origin;
   readonly med?: number | undefined;
   readonly localPref?: number;
+  readonly aigp?: number | undefined;
   readonly originatorId?: number;
   readonly clusterList?: readonly number[] | undefined;
   readonly reachable?: boolean;
@@ -28,6 +29,7 @@ export function attributesOf(sketch: PathSketch): PathAttributes {
     asPath: [{ type: 'sequence', asns: sketch.asPath ?? [7] }],
     ...(sketch.med === undefined ? {} : { med: sketch.med }),
     ...(sketch.localPref === undefined ? {} : { localPref: sketch.localPref }),
+    ...(sketch.aigp === undefined ? {} : { aigp: { metric: BigInt(sketch.aigp) } }),
     ...(sketch.originatorId === undefined ? {} : { originatorId: sketch.originatorId }),
     ...(sketch.clusterList === undefined ? {} : { clusterList: sketch.clusterList }),
   };

@@ -109,6 +109,12 @@ const PAIRS: readonly Pair[] = [
     session: OLD,
   },
   {
+    field: 'aigp',
+    it: 'AIGP',
+    bytes: '01 000b 0000000100000002',
+    value: { metric: 0x1_0000_0002n },
+  },
+  {
     field: 'largeCommunities',
     it: 'LARGE_COMMUNITY',
     bytes: 'fa56ea01 00000001 00000002',

@@ -5,6 +5,7 @@
 import type { Reader } from '../reader.ts';
 import type {
   Aggregator,
+  Aigp,
   AsSegment,
   LargeCommunity,
   Negotiated,
@@ -73,6 +74,7 @@ export interface AttributeValues {
   extendedCommunities?: readonly bigint[];
   as4Path?: readonly AsSegment[];
   as4Aggregator?: Aggregator;
+  aigp?: Aigp;
   largeCommunities?: readonly LargeCommunity[];
   unknown?: NonNullable<PathAttributes['unknown']>;
 }
@@ -90,6 +92,8 @@ export interface AttributeCodec<K extends AttributeField = AttributeField> {
   readonly field: K;
   /** Set where only peers of one kind may send it; from others it is discarded by this row. */
   readonly only?: { readonly from: (session: Negotiated) => boolean; readonly else: Check };
+  /** Absent: on every session. Where it says no, the attribute is ignored and not sent, as if nobody knew it. */
+  readonly spoken?: (session: Negotiated) => boolean;
   readonly checks: Readonly<Record<string, Check>>;
   /** Reads the whole value. Octets left over are an error that the decoder itself must see. */
   decode(r: Reader, session: Negotiated): NonNullable<AttributeValues[K]> | Refusal;

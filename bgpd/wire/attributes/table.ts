@@ -17,6 +17,7 @@ import { mpUnreachNlri } from './15-mp-unreach-nlri.ts';
 import { extendedCommunities } from './16-extended-communities.ts';
 import { as4Path } from './17-as4-path.ts';
 import { as4Aggregator } from './18-as4-aggregator.ts';
+import { aigp } from './26-aigp.ts';
 import { largeCommunities } from './32-large-communities.ts';
 import { SUBCODE, type AttributeCodec, type AttributeField, type Check } from './codec.ts';
 
@@ -38,6 +39,7 @@ export const ATTRIBUTES: readonly AnyCodec[] = [
   extendedCommunities,
   as4Path,
   as4Aggregator,
+  aigp,
   largeCommunities,
 ];
 

@@ -54,7 +54,7 @@ const segment: fc.Arbitrary<AsSegment> = fc.record({
   asns: fc.array(asn, { minLength: 1, maxLength: 20 }),
 });
 
-const KNOWN = new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32]);
+const KNOWN = new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 26, 32]);
 
 const raw: fc.Arbitrary<RawAttribute> = fc.record({
   flags: fc.constant(FLAG.optional | FLAG.transitive | FLAG.partial),
@@ -64,8 +64,21 @@ const raw: fc.Arbitrary<RawAttribute> = fc.record({
 
 const large = fc.record({ global: u32, local1: u32, local2: u32 });
 
+const tlv = fc
+  .tuple(
+    u8.filter((type) => type !== 1),
+    fc.uint8Array({ maxLength: 9 }),
+  )
+  .map(([type, value]) => Uint8Array.of(type, 0, value.length + 3, ...value));
+
+const aigp = fc.record(
+  { metric: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }), others: tlv },
+  { requiredKeys: ['metric'] },
+);
+
 /** Attributes that may travel on such a session. */
 export function attributes(session: Negotiated): fc.Arbitrary<PathAttributes> {
+  const accumulated = session.aigp === true ? { aigp } : {};
   const inside = session.internal
     ? { localPref: u32, originatorId: u32, clusterList: fc.array(u32, { minLength: 1, maxLength: 5 }) }
     : {};
@@ -75,6 +88,7 @@ export function attributes(session: Negotiated): fc.Arbitrary<PathAttributes> {
       asPath: fc.array(segment, { minLength: session.internal ? 0 : 1, maxLength: 5 }),
       med: u32,
       ...inside,
+      ...accumulated,
       atomicAggregate: fc.constant(true),
       aggregator: fc.record({ asn, address: v4 }),
       communities: fc.array(u32, { minLength: 1, maxLength: 100 }),
@@ -101,10 +115,17 @@ export const session: fc.Arbitrary<Negotiated> = fc
     fourOctetAs: fc.boolean(),
     extendedMessages: fc.boolean(),
     pathIds: fc.boolean(),
+    aigp: fc.boolean(),
   })
-  .map(({ pathIds, ...rest }) => {
+  .map(({ pathIds, aigp, ...rest }) => {
     const families = pathIds ? EXTERNAL.families : [];
-    return { ...EXTERNAL, ...rest, addPathReceive: families, addPathSend: families };
+    return {
+      ...EXTERNAL,
+      ...rest,
+      ...(aigp ? { aigp } : {}),
+      addPathReceive: families,
+      addPathSend: families,
+    };
   });
 
 const family = fc.constantFrom<Family>('ipv4-unicast', 'ipv6-unicast');

@@ -34,6 +34,7 @@ interface Attribute extends Span {
 
 const OPTIONAL = 0x80;
 const TRANSITIVE = 0x40;
+const AIGP = 26;
 /** Codes with the Optional and Transitive bits that the registry gives them. */
 const FLAGS = new Map<number, number>([
   ...[1, 2, 3, 5, 6].map((code) => [code, TRANSITIVE] as const),
@@ -135,7 +136,9 @@ class Judge {
     const due = FLAGS.get(code);
     if (due === undefined) {
       if ((flags & OPTIONAL) === 0) this.#findings.push('reset 3/2');
-      else if ((flags & TRANSITIVE) !== 0) this.#unknown.push(`${code}=${this.#hex(attribute)}`);
+      // AIGP goes no further where it was not switched on, whatever its flags say (RFC 7311 §3.1).
+      else if ((flags & TRANSITIVE) !== 0 && code !== AIGP)
+        this.#unknown.push(`${code}=${this.#hex(attribute)}`);
       return;
     }
     // From outside, and between speakers of 4 octets, these say nothing, be they well formed or not.
@@ -278,7 +281,8 @@ class Judge {
       if (value !== undefined) parts.push(`${code}=${value}`);
     }
     if (aggregator !== undefined) parts.push(`7=${aggregator}`);
-    return [...parts, ...this.#unknown].join(' ');
+    // In the order of their codes: the order on the wire says nothing (RFC 4271 §5).
+    return [...parts, ...this.#unknown.sort((a, b) => Number.parseInt(a) - Number.parseInt(b))].join(' ');
   }
 
   #prefixes({ from, to }: Span, version: 4 | 6): string[] | undefined {
