@@ -5,7 +5,7 @@ import { DECISION_STEPS } from '../rib/decision.ts';
 import { streamed, streamedLines } from '../../daemon/stream.ts';
 import { exportViews, routeViews } from '../speaker/route-view.ts';
 import { routeLines } from '../speaker/route-lines.ts';
-import { neighbourView, peerViews } from '../speaker/view.ts';
+import { neighbourView, peerLines, peerViews } from '../speaker/view.ts';
 import { dotted } from '../wire/format.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
 import { BGPD_METRICS } from './metrics.ts';
@@ -16,7 +16,7 @@ export function controlRoutes(bgpd: Subject): ControlRoutes {
   return {
     'GET /status': () => status(bgpd),
     'GET /peers': () => ({ peers: peerViews(bgpd.engine.speaker, bgpd.engine.clock.now()) }),
-    'GET /neighbors': () => streamedLines(peerViews(bgpd.engine.speaker, bgpd.engine.clock.now()).values()),
+    'GET /neighbors': () => streamedLines(peerLines(bgpd.engine.speaker, bgpd.engine.clock.now())),
     'GET /neighbor': ({ query }) => {
       const { speaker, clock } = bgpd.engine;
       return neighbourView(speaker, neighbourIn(speaker, query.get('name') ?? ''), clock);

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Address, Prefix } from '../../net/addr/index.ts';
-import type { Policy } from '../filter/policy.ts';
+import { ACCEPT_ALL, type Policy } from '../filter/policy.ts';
 import { PrefixIndex } from '../rib/prefix-index.ts';
+import type { SpeakerConfig } from './config.ts';
 import { routeLines, type RouteLine, type RouteQuery } from './route-lines.ts';
 import type { Speaker } from './speaker.ts';
 import { World, configOf, peerOf, prefix, type Router } from './testing/world.ts';
@@ -135,6 +136,20 @@ describe('routes for people', () => {
     expect(told).to.deep.include({ told: true, reason: 'mark', changedBy: ['mark'], nextHop: '10.0.0.1' });
     expect(told).to.have.nested.property('attributes.med', 5);
     expect(told).to.have.nested.property('attributes.asPath', '65000 65001');
+  });
+
+  it('says that a change waits for its turn', () => {
+    const { m } = network();
+    const neighbour = findNeighbour(m.speaker, 'c');
+    if (neighbour === undefined) throw new Error('no such peer');
+    // The policy is another, and the clock stands still: nothing was sent.
+    const config = m.speaker.config as SpeakerConfig;
+    const peers = config.peers.map((peer) =>
+      peer.session.name === 'c' ? { ...peer, exportPolicy: ACCEPT_ALL } : peer,
+    );
+    m.speaker.configure({ ...config, peers });
+    const query = { view: 'out', neighbour, prefix: prefix('10.3.7.0/24') } as const;
+    expect(lines(m.speaker, query)).to.have.nested.property('[0].pending', true);
   });
 
   it('narrows by prefix, address, family and peer, and stops at the limit', () => {

@@ -70,6 +70,8 @@ export interface ExportView {
   /** The policy rule that let it out or held it back. */
   readonly reason: string;
   readonly changedBy: readonly string[];
+  /** The Adj-RIB-Out does not stand so yet: the change waits for its turn. */
+  readonly pending?: true;
   readonly nextHop?: string;
   /** As the peer is told them. */
   readonly attributes?: PlainAttributes;
@@ -170,16 +172,24 @@ export class RouteViewer {
     const family = familyOfPrefix(prefix);
     const { locRib } = this.#speaker.tables[family];
     const id = locRib.index.find(prefix);
-    const best = id === undefined ? undefined : locRib.best(id);
+    if (id === undefined) return undefined;
+    const best = locRib.best(id);
     if (best === undefined || neighbour.negotiated?.families.includes(family) !== true) return undefined;
     const peer = neighbour.name;
-    if (best.source.id === neighbour.id)
-      return { peer, told: false, reason: 'the route came from this peer', changedBy: [] };
+    const held = (reason: string): ExportView => ({
+      peer,
+      told: false,
+      reason,
+      changedBy: [],
+      ...this.#pending(id, neighbour, family, false),
+    });
+    if (best.source.id === neighbour.id) return held('the route came from this peer');
     const exported = exportPath(prefix, best, this.#contextOf(neighbour));
-    if (!exported.send) return { peer, told: false, reason: exported.reason, changedBy: [] };
+    if (!exported.send) return held(exported.reason);
     return {
       peer,
       told: true,
+      ...this.#pending(id, neighbour, family, true),
       reason: exported.rule,
       changedBy: exported.changedBy ?? [],
       nextHop: exported.nextHop.address.toString(),
@@ -190,6 +200,15 @@ export class RouteViewer {
   /** Peers with an Adj-RIB-In worth looking into. */
   get neighbours(): readonly Neighbour[] {
     return this.#neighbours;
+  }
+
+  #pending(id: number, neighbour: Neighbour, family: Family, told: boolean): { readonly pending?: true } {
+    const member = this.#speaker.membership(neighbour, family);
+    if (member === undefined) return {};
+    // What the group tells a member that is still being given the table may not have reached that one.
+    const tells = member.group.adjRibOut.tells(id, neighbour.id);
+    const stands = told ? tells && member.current : !tells;
+    return stands ? {} : { pending: true };
   }
 
   #contextOf(neighbour: Neighbour): ExportContext {

@@ -48,7 +48,7 @@ export function drawRoute(line: RouteLine, explain: boolean): readonly (readonly
           line.nextHop,
           line.peer,
           line.attributes,
-          line.reason,
+          waiting(line),
         ),
         ...(explain
           ? line.changedBy
@@ -124,8 +124,15 @@ function value(of: unknown): string {
   return typeof of === 'string' ? of : JSON.stringify(of);
 }
 
-function drawExport({ peer, told, reason, changedBy }: ExportView): string {
+function waiting({ reason, pending }: ExportView): string {
+  return pending === true ? `${reason}, not sent yet` : reason;
+}
+
+function drawExport(view: ExportView): string {
+  const { peer, told, reason, changedBy } = view;
   const others = changedBy.filter((rule) => rule !== reason);
   const changed = others.length === 0 ? '' : `, changed by ${others.join(', ')}`;
-  return told ? `     told to ${peer}: ${reason}${changed}` : `     not told to ${peer}: ${reason}`;
+  return told
+    ? `     told to ${peer}: ${waiting(view)}${changed}`
+    : `     not told to ${peer}: ${waiting(view)}`;
 }
