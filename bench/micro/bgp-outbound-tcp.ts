@@ -84,6 +84,11 @@ class PlainPeer {
   }
 }
 
+function tell(text: string): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
+  parentPort?.postMessage(text);
+}
+
 /** The other thread. */
 async function playPeers(plan: Plan, port: number): Promise<void> {
   const count = plan.senders + plan.receivers;
@@ -97,7 +102,6 @@ async function playPeers(plan: Plan, port: number): Promise<void> {
       nextHop: 0x0a010001 + n,
     }),
   );
-  const tell = (text: string): void => parentPort?.postMessage(text);
   const mesh = plan.scenario === 'mesh';
   let start = performance.now();
   if (mesh) tell('start');

@@ -9,6 +9,9 @@ import { LogLimit } from './log-limit.ts';
 import { incoming, type SetTtl } from './tcp.ts';
 import type { IncomingConnection } from './transport.ts';
 
+/** Connections that may wait to be accepted: a reflector's clients all come back at once. */
+const BACKLOG = 4096;
+
 export interface ListenerOptions {
   readonly clock: Clock;
   /** 0: any free port, see {@link Listener.port}. */
@@ -86,8 +89,9 @@ export class Listener {
         resolve();
       };
       const { bind } = this.#options;
-      if (bind !== undefined) server.listen(bind(address, this.#port), listening);
-      else server.listen({ host: address, port: this.#port, ipv6Only: address.includes(':') }, listening);
+      const ipv6Only = address.includes(':');
+      if (bind !== undefined) server.listen(bind(address, this.#port), BACKLOG, listening);
+      else server.listen({ host: address, port: this.#port, ipv6Only, backlog: BACKLOG }, listening);
     });
     // Out of file descriptors, say: the connection is lost, the listener is not.
     server.on('error', (error) => this.#log(`accept: ${error.message}`));

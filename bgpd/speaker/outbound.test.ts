@@ -92,6 +92,27 @@ describe('speaker, outbound', () => {
     expect(tableOf(slow)).to.deep.equal(tableOf(quick));
   });
 
+  it('tells news at most once in the advertisement interval, and then the last of them', () => {
+    const { world, hub, leaves } = star('a');
+    const [a] = leaves as [Router];
+    const originate = (count: number): void => {
+      const peers = [peerOf(hub, a, { advertisementIntervalSeconds: 5 })];
+      hub.speaker.configure(configOf(hub, peers, many(count)));
+      world.settle();
+    };
+    originate(3);
+    world.connect(hub, a);
+    expect(Object.keys(tableOf(a)), 'the table waits for nothing').to.have.lengthOf(3);
+    originate(4);
+    expect(Object.keys(tableOf(a)), 'the first news go out at once').to.have.lengthOf(4);
+    const told = a.sessions.get('hub').received.length;
+    for (const count of [5, 6, 7, 2]) originate(count);
+    expect(a.sessions.get('hub').received.length).to.equal(told);
+    world.clock.advance(5_000);
+    expect(Object.keys(tableOf(a))).to.have.lengthOf(2);
+    expect(a.sessions.get('hub').received.length, 'only the withdrawals').to.equal(told + 1);
+  });
+
   it('loads and forgets fifty thousand routes without one long turn', function () {
     this.timeout(60_000);
     const world = new World();

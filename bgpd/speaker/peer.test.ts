@@ -3,12 +3,15 @@ import fc from 'fast-check';
 import { SimulatedClock } from '../../clock/simulated.ts';
 import { seconds } from '../../clock/clock.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
+import type { Event, State, Step } from '../fsm/state.ts';
+import { step } from '../fsm/step.ts';
 import {
   encodeKeepalive,
   encodeUpdates,
   isEndOfRib,
   encodeEndOfRib,
   type Family,
+  type Negotiated,
   type UpdateMessage,
 } from '../wire/index.ts';
 import { PlainUpdate } from '../wire/plain-update.ts';
@@ -449,6 +452,28 @@ describe('Peer', () => {
       { numRuns: 300 },
     );
   }).timeout(60_000);
+
+  it('does with KEEPALIVE and UPDATE in Established what the machine says, which it does not ask', () => {
+    const duel = new Duel().start().run(5);
+    const here: State = { name: 'Established', peer: duel.a.peer.negotiated as Negotiated };
+    const message: UpdateMessage = { type: 'update', unreach: [], reach: [], attributes: undefined };
+    const restart = { do: 'arm', timer: 'hold', seconds: 90 } as const;
+    const says = (event: Event): Step => step(here, event, duel.a.peer.config, 'local');
+    expect(says({ type: 'keepalive-received' })).to.deep.equal({ state: here, actions: [restart] });
+    expect(says({ type: 'update-received', message })).to.deep.equal({
+      state: here,
+      actions: [restart, { do: 'deliver', message }],
+    });
+    const left = (): number | undefined =>
+      duel.a.peer.pending().find(({ name }) => name.endsWith('hold') && !name.endsWith('send-hold'))?.inMs;
+    for (const octets of [encodeKeepalive(), encodeEndOfRib('ipv4-unicast', here.peer)]) {
+      duel.run(10);
+      expect(left()).to.be.below(seconds(90));
+      duel.network.inject(A, octets);
+      expect(left()).to.equal(seconds(90));
+    }
+    expect(duel.a.told.updates.map(isEndOfRib)).to.deep.equal(['ipv4-unicast']);
+  });
 
   it('leaves no timer behind when stopped', () => {
     const duel = new Duel().start().run(5);

@@ -178,6 +178,10 @@ export class Peer implements Session {
   /** One input at a time: what an action or a listener causes meanwhile waits its turn. */
   #input(input: SessionInput, incoming?: IncomingConnection): void {
     this.#queue.push(incoming === undefined ? { input } : { input, incoming });
+    this.#work();
+  }
+
+  #work(): void {
     if (this.#working) return;
     this.#working = true;
     try {
@@ -331,10 +335,35 @@ export class Peer implements Session {
   #received(id: number, chunk: Uint8Array): void {
     const error = this.#links.get(id)?.framer.push(chunk, (message) => {
       this.counters.messagesIn++;
-      this.#event(id, this.#decode(id, message));
+      const event = this.#decode(id, message);
+      if (!this.#isRoutine(id, event)) this.#event(id, event);
       return this.#links.has(id);
     });
     if (error !== undefined) this.#event(id, messageError(error, formatNotification(error)));
+  }
+
+  /**
+   * Does what the machine says to KEEPALIVE and UPDATE in Established (RFC 4271 §8.2.2, events 26 and 27) without asking
+   * it: hold timer, deliver, same state. A full table is some 200,000 of them, and asking cost more than the answer;
+   * `peer.test.ts` holds the two together.
+   */
+  #isRoutine(id: number, event: ConnectionEvent): boolean {
+    if (event.type !== 'update-received' && event.type !== 'keepalive-received') return false;
+    const connection = this.#established();
+    const link = this.#links.get(id);
+    if (this.#working || connection?.id !== id || connection.state.name !== 'Established') return false;
+    const { holdSeconds } = connection.state.peer;
+    if (holdSeconds > 0) link?.timers.arm('hold', seconds(holdSeconds));
+    if (event.type === 'update-received' && event.message !== undefined) {
+      this.#working = true;
+      try {
+        this.#options.events.update(this, event.message);
+      } finally {
+        this.#working = false;
+      }
+      this.#work();
+    }
+    return true;
   }
 
   #decode(id: number, bytes: Uint8Array): ConnectionEvent {
