@@ -162,8 +162,10 @@ export class Neighbour {
     const before = importKey(this.config);
     this.config = config;
     const changed = before !== importKey(config);
-    if (changed) this.#reimportAll();
+    // Before anything is counted anew: a limit that goes up with a wider policy must not trip over it.
     this.limits.configure(config.prefixLimits);
+    if (changed) this.#reimportAll();
+    else this.limits.check();
     if (this.negotiated !== undefined) this.#noteMissingPolicies();
     return changed;
   }

@@ -171,6 +171,17 @@ describe('prefix limit', () => {
     expect(pair.us.speaker.neighbours[0]?.limits.status()[0]).to.deep.include({ count: 4, state: 'warned' });
   });
 
+  it('goes up together with a wider policy, without tripping over it', () => {
+    const narrow = { importPolicy: allBut('10.9.0.0/24') };
+    const pair = new Pair({ max: 9, action: 'warn' }, routes(3));
+    pair.limit({ max: 2, count: 'accepted', warnPercent: 100, action: 'shutdown' }, narrow);
+    expect(pair.told).to.deep.equal(['warning 2/2']);
+    pair.limit({ max: 3, count: 'accepted', warnPercent: 100, action: 'shutdown' });
+    expect(pair.session.state).to.equal('Established');
+    expect(pair.session.counters.establishedTransitions).to.equal(1);
+    expect(pair.told.slice(1)).to.deep.equal(['warning 3/3']);
+  });
+
   it('is applied to what is there when it is set', () => {
     const pair = new Pair({ max: 9, action: 'shutdown' }, routes(4));
     pair.limit({ max: 3, action: 'shutdown' });

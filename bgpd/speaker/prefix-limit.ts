@@ -86,7 +86,7 @@ export class PrefixLimiter {
     this.#tell = tell;
   }
 
-  /** Other limits are looked at at once; a session that was held down by the old ones gets another chance. */
+  /** A session that was held down by other limits gets another chance. Call {@link check} after. */
   configure(limits: PrefixLimits | undefined): void {
     const key = JSON.stringify(limits ?? {});
     if (key === this.#key) return;
@@ -95,7 +95,6 @@ export class PrefixLimiter {
     for (const [family, limit] of Object.entries(limits ?? {}) as [Family, PrefixLimit][])
       this.#watches.set(family, { limit, warned: false, exceeded: false, refused: 0 });
     this.release();
-    this.check();
   }
 
   /** The session is kept from coming up, and why. */
