@@ -67,6 +67,7 @@ export class SessionKnowledge {
       extendedMessages: true,
       routeRefresh: true,
       enhancedRefresh: true,
+      aigp: true,
       addPathReceive: this.#pathIds(direction, sender, receiver),
       addPathSend: [],
     };
