@@ -3,7 +3,7 @@
  * See README.md for how to read what it prints.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { formatProblem, PoplinError } from '../api/index.ts';
 import { type BenchOptions, parseBenchOptions, USAGE } from './options.ts';
@@ -35,6 +35,9 @@ async function main(): Promise<void> {
   sweepRigs();
   const interrupted = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort());
+  const [load = 0] = loadavg();
+  if (load > cpus().length / 4)
+    console.error(`The machine is busy (load ${load.toFixed(1)}): trust CPU seconds more than seconds.`);
   const reports: ScenarioReport[] = [];
   for (const scenario of options.scenarios) {
     const report = await runScenario(scenario, targets, options, interrupted.signal);
@@ -42,7 +45,7 @@ async function main(): Promise<void> {
     if (!options.json) console.log(`\n${tableOf(scenario, report.lines, SUBJECT, options.scale)}`);
     reports.push(report);
   }
-  const result = { machine: machine(), scale: options.scale, runs: options.runs, versions, reports };
+  const result = { machine: machine(), load, scale: options.scale, runs: options.runs, versions, reports };
   if (options.json) console.log(JSON.stringify(result, undefined, 2));
   keep(result);
 }

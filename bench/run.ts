@@ -60,7 +60,8 @@ export async function measure(
     return await play({ scenario, target, plan, router, traffic, prepareSeconds });
   } catch (error) {
     if (!(error instanceof RunFailure)) throw error;
-    return { ok: false, reason: `${error.message}${wordsOf(folder)}` };
+    const ended = router.exitCode !== null || router.signalCode !== null;
+    return { ok: false, reason: `${error.message}${ended ? wordsOf(folder) : ''}` };
   } finally {
     signal?.removeEventListener('abort', abort);
     await Promise.all([traffic.end(), endFamily(router)]);

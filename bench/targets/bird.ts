@@ -23,7 +23,8 @@ function configuration(plan: Plan): string {
     const client = isInternal(plan, station) ? '  rr client;\n' : '';
     return `protocol bgp p${i} from station {\n  neighbor ${station.address} as ${station.asn};\n${client}}\n`;
   });
-  return `router id ${ROUTER_ID};
+  return `log stderr { warning, error, fatal, bug };
+router id ${ROUTER_ID};
 protocol device {}
 protocol direct { ${family}; }
 protocol static { ${family}; ${behind}; }

@@ -10,7 +10,8 @@ import { Tally } from './tally.ts';
 /** How long to wait for End-of-RIB after the last session stands. Some targets gather what they tell a new peer. */
 const END_OF_RIB_MS = 12_000;
 const SETTLE_MS = 300;
-const AT_ONCE = 100;
+/** Calls at one time: BIRD's listen queue holds 8, and what overflows it waits for seconds. */
+const AT_ONCE = 5;
 
 class Traffic {
   readonly #plan: Plan;
@@ -35,11 +36,12 @@ class Traffic {
   /** Opens all sessions, waits until the target has nothing more to say, and sets the scene. */
   async prepare(): Promise<void> {
     const { sessions } = this;
-    for (let i = 0; i < sessions.length; i += AT_ONCE) {
-      const some = sessions.slice(i, i + AT_ONCE);
-      for (const session of some) session.open();
-      await this.until(() => some.every(({ established }) => established));
+    for (const [i, session] of sessions.entries()) {
+      session.open();
+      const before = sessions[i - AT_ONCE + 1];
+      if (before !== undefined) await this.until(() => before.established);
     }
+    await this.until(() => sessions.every(({ established }) => established));
     const late = new Promise((resolve) => setTimeout(resolve, END_OF_RIB_MS).unref());
     await Promise.race([late, this.until(() => sessions.every(({ tally }) => tally.ended))]);
     const stage = { plan: this.#plan, sessions, until: (condition: () => boolean) => this.until(condition) };
