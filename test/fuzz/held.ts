@@ -44,7 +44,8 @@ function attributesText(a: PathAttributes): string {
   put(32, a.largeCommunities?.map((one) => word(one.global) + word(one.local1) + word(one.local2)).join(''));
   const { aggregator } = a;
   put(7, aggregator && `${aggregator.asn}@${hex(aggregator.address.toBytes())}`);
-  for (const { code, value } of a.unknown ?? []) put(code, hex(value));
+  const unknown = [...(a.unknown ?? [])].sort((one, other) => one.code - other.code);
+  for (const { code, value } of unknown) put(code, hex(value));
   return parts.join(' ');
 }
 
