@@ -6,6 +6,7 @@
  * `ext:0x0002fde900000064` · and the well-known ones by name.
  */
 import { Address } from '../../net/addr/index.ts';
+import { WELL_KNOWN_COMMUNITIES } from '../wire/format.ts';
 import type { LargeCommunity, PathAttributes } from '../wire/types.ts';
 import { inRange, parseRange, type Range } from './range.ts';
 
@@ -31,19 +32,6 @@ export type CommunityPattern =
 const U16 = 0xffff;
 const U32 = 0xffff_ffff;
 
-/** The registry "BGP Well-known Communities" as far as operators use it. */
-const WELL_KNOWN: ReadonlyMap<string, number> = new Map([
-  ['graceful-shutdown', 0xffff0000],
-  ['accept-own', 0xffff0001],
-  ['llgr-stale', 0xffff0006],
-  ['no-llgr', 0xffff0007],
-  ['blackhole', 0xffff029a],
-  ['no-export', 0xffffff01],
-  ['no-advertise', 0xffffff02],
-  ['no-export-subconfed', 0xffffff03],
-  ['no-peer', 0xffffff04],
-]);
-
 /** RFC 4360 §4 and §5. */
 const SUBTYPES: ReadonlyMap<string, number> = new Map([
   ['rt', 2],
@@ -55,7 +43,7 @@ const FOUR_OCTET_AS = 2;
 
 /** @returns undefined where the text is no community pattern */
 export function parseCommunityPattern(text: string): CommunityPattern | undefined {
-  const known = WELL_KNOWN.get(text);
+  const known = WELL_KNOWN_COMMUNITIES.get(text);
   if (known !== undefined)
     return { type: 'standard', asn: exactly(known >>> 16), value: exactly(known & U16) };
   const octets = /^ext:0x([0-9a-f]{8})([0-9a-f]{8})$/i.exec(text);

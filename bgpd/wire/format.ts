@@ -1,18 +1,22 @@
 /** Attributes as people and JSON know them: text where a number has a customary spelling, plain values elsewhere. */
 import type { AsSegment, LargeCommunity, PathAttributes } from './types.ts';
 
-/** RFC 1997, 3765, 7611, 7999, 8326, 9494: the registry "BGP Well-known Communities", those in use. */
-const WELL_KNOWN: Readonly<Record<number, string>> = {
-  0xffff0000: 'graceful-shutdown',
-  0xffff0001: 'accept-own',
-  0xffff0006: 'llgr-stale',
-  0xffff0007: 'no-llgr',
-  0xffff029a: 'blackhole',
-  0xffffff01: 'no-export',
-  0xffffff02: 'no-advertise',
-  0xffffff03: 'no-export-subconfed',
-  0xffffff04: 'no-peer',
-};
+/** The registry "BGP Well-known Communities" as far as operators use it. */
+export const WELL_KNOWN_COMMUNITIES: ReadonlyMap<string, number> = new Map([
+  ['graceful-shutdown', 0xffff0000],
+  ['accept-own', 0xffff0001],
+  ['llgr-stale', 0xffff0006],
+  ['no-llgr', 0xffff0007],
+  ['blackhole', 0xffff029a],
+  ['no-export', 0xffffff01],
+  ['no-advertise', 0xffffff02],
+  ['no-export-subconfed', 0xffffff03],
+  ['no-peer', 0xffffff04],
+]);
+
+const COMMUNITY_NAMES: ReadonlyMap<number, string> = new Map(
+  [...WELL_KNOWN_COMMUNITIES].map(([name, value]) => [value, name]),
+);
 
 export interface PlainAttributes {
   readonly origin: string;
@@ -79,7 +83,7 @@ export function formatAsPath(path: readonly AsSegment[]): string {
 }
 
 export function formatCommunity(value: number): string {
-  return WELL_KNOWN[value] ?? `${value >>> 16}:${value & 0xffff}`;
+  return COMMUNITY_NAMES.get(value) ?? `${value >>> 16}:${value & 0xffff}`;
 }
 
 export function formatLargeCommunity({ global, local1, local2 }: LargeCommunity): string {
