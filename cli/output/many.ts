@@ -97,7 +97,9 @@ export class ManyRows {
 
   #draw(line: Line, widths: readonly number[]): string {
     if (typeof line === 'string') return `${line}\n`;
-    const cells = line.map((cell, i) => (i === line.length - 1 ? cell : cell.padEnd(widths[i] ?? 0)));
+    const cells = line.map((cell, i) =>
+      i === line.length - 1 ? cell : `${cell.padEnd((widths[i] ?? 0) - GAP)}${' '.repeat(GAP)}`,
+    );
     return `${cells.join('').trimEnd()}\n`;
   }
 }
