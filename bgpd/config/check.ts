@@ -4,7 +4,7 @@ import type { Complaint } from '../../api/schema/field.ts';
 import { nearest } from '../../api/schema/suggest.ts';
 import { BUILT_IN } from './filters.ts';
 import { inherited, lineage, type Groups } from './inherit.ts';
-import type { PeerEntry, PeerSettings } from './peer-schema.ts';
+import type { PeerSettings } from './peer-schema.ts';
 import type { RouterConfig } from './schema.ts';
 
 export function* crossChecks(config: RouterConfig): Generator<Complaint> {
@@ -26,7 +26,11 @@ function* identifiers({ routerId, clusterId, filters }: RouterConfig): Generator
   }
 }
 
-function* groupChecks({ peerGroups = {}, peers = [] }: RouterConfig): Generator<Complaint> {
+function* groupChecks({
+  peerGroups = {},
+  peers = [],
+  dynamicPeers = [],
+}: RouterConfig): Generator<Complaint> {
   for (const [name, { group }] of Object.entries(peerGroups)) {
     const path = ['peerGroups', name, 'group'];
     yield* knownGroup(group, peerGroups, path);
@@ -35,6 +39,8 @@ function* groupChecks({ peerGroups = {}, peers = [] }: RouterConfig): Generator<
   }
   for (const [index, { group }] of peers.entries())
     yield* knownGroup(group, peerGroups, ['peers', index, 'group']);
+  for (const [index, { group }] of dynamicPeers.entries())
+    yield* knownGroup(group, peerGroups, ['dynamicPeers', index, 'group']);
 }
 
 function* knownGroup(
@@ -52,13 +58,24 @@ function* knownGroup(
   };
 }
 
-function* peerChecks({ peers = [], peerGroups = {}, asNumber }: RouterConfig): Generator<Complaint> {
+function* peerChecks({
+  peers = [],
+  dynamicPeers = [],
+  peerGroups = {},
+  asNumber,
+}: RouterConfig): Generator<Complaint> {
   const names = new Map<string, number>();
   const addresses = new Map<string, number>();
   for (const [index, entry] of peers.entries()) {
     yield* unique(addresses, entry.address, index, 'address');
     yield* unique(names, entry.name ?? entry.address, index, 'name');
-    yield* singlePeer(inherited(entry, peerGroups), ['peers', index], asNumber);
+    yield* singlePeer(inherited(entry, peerGroups), ['peers', index], entry.address, asNumber);
+  }
+  const prefixes = new Map<string, number>();
+  for (const [index, entry] of dynamicPeers.entries()) {
+    const path = ['dynamicPeers', index];
+    yield* unique(prefixes, entry.prefix, index, 'prefix', 'dynamicPeers');
+    yield* singlePeer(inherited(entry, peerGroups), path, entry.prefix.split('/')[0] ?? '', asNumber);
   }
 }
 
@@ -66,21 +83,23 @@ function* unique(
   seen: Map<string, number>,
   value: string,
   index: number,
-  field: 'address' | 'name',
+  field: 'address' | 'name' | 'prefix',
+  list = 'peers',
 ): Generator<Complaint> {
   const first = seen.get(value);
   if (first === undefined) seen.set(value, index);
   else
     yield {
-      path: ['peers', index, field],
-      what: `peers[${first}] has the ${field} ${value} already`,
+      path: [list, index, field],
+      what: `${list}[${first}] has the ${field} ${value} already`,
       remedy: field === 'name' ? 'give each peer a name of its own' : 'remove one of the two',
     };
 }
 
 function* singlePeer(
-  entry: PeerEntry,
+  entry: PeerSettings,
   path: readonly (string | number)[],
+  address: string,
   ownAs: number,
 ): Generator<Complaint> {
   if (entry.asNumber === undefined)
@@ -105,16 +124,20 @@ function* singlePeer(
       what: 'the peer is no client, and belongs to no cluster',
       remedy: 'set routeReflectorClient: true, or remove clusterId',
     };
-  yield* sourceCheck(entry, path);
+  yield* sourceCheck(entry, path, address);
 }
 
-function* sourceCheck(entry: PeerEntry, path: readonly (string | number)[]): Generator<Complaint> {
+function* sourceCheck(
+  entry: PeerSettings,
+  path: readonly (string | number)[],
+  address: string,
+): Generator<Complaint> {
   const { sourceAddress } = entry;
   if (sourceAddress === undefined) return;
-  if (Address.parse(sourceAddress)?.version === Address.parse(entry.address)?.version) return;
+  if (Address.parse(sourceAddress)?.version === Address.parse(address)?.version) return;
   yield {
     path: [...path, 'sourceAddress'],
-    what: `${sourceAddress} cannot be where a connection to ${entry.address} comes from`,
+    what: `${sourceAddress} cannot be where a connection to ${address} comes from`,
     remedy: 'use an address of the same version of IP, or put the peer into another group',
   };
 }

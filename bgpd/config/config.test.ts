@@ -180,7 +180,7 @@ filters:
 
   it('are missed aloud on external peers (RFC 8212), and only there', () => {
     expect(warnings('peers: [{address: 192.0.2.2, asNumber: 65002, import: [accept-all]}]\n')).to.deep.equal([
-      'r.yaml, line 3, column 9: peers[0].export: external peer 192.0.2.2 has no export filter: it is told nothing (RFC 8212)',
+      'r.yaml, line 3, column 9: peers[0].export: external peer 192.0.2.2 without export filter: nothing is told (RFC 8212)',
     ]);
     expect(warnings('peers: [{address: 192.0.2.2, asNumber: internal}]\n')).to.deep.equal([]);
     expect(warnings('peers: [{address: 192.0.2.2, asNumber: 65002, requirePolicy: false}]\n')).to.deep.equal(
@@ -258,6 +258,18 @@ describe('mistakes in router.yaml', () => {
       5,
       6,
       /originate\[0\] is 10\.0\.0\.0\/8 already/,
+    ],
+    [
+      'dynamicPeers:\n  - {prefix: 10.0.0.0/8}',
+      4,
+      5,
+      /dynamicPeers\[0\]\.asNumber: is missing, here and in its group/,
+    ],
+    [
+      'dynamicPeers:\n  - {prefix: 10.0.0.0/8, asNumber: internal, group: x}',
+      4,
+      46,
+      /there is no peer group "x"/,
     ],
     ['clusterId: 0.0.0.0', 3, 1, /0\.0\.0\.0 is no identifier/],
     ['peers: [', 4, 1, /not valid YAML/],

@@ -12,7 +12,7 @@ import type { PathAttributes } from '../wire/types.ts';
 import { DEFAULTS } from './defaults.ts';
 import { policyOf } from './filters.ts';
 import { inherited } from './inherit.ts';
-import type { PeerEntry } from './peer-schema.ts';
+import type { DynamicEntry, PeerEntry, PeerSettings } from './peer-schema.ts';
 import type { RouterConfig } from './schema.ts';
 
 export interface RouterSetup {
@@ -22,8 +22,17 @@ export interface RouterSetup {
     /** Undefined: every address of the machine. */
     readonly addresses: readonly string[] | undefined;
   };
+  readonly dynamic: readonly DynamicRange[];
   readonly kernelExport: boolean;
   readonly controlSocket: string;
+}
+
+/** Peers that come by themselves. */
+export interface DynamicRange {
+  readonly prefix: Prefix;
+  readonly limit: number;
+  /** What the peer at this address is configured as. */
+  peerAt(address: Address): PeerConfig;
 }
 
 /** Legal, and hardly what was meant. */
@@ -48,6 +57,7 @@ export function convert(config: RouterConfig): RouterSetup {
       ...(config.decision === undefined ? {} : { decision: config.decision }),
     },
     listen: { port: config.listen?.port ?? DEFAULTS.listen.port, addresses: config.listen?.addresses },
+    dynamic: (config.dynamicPeers ?? []).map((entry) => dynamicRange(entry, config, clusterIds)),
     kernelExport: config.kernelExport ?? DEFAULTS.kernelExport,
     controlSocket: config.controlSocket ?? DEFAULTS.controlSocket,
   };
@@ -55,21 +65,29 @@ export function convert(config: RouterConfig): RouterSetup {
 
 /** RFC 8212 bites without a sign on the wire, so it is told where somebody reads. */
 export function oddities(config: RouterConfig): readonly Oddity[] {
-  return (config.peers ?? []).flatMap((own, index) => {
-    const entry = inherited(own, config.peerGroups ?? {});
-    if (isInternal(entry, config) || !requiresPolicy(entry)) return [];
-    return (['import', 'export'] as const).flatMap((direction) => {
-      if (entry[direction] !== undefined) return [];
-      const silent = direction === 'import' ? 'nothing is learned from it' : 'it is told nothing';
-      return [
-        {
-          code: 'POLICY_MISSING',
-          path: ['peers', index, direction],
-          what: `external peer ${nameOf(entry)} has no ${direction} filter: ${silent} (RFC 8212)`,
-          remedy: `set ${direction}, to [accept-all] for everything, or requirePolicy: false`,
-        },
-      ];
-    });
+  const { peers = [], dynamicPeers = [] } = config;
+  return [
+    ...peers.flatMap((entry, index) => silences(entry, `peer ${nameOf(entry)}`, ['peers', index], config)),
+    ...dynamicPeers.flatMap((entry, index) =>
+      silences(entry, `peers in ${entry.prefix}`, ['dynamicPeers', index], config),
+    ),
+  ];
+}
+
+function silences(own: PeerSettings, who: string, path: FieldPath, config: RouterConfig): readonly Oddity[] {
+  const entry = inherited(own, config.peerGroups ?? {});
+  if (isInternal(entry, config) || !requiresPolicy(entry)) return [];
+  return (['import', 'export'] as const).flatMap((direction) => {
+    if (entry[direction] !== undefined) return [];
+    const silent = direction === 'import' ? 'nothing is learned' : 'nothing is told';
+    return [
+      {
+        code: 'POLICY_MISSING',
+        path: [...path, direction],
+        what: `external ${who} without ${direction} filter: ${silent} (RFC 8212)`,
+        remedy: `set ${direction}, to [accept-all] for everything, or requirePolicy: false`,
+      },
+    ];
   });
 }
 
@@ -134,7 +152,7 @@ function nameOf(entry: PeerEntry): string {
   return entry.name ?? entry.address;
 }
 
-function isInternal({ asNumber }: PeerEntry, config: RouterConfig): boolean {
+function isInternal({ asNumber }: PeerSettings, config: RouterConfig): boolean {
   return asNumber === 'internal' || asNumber === config.asNumber;
 }
 
@@ -143,7 +161,7 @@ function peerAsn({ asNumber }: PeerEntry, config: RouterConfig): number | undefi
   return typeof asNumber === 'number' ? asNumber : undefined;
 }
 
-function requiresPolicy(entry: PeerEntry): boolean {
+function requiresPolicy(entry: PeerSettings): boolean {
   return entry.requirePolicy ?? DEFAULTS.peer.requirePolicy;
 }
 
@@ -159,13 +177,32 @@ function policyFor(
   return internal || requiresPolicy(entry) ? undefined : ACCEPT_ALL;
 }
 
+function dynamicRange(
+  entry: DynamicEntry,
+  config: RouterConfig,
+  clusterIds: readonly string[],
+): DynamicRange {
+  const { prefix, limit = DEFAULTS.dynamicLimit, ...settings } = inherited(entry, config.peerGroups ?? {});
+  return {
+    prefix: prefixOf(prefix),
+    limit,
+    peerAt: (address) =>
+      peerConfig({ ...settings, address: address.toString(), passive: true }, config, clusterIds),
+  };
+}
+
+/** A text that the schema has accepted. @throws on any other */
+function prefixOf(text: string): Prefix {
+  const prefix = Prefix.parse(text);
+  if (prefix === undefined) throw new Error(`"${text}" passed the schema and is no prefix`);
+  return prefix;
+}
+
 type Originated = NonNullable<RouterConfig['originate']>[number];
 
 function originatedRoute(route: Originated, config: RouterConfig): OriginatedRoute {
-  const prefix = Prefix.parse(route.prefix);
-  if (prefix === undefined) throw new Error(`"${route.prefix}" passed the schema and is no prefix`);
   return {
-    prefix,
+    prefix: prefixOf(route.prefix),
     kernel: config.kernelExport === true && route.blackhole === true ? 'blackhole' : 'none',
     attributes: ownAttributes(route),
   };

@@ -5,6 +5,7 @@ export const DEFAULTS = {
   listen: { port: 179 },
   kernelExport: false,
   controlSocket: '/run/poplin/bgpd.sock',
+  dynamicLimit: 1000,
   peer: {
     port: 179,
     passive: false,

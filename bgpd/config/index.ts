@@ -10,7 +10,7 @@ import { crossChecks } from './check.ts';
 import { convert, oddities, type RouterSetup } from './convert.ts';
 import { router } from './schema.ts';
 
-export type { RouterSetup } from './convert.ts';
+export type { DynamicRange, RouterSetup } from './convert.ts';
 
 export interface ReadRouter {
   readonly setup: RouterSetup;

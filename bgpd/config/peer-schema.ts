@@ -1,7 +1,7 @@
 /** What can be said of a peer, and of a group that lends it to its members. */
 import { z } from 'zod';
 import { type Complaint, rules } from '../../api/schema/field.ts';
-import { address, asNumber } from '../../api/schema/network.ts';
+import { address, asNumber, cidr } from '../../api/schema/network.ts';
 import { integer } from '../../api/schema/scalars.ts';
 import { DEFAULT_RESTART_SECONDS, DEFAULT_WARN_PERCENT } from '../speaker/prefix-limit.ts';
 import { DEFAULTS } from './defaults.ts';
@@ -169,5 +169,15 @@ export const peer = z.strictObject({
   ...peerSettings,
 });
 
+export const dynamicPeers = z.strictObject({
+  prefix: required(
+    cidr({ hostBits: 'refuse' }),
+    'Whoever connects from an address in it, and is no peer of `peers`, becomes one. The longest prefix decides.',
+  ),
+  limit: optional(integer(1, 100_000), 'How many of them at once.', DEFAULTS.dynamicLimit),
+  ...peerSettings,
+});
+
+export type DynamicEntry = z.output<typeof dynamicPeers>;
 export type PeerSettings = z.output<typeof peerGroup>;
 export type PeerEntry = z.output<typeof peer>;

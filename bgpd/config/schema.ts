@@ -7,7 +7,7 @@ import { parseCommunity } from '../filter/community.ts';
 import { DEFAULTS } from './defaults.ts';
 import { optional, required } from './fields.ts';
 import { filter } from './filter-schema.ts';
-import { peer, peerGroup } from './peer-schema.ts';
+import { dynamicPeers, peer, peerGroup } from './peer-schema.ts';
 
 const U32 = 0xffff_ffff;
 
@@ -81,6 +81,10 @@ export const router = z.strictObject({
     'Settings that several peers share, by name of the group.',
   ),
   peers: optional(z.array(peer), 'Whom we speak with.'),
+  dynamicPeers: optional(
+    z.array(dynamicPeers),
+    'Peers that need no entry of their own. We never call them, and forget them some time after they have gone.',
+  ),
   filters: optional(z.record(z.string(), filter), 'Filters by name, for `import` and `export` of peers.'),
   originate: optional(z.array(originated), 'Prefixes of our own.'),
   decision: optional(decision, 'Which path wins.'),

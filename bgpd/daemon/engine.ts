@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly log: Log;
   /** Absent: routes are learned and told, and the machine's own table is left alone. */
   readonly netlink?: Netlink;
+  /** See {@link ListenerOptions.stranger}. */
+  readonly stranger?: (address: string) => void;
   /** Without a kernel to tell it: the process before us left peers that hold our routes. */
   readonly restarted?: boolean;
 }
@@ -44,11 +46,14 @@ export class Engine {
   }
 
   private constructor(options: EngineOptions, fib: Fib | undefined, table: KernelTable | undefined) {
-    const { clock, random, log, restarted } = options;
+    const { clock, random, log, restarted, stranger } = options;
     this.clock = clock;
     this.fib = fib;
     this.startedAt = clock.now();
-    this.#listening = new Listening(clock, (level, text) => log[level]({}, text), setSocketTtl);
+    this.#listening = new Listening(clock, (level, text) => log[level]({}, text), {
+      setTtl: setSocketTtl,
+      ...(stranger === undefined ? {} : { stranger }),
+    });
     const sessions = new TcpSessions({
       clock,
       transport: new TcpTransport(clock, dialWithTtl),

@@ -15,23 +15,22 @@ export interface Endpoint {
   readonly addresses: readonly string[] | undefined;
 }
 
-type SetTtl = NonNullable<ListenerOptions['setTtl']>;
+type Sockets = Pick<ListenerOptions, 'setTtl' | 'stranger'>;
 type Accept = (connection: IncomingConnection) => void;
 
 export class Listening {
   readonly #clock: Clock;
   readonly #log: (level: 'info' | 'warn', text: string) => void;
-  readonly #setTtl: SetTtl | undefined;
+  readonly #sockets: Sockets;
   readonly #expected = new Map<string, Accept>();
   #endpoint: Endpoint | undefined;
   #listener: Listener | undefined;
   #retry: Cancel | undefined;
   #failure: string | undefined;
 
-  /** @param setTtl  see {@link ListenerOptions} */
-  constructor(clock: Clock, log: (level: 'info' | 'warn', text: string) => void, setTtl?: SetTtl) {
+  constructor(clock: Clock, log: (level: 'info' | 'warn', text: string) => void, sockets: Sockets = {}) {
     this.#clock = clock;
-    this.#setTtl = setTtl;
+    this.#sockets = sockets;
     this.#log = log;
   }
 
@@ -72,14 +71,14 @@ export class Listening {
       port,
       log: this.#log,
       ...(addresses === undefined ? {} : { addresses }),
-      ...(this.#setTtl === undefined ? {} : { setTtl: this.#setTtl }),
+      ...this.#sockets,
     });
     for (const [address, accept] of this.#expected) listener.expect(address, accept);
     this.#listener = listener;
     try {
       await listener.listen();
       this.#failure = undefined;
-      this.#log('info', `listening on port ${port}`);
+      if (addresses?.length !== 0) this.#log('info', `listening on port ${port}`);
     } catch (error) {
       this.#failed(endpoint, error);
     }

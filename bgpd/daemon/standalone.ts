@@ -9,6 +9,8 @@ import type { Log } from '../../daemon/log.ts';
 import { readRouter, type ReadRouter, type RouterSetup } from '../config/index.ts';
 import { formatRouterId } from '../fsm/negotiate.ts';
 import { plan, type Plan } from '../speaker/plan.ts';
+import type { SpeakerConfig } from '../speaker/config.ts';
+import { DynamicPeers } from './dynamic.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 
 /** What reading the file again came to. */
@@ -36,6 +38,7 @@ export async function readConfig(file: string): Promise<Result<ReadRouter>> {
 
 export class Standalone {
   readonly engine: Engine;
+  readonly dynamic: DynamicPeers;
   readonly synced = true;
   readonly #file: string;
   readonly #log: Log;
@@ -46,7 +49,10 @@ export class Standalone {
 
   /** Ready, and silent until {@link begin}. @throws PoplinError where the kernel cannot be read */
   static async open(file: string, read: ReadRouter, options: EngineOptions): Promise<Standalone> {
-    return new Standalone(file, read.setup, options.log, await Engine.open(options));
+    let daemon: Standalone | undefined;
+    const stranger = (address: string): void => daemon?.dynamic.connected(address);
+    daemon = new Standalone(file, read.setup, options.log, await Engine.open({ ...options, stranger }));
+    return daemon;
   }
 
   private constructor(file: string, setup: RouterSetup, log: Log, engine: Engine) {
@@ -54,10 +60,16 @@ export class Standalone {
     this.#log = log;
     this.engine = engine;
     this.#setup = setup;
+    this.dynamic = new DynamicPeers({
+      clock: engine.clock,
+      idle: (name) => this.#isIdle(name),
+      changed: () => this.#apply(),
+      refused: (address, why) => log.warn({ address }, `connection refused: ${why}`),
+    });
   }
 
   begin({ warnings }: ReadRouter): void {
-    this.engine.configure(this.#setup.speaker, this.#setup.listen);
+    this.#apply();
     this.#noteWarnings(warnings);
   }
 
@@ -82,7 +94,7 @@ export class Standalone {
     }
     const { setup, warnings } = read.value;
     const answer = {
-      ...plan(this.#setup.speaker, setup.speaker),
+      ...plan(this.#withGuests(this.#setup), this.#withGuests(setup)),
       waiting: waitingFields(this.#setup, setup),
       warnings,
     };
@@ -93,14 +105,32 @@ export class Standalone {
       kernelExport: this.#setup.kernelExport,
       controlSocket: this.#setup.controlSocket,
     };
-    this.engine.configure(setup.speaker, setup.listen);
+    this.#apply();
     this.#noteWarnings(warnings);
     this.#log.info(summary(answer), `read ${this.#file} again`);
     return ok(answer);
   }
 
   async stop(how: 'restart' | 'shutdown'): Promise<void> {
+    this.dynamic.stop();
     await this.engine.stop(how);
+  }
+
+  #apply(): void {
+    const { speaker, listen, dynamic } = this.#setup;
+    this.dynamic.setRanges(dynamic, new Set(speaker.peers.map(({ session }) => session.peerAddress)));
+    this.engine.configure({ ...speaker, peers: [...speaker.peers, ...this.dynamic.peers] }, listen);
+  }
+
+  /** As it would be with the guests that are there now. */
+  #withGuests({ speaker, dynamic }: RouterSetup): SpeakerConfig {
+    const configured = new Set(speaker.peers.map(({ session }) => session.peerAddress));
+    return { ...speaker, peers: [...speaker.peers, ...this.dynamic.under(dynamic, configured)] };
+  }
+
+  #isIdle(name: string): boolean {
+    const neighbour = this.engine.speaker.neighbours.find((each) => each.name === name);
+    return neighbour === undefined || (neighbour.negotiated === undefined && neighbour.staleRoutes === 0);
   }
 
   #refuse(problems: readonly Problem[]): void {

@@ -20,6 +20,8 @@ export interface ListenerOptions {
   readonly addresses?: readonly string[];
   /** Makes the listening socket, where it needs something first: a namespace, an option. */
   readonly bind?: (address: string, port: number) => BoundSocket;
+  /** Somebody nobody waits for has connected. Whoever wants to let it in calls `expect` before this returns. */
+  readonly stranger?: (address: string) => void;
   /** For sessions that ask for a TTL. */
   readonly setTtl?: SetTtl;
   readonly log?: (level: 'info' | 'warn', text: string) => void;
@@ -102,7 +104,9 @@ export class Listener {
 
   #accept(socket: Socket): void {
     const connection = incoming(socket, this.#options.clock, this.#options.setTtl);
-    const accept = this.#waiting.get(keyOf(connection.remoteAddress));
+    const key = keyOf(connection.remoteAddress);
+    if (!this.#waiting.has(key)) this.#options.stranger?.(connection.remoteAddress);
+    const accept = this.#waiting.get(key);
     if (accept !== undefined) {
       accept(connection);
       return;

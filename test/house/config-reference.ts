@@ -35,7 +35,9 @@ const OWN = new Set(['address', 'name']);
 
 /** Settings stand in peers and in groups, and have a table of their own; what may be negated has been told. */
 function isSetting(path: string): boolean {
-  return /^(?:peerGroups\.NAME|peers\[\])\.(?!address$|name$)|\.match\.not\./.test(path);
+  return /^(?:peerGroups\.NAME|peers\[\]|dynamicPeers\[\])\.(?!address$|name$|prefix$|limit$)|\.match\.not\./.test(
+    path,
+  );
 }
 
 type Row = readonly [field: string, kind: string, description: string];

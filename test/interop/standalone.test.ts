@@ -232,6 +232,22 @@ describe('the speaker alone, with a real BIRD', function () {
     );
   });
 
+  it('takes a peer from a range as it comes, and lets it go with the range', async () => {
+    const range =
+      'dynamicPeers:\n  - {prefix: 198.51.100.0/24, asNumber: external, multihopTtl: 2, import: [accept-all], export: [ours]}';
+    alone.write(edge({ far: range }));
+    expect((await alone.reload()).out).to.match(/^tor +nothing$/m);
+    await established('198.51.100.3', 'tor');
+    await eventually(
+      'our prefix at far',
+      () => farBird.birdc('show route'),
+      (text) => text.includes('10.60.0.0/24'),
+    );
+    alone.write(edge());
+    expect((await alone.reload()).out).to.match(/^198\.51\.100\.3 +removed$/m);
+    expect((await alone.status()).peers.map(({ name }) => name)).to.deep.equal(['tor', 'tor-v6']);
+  });
+
   it('leaves on SIGTERM so that BIRD keeps the routes, and is back before they go', async () => {
     await birdHas('10.60.0.0/24', /unicast/);
     await alone.kill('SIGTERM');
