@@ -177,6 +177,7 @@ const threadMs = (): number => {
   return (user + system) / 1000;
 };
 // Export belongs to another bench: nobody is told anything here.
+for (const { group } of table.groups.values()) group.close();
 table.groups.clear();
 let octets = 0;
 for (let more = true; more || table.locRib.dirty > 0; ) {
@@ -200,6 +201,18 @@ closeSync(stream);
 
 const decided = table.locRib.size;
 if (decided !== prefixes) throw new Error(`${decided} prefixes in the Loc-RIB instead of ${prefixes}`);
+// The peer goes, and all it said with it.
+const loss = threadMs();
+peer.closed('reset by peer');
+let lossTurnCpuMs = threadMs() - loss;
+while (table.locRib.size > 0) {
+  const turn = threadMs();
+  // oxlint-disable-next-line no-await-in-loop -- as above
+  await nextTurn();
+  lossTurnCpuMs = Math.max(lossTurnCpuMs, threadMs() - turn);
+}
+const lossCpuMs = threadMs() - loss;
+
 process.stdout.write(
   `${JSON.stringify({
     prefixes,
@@ -210,6 +223,8 @@ process.stdout.write(
     longestTurnCpuMs: Math.round(longestCpu),
     tableMiB: mib(after.heapUsed + after.external - before.heapUsed - before.external),
     residentMiB: mib(after.rss),
+    lossTurnCpuMs: Math.round(lossTurnCpuMs),
+    lossCpuMs: Math.round(lossCpuMs),
     peakMiB: Math.round(peak),
   })}\n`,
 );

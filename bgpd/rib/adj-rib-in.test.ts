@@ -80,6 +80,16 @@ class Bench {
     this.#sweepModel(peer);
   }
 
+  condemn(peer: number): void {
+    this.ribs[peer]?.condemn();
+    for (const route of this.model[peer]?.values() ?? []) route.stale = true;
+  }
+
+  drain(peer: number): void {
+    while (this.ribs[peer]?.sweepSome(2, this.sink) === true);
+    this.#sweepModel(peer);
+  }
+
   reimport(peer: number, policy: number): void {
     this.ribs[peer]?.reimport(importerOf(policy), this.sink);
     this.policies[peer] = policy;
@@ -168,7 +178,7 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ act: fc.constant('announce' as const), peer, nlri, med: fc.nat(3) }) },
   { weight: 3, arbitrary: fc.record({ act: fc.constant('withdraw' as const), peer, nlri }) },
   { weight: 2, arbitrary: fc.record({ act: fc.constant('decide' as const) }) },
-  fc.record({ act: fc.constantFrom('mark', 'sweep', 'clear'), peer }),
+  fc.record({ act: fc.constantFrom('mark', 'sweep', 'clear', 'condemn', 'drain'), peer }),
   fc.record({ act: fc.constant('reimport' as const), peer, policy: fc.nat(POLICIES.length - 1) }),
 );
 
@@ -184,6 +194,8 @@ describe('AdjRibIn and LocRib', () => {
           else if (one.act === 'decide') bench.decide();
           else if (one.act === 'mark') bench.markStale(one.peer);
           else if (one.act === 'sweep') bench.sweepStale(one.peer);
+          else if (one.act === 'condemn') bench.condemn(one.peer);
+          else if (one.act === 'drain') bench.drain(one.peer);
           else bench.clear(one.peer);
         }
         bench.decide();

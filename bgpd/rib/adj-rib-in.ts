@@ -86,6 +86,8 @@ export class AdjRibIn {
   #accepted = 0;
   #stale = 0;
   #staleAccepted = 0;
+  /** Where {@link sweepSome} goes on. */
+  #sweepAt = 0;
 
   constructor(index: PrefixIndex, table: PathTable, importer: Importer) {
     this.#index = index;
@@ -164,6 +166,27 @@ export class AdjRibIn {
   /** The session is gone but its routes are kept. A path that was kept already ends here (RFC 4724 §4.2). */
   markStale(sink: ChangeSink): void {
     this.sweepStale(sink);
+    this.#markAll();
+  }
+
+  /** The session is gone with all it said: {@link sweepSome} takes it out, unless the next one says it again before. */
+  condemn(): void {
+    this.#markAll();
+  }
+
+  /** Takes out up to `limit` stale routes, so that a million end over several turns; true while more may be there. */
+  sweepSome(limit: number, sink: ChangeSink): boolean {
+    for (let done = 0; done < limit && this.#stale > 0; done++) {
+      const id = this.#routes.next(this.#sweepAt);
+      if (id === undefined) return false;
+      this.#sweepAt = id + 1;
+      for (const route of this.#routesAt(id)) if ((route & STALE) !== 0) this.#takeOut(id, route, sink);
+    }
+    return this.#stale > 0;
+  }
+
+  #markAll(): void {
+    this.#sweepAt = 0;
     for (const id of this.#routes.ids()) {
       const route = this.#routes.get(id);
       const list = this.#lists.get(id);

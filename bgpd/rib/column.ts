@@ -4,7 +4,7 @@
  * In pages, made when first written to: a peer with ten routes under ids from all over a large table costs a few
  * kilobytes, and growth copies nothing.
  */
-const PAGE_BITS = 8;
+const PAGE_BITS = 10;
 const PAGE = 1 << PAGE_BITS;
 const MASK = PAGE - 1;
 
@@ -30,10 +30,17 @@ export class Column {
 
   /** Ids whose number is not 0, in order; what is set meanwhile is seen if it lies ahead. */
   *ids(): Generator<number, undefined> {
-    for (let n = 0; n < this.#pages.length; n++) {
+    for (let id = this.next(0); id !== undefined; id = this.next(id + 1)) yield id;
+    return undefined;
+  }
+
+  /** The first id from here on whose number is not 0. */
+  next(from: number): number | undefined {
+    let i = from & MASK;
+    for (let n = from >>> PAGE_BITS; n < this.#pages.length; n++) {
       const page = this.#pages[n];
-      if (page === undefined) continue;
-      for (let i = 0; i < PAGE; i++) if (page[i] !== 0) yield n * PAGE + i;
+      if (page !== undefined) for (; i < PAGE; i++) if (page[i] !== 0) return n * PAGE + i;
+      i = 0;
     }
     return undefined;
   }

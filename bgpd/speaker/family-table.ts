@@ -10,7 +10,7 @@ import { Follower } from '../rib/follower.ts';
 import { LocRib } from '../rib/loc-rib.ts';
 import { PrefixIndex } from '../rib/prefix-index.ts';
 import type { DecisionOptions } from '../rib/decision.ts';
-import type { ChangeSink } from '../rib/adj-rib-in.ts';
+import type { AdjRibIn, ChangeSink } from '../rib/adj-rib-in.ts';
 import type { PathTable } from '../rib/path-table.ts';
 import type { Path } from '../rib/path.ts';
 import type { PeerGroup } from './peer-group.ts';
@@ -30,6 +30,8 @@ export class FamilyTable implements ChangeSink {
   readonly #follower: Follower | undefined;
   /** Ids whose prefix the forwarding table has an entry for; owned. */
   readonly #forwarded = new Set<number>();
+  /** Of peers whose sessions ended; with routes that wait to be taken out. */
+  readonly #condemned = new Set<AdjRibIn>();
   #phase: 'deferred' | 'deciding' | 'running' = 'running';
   /** Routes adopted from the process before us stay until this says that whoever could confirm them has spoken. */
   #mayComplete = true;
@@ -64,6 +66,17 @@ export class FamilyTable implements ChangeSink {
     this.#mayComplete = true;
   }
 
+  /** The peer's routes end, over the next turns. */
+  condemn(rib: AdjRibIn): void {
+    rib.condemn();
+    this.#condemned.add(rib);
+  }
+
+  /** A new session must not find routes of the one before that only wait to be taken out. */
+  finish(rib: AdjRibIn): void {
+    if (this.#condemned.delete(rib)) rib.sweepStale(this);
+  }
+
   /** Carries a change of an Adj-RIB-In into the Loc-RIB. */
   changed(id: number, before: Path | undefined, after: Path | undefined): void {
     if (after !== undefined && after.rejected === undefined) this.locRib.put(id, after);
@@ -73,13 +86,14 @@ export class FamilyTable implements ChangeSink {
 
   /** Decides and forwards a slice; true while more waits. {@link advanceGroups} tells peers. */
   advance(): boolean {
-    if (this.#phase === 'deferred') return false;
+    const sweeping = this.#sweep();
+    if (this.#phase === 'deferred') return sweeping;
     const undecided = this.locRib.decideSome(DECISIONS);
     if (this.#phase === 'deciding') {
       if (undecided) return true;
       this.#phase = 'running';
     }
-    return this.#advanceForwarding() || undecided;
+    return this.#advanceForwarding() || undecided || sweeping;
   }
 
   /** Tells peers what there is to tell, until it is late; true while more can be told right now. */
@@ -95,6 +109,17 @@ export class FamilyTable implements ChangeSink {
       return true;
     }
     return more;
+  }
+
+  #sweep(): boolean {
+    let left = DECISIONS;
+    for (const rib of this.#condemned) {
+      const before = rib.stale;
+      if (!rib.sweepSome(left, this)) this.#condemned.delete(rib);
+      left -= before - rib.stale;
+      if (left <= 0) break;
+    }
+    return this.#condemned.size > 0;
   }
 
   #advanceForwarding(): boolean {

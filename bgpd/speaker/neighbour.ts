@@ -103,6 +103,7 @@ export class Neighbour {
 
   established(negotiated: Negotiated): void {
     this.#cancelTimer();
+    for (const family of FAMILY_NAMES) this.#around.tables[family].finish(this.adjRibIn[family]);
     this.negotiated = negotiated;
     this.#source = this.#sourceFor(negotiated);
     this.#reimportAll();
@@ -142,18 +143,21 @@ export class Neighbour {
     for (const family of FAMILY_NAMES) {
       const rib = this.adjRibIn[family];
       if (kept.has(family)) rib.markStale(this.#around.tables[family]);
-      else rib.clear(this.#around.tables[family]);
+      else this.#around.tables[family].condemn(rib);
     }
     this.#around.wake();
     const limit = Math.min(offered.restartSeconds, this.config.maxStaleSeconds ?? Number.POSITIVE_INFINITY);
     this.#armTimer(limit, `${this.name}: restart time`, 'the peer did not come back in its restart time');
-    return this.staleRoutes;
+    return FAMILY_NAMES.reduce(
+      (sum, family) => sum + (kept.has(family) ? this.adjRibIn[family].stale : 0),
+      0,
+    );
   }
 
   /** The peer and all it ever said are gone. */
   clear(): void {
     this.#cancelTimer();
-    for (const family of FAMILY_NAMES) this.adjRibIn[family].clear(this.#around.tables[family]);
+    for (const family of FAMILY_NAMES) this.#around.tables[family].condemn(this.adjRibIn[family]);
     this.#around.wake();
   }
 
