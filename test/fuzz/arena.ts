@@ -101,6 +101,10 @@ export class Arena {
     this.#empty = this.#sizes();
   }
 
+  get honest(): readonly Client[] {
+    return this.#honest.map(({ client }) => client);
+  }
+
   /** Moves time; whatever the speaker throws comes out here. */
   run(forSeconds: number): void {
     this.clock.advance(seconds(forSeconds));

@@ -8,8 +8,8 @@ import {
   notification,
 } from '../../bgpd/wire/index.ts';
 import { Arena } from './arena.ts';
-import { framed, joined } from './draft.ts';
-import { octets, standing } from './corpus.ts';
+import { STANDING, octets, standing } from './corpus.ts';
+import { framed, joined, u16 } from './draft.ts';
 
 describe('a peer that abuses the state machine', () => {
   let arena: Arena;
@@ -147,6 +147,30 @@ describe('a peer that abuses the state machine', () => {
     arena.run(1);
     expect(arena.neighbour.session.state).to.equal('Established');
     expect(arena.hostile.updatesHeard - before).to.equal(0);
+  });
+
+  it('announces a route that is too long once our AS is before it: taken back from those who had it', () => {
+    establish();
+    arena.hostile.say(standing('external'));
+    arena.run(1);
+    const told = (): boolean[] => arena.honest.map((client) => client.told.has(STANDING));
+    expect(told()).to.deep.equal([true, true]);
+    for (const [communities, fits] of [
+      [1_010, true],
+      [1_011, false],
+      [1_009, true],
+    ] as const) {
+      const extra = `d0 08 ${(4 * communities).toString(16).padStart(4, '0')} (fde90001)*${communities}`;
+      const attributes = octets(`$SOUND ${extra}`, 'external');
+      const message = framed(
+        2,
+        joined([u16(0), u16(attributes.length), attributes, octets('$NLRI', 'external')]),
+      );
+      expect(message.length).to.be.at.most(4_096);
+      arena.hostile.say(message);
+      arena.run(1);
+      expect(told(), `${communities} communities`).to.deep.equal([fits, fits]);
+    }
   });
 
   it('stops reading: let go by the SendHoldTimer (RFC 9687), everyone else served meanwhile', () => {
