@@ -59,7 +59,9 @@ describe('fib', () => {
     expect(changes).to.equal(0);
     expect(await read(over('eth0', '192.0.2.0/24'), over('eth8', '0.0.0.0/0'))).to.equal('eth0');
     expect(changes).to.equal(0);
-    expect(await read(over('eth1', '192.0.2.0/24'))).to.equal('eth1');
+    expect(fib.linkTo(at('203.0.113.1'))).to.equal('eth8');
+    expect(await read(over('eth1', '192.0.2.0/24'), over('eth8', '0.0.0.0/0'))).to.equal('eth1');
+    expect(changes).to.equal(1);
     expect(await read()).to.equal(undefined);
     expect(changes).to.equal(2);
   });
