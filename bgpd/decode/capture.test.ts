@@ -133,6 +133,22 @@ describe('poplin bgp decode, of captures', () => {
     expect(types(found)).to.deep.equal(['skipped', 'keepalive']);
   });
 
+  it('takes a SYN that comes again, late, for what it is', () => {
+    const syn: Packet = { ...A, sequence: 999, syn: true };
+    const first: Packet = { ...A, sequence: 1000, payload: encodeKeepalive() };
+    const second: Packet = { ...A, sequence: 1019, payload: encodeKeepalive() };
+    const found = decodeFile(
+      pcap(
+        'raw',
+        [syn, first, syn, first, second].map((each) => ipPacket(each)),
+      ),
+    );
+    expect(found.map(({ type, at }) => [type, at])).to.deep.equal([
+      ['keepalive', 0],
+      ['keepalive', 19],
+    ]);
+  });
+
   it('forgets what the session before on the same ports has settled', () => {
     const old: Packet[] = [
       { ...A, sequence: 5_000_000, syn: true },

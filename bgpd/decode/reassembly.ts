@@ -21,6 +21,8 @@ interface Early {
 }
 
 export class TcpStream {
+  /** The first sequence number behind the SYN, where that was seen. */
+  #start: number | undefined;
   #next: number | undefined;
   #early: Early[] = [];
   #waiting = 0;
@@ -28,9 +30,10 @@ export class TcpStream {
   *push(segment: Pick<Segment, 'sequence' | 'syn' | 'payload' | 'cut'>): Generator<Piece> {
     if (segment.syn) {
       const start = (segment.sequence + 1) | 0;
-      // A repeated SYN changes nothing; another one is another connection.
-      if (start !== this.#next || this.#waiting > 0) {
+      // A repeated SYN changes nothing, however late; another one is another connection.
+      if (start !== this.#start) {
         yield* this.end();
+        this.#start = start;
         this.#next = start;
         yield { type: 'start' };
       }
