@@ -70,6 +70,15 @@ export class Frr {
     return (await run('vtysh', args)).stdout;
   }
 
+  /** Stops both in mid-air, sockets open, and lets them go on. */
+  freeze(): void {
+    for (const child of this.#children) this.#lab.signal(child, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    for (const child of this.#children) this.#lab.signal(child, 'SIGCONT');
+  }
+
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await Promise.all(this.#children.splice(0).map((child) => this.#lab.kill(child, signal)));
   }
