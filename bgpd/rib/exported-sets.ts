@@ -100,8 +100,9 @@ export class ExportedSets {
     const bucket = hash & (this.#buckets.length - 1);
     this.#hash[set] = hash;
     this.#source[set] = source;
-    this.#length[set] = length;
+    // Room first: while it is made, a set without length has no octets to move.
     this.#at[set] = this.#room(length);
+    this.#length[set] = length;
     for (let i = 0, to = this.#at[set]; i < length; i++) this.#octets[to + i] = octets[at + i] as number;
     this.#owners[set] = 1;
     this.#birth[set] = ++this.#births;
@@ -146,18 +147,24 @@ export class ExportedSets {
     return at;
   }
 
-  /** Closes the gaps where they are worth it, and takes more space where that does not do. */
+  /** Takes more space where little of it is gaps, and closes the gaps where much is. */
   #makeRoom(length: number): void {
     const live = this.#used - this.#dead + length;
-    const capacity =
-      live * 2 > this.#octets.length ? Math.max(live, this.#octets.length) * 1.5 : this.#octets.length;
-    const octets = new Uint8Array(Math.ceil(capacity));
+    if (live * 4 > this.#octets.length * 3) {
+      const octets = new Uint8Array(Math.ceil(Math.max(this.#used + length, this.#octets.length) * 1.5));
+      octets.set(this.#octets);
+      this.#octets = octets;
+    } else this.#closeGaps();
+  }
+
+  /** Sets lie in no order, so they move to a new store. */
+  #closeGaps(): void {
+    const octets = new Uint8Array(this.#octets.length);
     let used = 0;
     for (let set = 1; set < this.#limit; set++) {
       const size = this.#length[set] as number;
-      if ((this.#owners[set] as number) === 0 || size === 0) continue;
-      const at = this.#at[set] as number;
-      octets.set(this.#octets.subarray(at, at + size), used);
+      const from = this.#at[set] as number;
+      for (let i = 0; i < size; i++) octets[used + i] = this.#octets[from + i] as number;
       this.#at[set] = used;
       used += size;
     }
