@@ -63,6 +63,12 @@ const VARIANTS: readonly PathAttributes[] = [
   },
 ];
 
+/** One of them after the other, for large tables; without the one of many communities, which would only be longer. */
+export function variant(number: number): PathAttributes {
+  const short = VARIANTS.filter(({ communities }) => communities !== MANY_COMMUNITIES);
+  return short[number % short.length] as PathAttributes;
+}
+
 /** Both families; `number` keeps one speaker's prefixes apart from another's. */
 export function routesOf(number: number): readonly Announced[] {
   return VARIANTS.flatMap((attributes, i) => [

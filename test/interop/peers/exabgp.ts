@@ -66,7 +66,7 @@ export class Exabgp {
   async events(): Promise<unknown[]> {
     const lines = createInterface({ input: createReadStream(this.#path('events')) });
     const events: unknown[] = [];
-    for await (const line of lines) if (line.startsWith('{')) events.push(parseJson(line));
+    for await (const line of lines) if (line.startsWith('{')) events.push(parseJson(plain(line)));
     return events;
   }
 
@@ -85,4 +85,9 @@ export class Exabgp {
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.#child !== undefined) await this.#lab.kill(this.#child, signal);
   }
+}
+
+/** Its reasons quote octets as they came, which JSON does not allow. */
+function plain(line: string): string {
+  return line.replaceAll(/\p{Cc}/gu, ' ');
 }
