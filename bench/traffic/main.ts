@@ -44,6 +44,7 @@ class Traffic {
     await this.until(() => sessions.every(({ established }) => established));
     const late = new Promise((resolve) => setTimeout(resolve, END_OF_RIB_MS).unref());
     await Promise.race([late, this.until(() => sessions.every(({ tally }) => tally.ended))]);
+    for (const session of sessions) session.patient = false;
     const stage = { plan: this.#plan, sessions, until: (condition: () => boolean) => this.until(condition) };
     this.#scene = sceneOf(stage);
     await this.#scene.prepare();

@@ -31,6 +31,8 @@ export class TrafficSession {
   readonly station: Station;
   readonly tally: Tally;
   established = false;
+  /** While all sessions are being set up: one that the target ends is opened again. */
+  patient = true;
   octetsIn = 0;
   octetsOut = 0;
   readonly #plan: Plan;
@@ -103,10 +105,11 @@ export class TrafficSession {
   #gone(reason: string): void {
     clearInterval(this.#keepalive);
     if (this.#closed) return;
-    if (this.established) {
+    if (this.established && !this.patient) {
       this.#events.lost(this, reason);
       return;
     }
+    this.established = false;
     this.#rest = new Uint8Array(0);
     setTimeout(() => this.open(), RETRY_MS);
   }
@@ -140,10 +143,9 @@ export class TrafficSession {
     else if (type === NOTIFICATION) {
       const text = Buffer.from(octets.subarray(at + 21, end)).toString('latin1');
       const said = `the target sent NOTIFICATION ${octets[at + 19]}/${octets[at + 20]} ${JSON.stringify(text)}`;
-      if (this.established) {
-        this.#events.lost(this, said);
-        this.#closed = true;
-      }
+      if (!this.established || this.patient) return;
+      this.#events.lost(this, said);
+      this.#closed = true;
     }
   }
 
