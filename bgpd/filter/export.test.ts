@@ -77,6 +77,19 @@ describe('export', () => {
     });
   });
 
+  it('to eBGP: extended communities that are not transitive come off (RFC 4360 §6), and stay on to iBGP', () => {
+    const extendedCommunities = [0x0002_fde8_0000_0001n, 0x4004_fde8_0000_0002n];
+    const path = pathWith({ ...own, extendedCommunities });
+    const to = (context: ExportContext): unknown => {
+      const exported = exportPath(PREFIX, path, context);
+      return exported.send && exported.attributes.extendedCommunities;
+    };
+    expect(to(external)).to.deep.equal([0x0002_fde8_0000_0001n]);
+    expect(to(internal)).to.deep.equal(extendedCommunities);
+    const only = exportPath(PREFIX, pathWith({ ...own, extendedCommunities: [1n << 62n] }), external);
+    expect(only.send && 'extendedCommunities' in only.attributes).to.equal(false);
+  });
+
   it('to eBGP: a MED of our own goes out', () => {
     const exported = exportPath(PREFIX, pathWith({ ...own, med: 4 }, { kind: 'local' }), external);
     expect(exported).to.have.nested.property('attributes.med', 4);

@@ -96,9 +96,17 @@ function nextHopFor(prefix: Prefix, path: Path, context: ExportContext, wanted: 
 
 /** Towards eBGP: what stays inside the AS is taken off before policy, but for LOCAL_PREF, which it may want to see. */
 function leaving(path: Path): PathAttributes {
-  const { originatorId: _id, clusterList: _cl, med, unknown, ...rest } = path.attributes.attributes;
+  const {
+    originatorId: _id,
+    clusterList: _cl,
+    extendedCommunities,
+    med,
+    unknown,
+    ...rest
+  } = path.attributes.attributes;
   return {
     ...rest,
+    ...acrossAses(extendedCommunities),
     // RFC 4271 §5.1.4: a neighbour's MED goes no further than our own AS.
     ...(path.source.kind === 'local' && med !== undefined ? { med } : {}),
     ...passedOn(unknown),
@@ -143,6 +151,17 @@ function staying(path: Path, context: ExportContext): PathAttributes {
 function clustersPassed({ clusterId }: Source, context: ExportContext): readonly number[] {
   if (clusterId === undefined || clusterId === context.clusterId) return [context.clusterId];
   return [context.clusterId, clusterId];
+}
+
+/** The bit in the type of an extended community that says it is not for the next AS. */
+const NON_TRANSITIVE = 0x40n << 56n;
+
+/** RFC 4360 §6: what is not transitive across ASes comes off at the border. */
+function acrossAses(communities: readonly bigint[] | undefined): {
+  extendedCommunities?: readonly bigint[];
+} {
+  const kept = communities?.filter((community) => (community & NON_TRANSITIVE) === 0n) ?? [];
+  return kept.length === 0 ? {} : { extendedCommunities: kept };
 }
 
 const TRANSITIVE = 0x40;
