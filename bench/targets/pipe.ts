@@ -1,4 +1,4 @@
-/** No router at all: what the generator reaches against itself, and so the floor below every number of the table. */
+/** No router at all: the generator against itself. README.md says in which scenarios that is a floor. */
 import { join } from 'node:path';
 import type { Target } from './target.ts';
 
