@@ -185,7 +185,11 @@ describeOnKernel('events with every router', function () {
       2 * HOLD_SECONDS * 1000,
     );
     expect(downs.at(-1)).to.deep.equal({ cause: 'hold-timer-expired' });
-    expect(heard(row.name)).to.equal(0);
+    await eventually(
+      'its routes are gone',
+      () => heard(row.name),
+      (count) => count === 0,
+    );
     router.thaw();
     await router.open(OURS.at.v4);
     await settled(row);
