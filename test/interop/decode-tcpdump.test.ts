@@ -50,14 +50,17 @@ describe('poplin bgp decode and tcpdump', function () {
   this.timeout(30_000);
   let folder: string;
   let dump: ChildProcess | undefined;
+  let server: Server | undefined;
 
   before(function () {
     if (process.getuid?.() === 0) return;
+    console.log('      SKIPPED: needs root to capture');
     this.skip();
   });
   beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'poplin-decode-'))));
   afterEach(() => {
     dump?.kill('SIGKILL');
+    server?.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -68,13 +71,14 @@ describe('poplin bgp decode and tcpdump', function () {
   ];
   for (const { it: what, host, device } of ways) {
     it(`reads ${what}`, async () => {
-      const server = await answering(host);
+      server = await answering(host);
       const { port } = server.address() as AddressInfo;
       const file = join(folder, 'session.pcap');
       dump = spawn('tcpdump', ['-i', device, '-U', '-w', file, 'tcp', 'port', String(port)], {
         stdio: ['ignore', 'ignore', 'pipe'],
       });
       let said = '';
+      dump.on('error', (error) => void (said = String(error)));
       dump.stderr?.on('data', (chunk: Buffer) => void (said += chunk.toString()));
       await until('tcpdump listens', () => said.includes('listening on'));
       await talk(host, port);
@@ -82,7 +86,6 @@ describe('poplin bgp decode and tcpdump', function () {
       await new Promise((resolve) => setTimeout(resolve, 300));
       dump.kill('SIGINT');
       await once(dump, 'exit');
-      server.close();
 
       const decoder = new CaptureDecoder();
       const found: Plain[] = [...decoder.push(readFileSync(file)), ...decoder.end()];
