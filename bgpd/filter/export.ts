@@ -52,7 +52,7 @@ export function exportPath(prefix: Prefix, path: Path, context: ExportContext): 
     interface: linkOf(prefix, path, context),
   });
   if (!verdict.accepted) return { send: false, reason: verdict.rule };
-  const nextHop = nextHopFor(prefix, path, context, verdict.nextHop);
+  const nextHop = nextHopFor(prefix.version, path, context, verdict.nextHop);
   if (nextHop === undefined)
     return { send: false, reason: `we have no IPv${prefix.version} address to give as next hop` };
   const costed = withCost(verdict.attributes, path, nextHop);
@@ -84,13 +84,18 @@ function heldBack(path: Path, context: ExportContext): string | undefined {
 type Wanted = Extract<Verdict, { accepted: true }>['nextHop'];
 
 /** Policy first; an address of the other version of IP is not meant for this prefix. */
-function nextHopFor(prefix: Prefix, path: Path, context: ExportContext, wanted: Wanted): NextHop | undefined {
-  if (typeof wanted === 'object' && wanted.version === prefix.version) return { address: wanted };
+export function nextHopFor(
+  version: 4 | 6,
+  path: Path,
+  context: ExportContext,
+  wanted: Wanted,
+): NextHop | undefined {
+  if (typeof wanted === 'object' && wanted.version === version) return { address: wanted };
   const mode = typeof wanted === 'string' ? wanted : context.nextHop;
   const keep =
     path.nextHop !== undefined && (mode === 'keep' || (mode === 'auto' && context.peerKind === 'internal'));
   if (keep) return path.nextHop;
-  const self = context.self[prefix.version];
+  const self = context.self[version];
   return self === undefined ? undefined : { address: self };
 }
 
@@ -148,7 +153,10 @@ function staying(path: Path, context: ExportContext): PathAttributes {
 }
 
 /** The cluster that the path leaves us into, and the one it came from where a client of ours is in another (as BIRD). */
-function clustersPassed({ clusterId }: Source, context: ExportContext): readonly number[] {
+export function clustersPassed(
+  { clusterId }: Source,
+  context: Pick<ExportContext, 'clusterId'>,
+): readonly number[] {
   if (clusterId === undefined || clusterId === context.clusterId) return [context.clusterId];
   return [context.clusterId, clusterId];
 }

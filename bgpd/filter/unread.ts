@@ -8,9 +8,10 @@
 import type { AttributeSet } from '../rib/attributes.ts';
 import type { NextHop } from '../wire/types.ts';
 import { badNextHop, type ImportContext } from './import.ts';
+import type { Policy } from './model.ts';
 
-/** Made once for a context, for {@link passesUnread}. */
-export function acceptsEverything({ policy }: ImportContext): boolean {
+/** Made once for a context: no policy changes anything, or has to be asked. */
+export function acceptsEverything({ policy }: { readonly policy: Policy }): boolean {
   return policy.otherwise === 'accept' && policy.rules.length === 0;
 }
 

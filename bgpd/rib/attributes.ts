@@ -49,6 +49,11 @@ export class AttributeSet implements Figures {
     return this.#pool.attributesOf(this);
   }
 
+  /** Hands its octets, in canonical form, to a reader that keeps no view of them. */
+  readOctets<T>(reader: (bytes: Uint8Array, at: number, end: number) => T): T {
+    return this.#pool.read(this, reader);
+  }
+
   /** How often the AS is anywhere in the path; read without decoding. */
   occurrences(asn: number): number {
     return this.#pool.read(this, (bytes, at, end) => occurrencesIn(bytes, at, end, asn));

@@ -21,6 +21,11 @@ export interface ExportOptions {
     prefix: Prefix,
     path: Path,
   ) => { readonly attributes: PathAttributes; readonly nextHop: NextHop } | undefined;
+  /**
+   * The short way to the octets of what `export` says: how many it wrote, or -1 where `export` has to be asked; see
+   * `../filter/unread-export.ts`.
+   */
+  readonly unread?: ((path: Path, w: Writer) => number) | undefined;
   /** The answer of `export` depends on the prefix beside the path. */
   readonly perPrefix: boolean;
 }
@@ -46,13 +51,13 @@ export class ExportCache {
    * @returns the exported set or `NO_SET`; it lives until the next call, or as long as somebody else owns it
    */
   setOf(path: Path, prefix: () => Prefix): number {
-    if (this.#options.perPrefix) return this.#work(path, prefix());
+    if (this.#options.perPrefix) return this.#work(path, prefix);
     const { number } = path;
     if (this.#paths[number] === path) {
       const set = this.#known[number] as number;
       if (this.#births[number] === this.#sets.birth(set)) return set;
     }
-    const set = this.#work(path, prefix());
+    const set = this.#work(path, prefix);
     // Dense, so that the columns stay plain arrays.
     while (this.#paths.length < number) {
       this.#paths.push(undefined);
@@ -70,17 +75,21 @@ export class ExportCache {
     this.#paths.length = this.#known.length = this.#births.length = 0;
   }
 
-  #work(path: Path, prefix: Prefix): number {
-    const { family, session } = this.#options;
-    const told = this.#options.export(prefix, path);
-    if (told === undefined) return NO_SET;
-    const w = this.#writer.reset();
-    const length = encodeRoute(w, family, told.attributes, told.nextHop, session);
-    // Attributes that leave no room for a prefix: the route cannot be told, and no older version of it must stay.
+  #work(path: Path, prefix: () => Prefix): number {
+    const short = this.#options.unread?.(path, this.#writer.reset()) ?? -1;
+    const length = short < 0 ? this.#encode(path, prefix()) : short;
     if (length < 0) return NO_SET;
-    const set = this.#sets.acquire(path.source.id, w.view(), 0, length);
+    const set = this.#sets.acquire(path.source.id, this.#writer.view(), 0, length);
     this.#keep(set);
     return set;
+  }
+
+  #encode(path: Path, prefix: Prefix): number {
+    const { family, session } = this.#options;
+    const told = this.#options.export(prefix, path);
+    if (told === undefined) return -1;
+    // Attributes that leave no room for a prefix: the route cannot be told, and no older version of it must stay.
+    return encodeRoute(this.#writer.reset(), family, told.attributes, told.nextHop, session);
   }
 
   #keep(set: number): void {

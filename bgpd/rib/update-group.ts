@@ -38,6 +38,8 @@ export type Deliver = (batch: OutBatch, ids: readonly number[], only: number | u
 /** Id of no source. */
 const NOBODY = -1;
 
+/** Prefixes looked at between two looks at the clock: some tenths of a millisecond where each is exported by itself. */
+const STRETCH = 256;
 /** A slice of the table ends behind the set with which it reaches this many octets, or this many sets. */
 const SLICE_OCTETS = 65_536;
 const SLICE_SETS = 1024;
@@ -97,10 +99,14 @@ export class UpdateGroup {
     return this.#follower.settled;
   }
 
-  /** Looks at up to `limit` prefixes and hands over what comes out. Call until {@link settled}. */
-  advance(limit: number, deliver: Deliver): void {
+  /** Looks at up to `limit` prefixes, fewer where it gets late, and hands over what comes out. Call until {@link settled}. */
+  advance(limit: number, deliver: Deliver, isLate: () => boolean = () => false): void {
     const work: Work = { told: [], withdrawn: [], ownNow: new Map() };
-    for (const id of this.#follower.next(limit)) this.#consider(id, work);
+    let left = limit;
+    do {
+      for (const id of this.#follower.next(Math.min(left, STRETCH))) this.#consider(id, work);
+      left -= STRETCH;
+    } while (left > 0 && !this.#follower.settled && !isLate());
     if (this.#begun && work.told.length > 0) deliver(this.#builder.build(), work.told, undefined);
     if (this.#begun)
       for (const [source, ids] of work.ownNow) {

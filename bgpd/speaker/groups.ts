@@ -6,6 +6,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { Address } from '../../net/addr/index.ts';
 import { compile } from '../filter/compile.ts';
 import { exportPath, type ExportContext } from '../filter/export.ts';
+import { unreadExport } from '../filter/unread-export.ts';
 import { defaultPolicy, looksAtInterface, policyKey } from '../filter/policy.ts';
 import { UpdateGroup } from '../rib/update-group.ts';
 import { encodeEndOfRib } from '../wire/index.ts';
@@ -129,6 +130,7 @@ function openGroup(table: FamilyTable, context: ExportContext, session: Negotiat
       const exported = exportPath(prefix, path, context);
       return exported.send ? exported : undefined;
     },
+    unread: unreadExport(context, table.family, session),
     perPrefix: compile(context.policy).looksAtPrefix,
   });
 }

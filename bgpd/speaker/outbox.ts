@@ -20,7 +20,7 @@ export class Outbox {
   #octets = 0;
   #blocked = false;
 
-  /** @param pending  called when something waits where nothing did; {@link flush} is due then */
+  /** @param pending  called when something waits that could go out; {@link flush} is due then */
   constructor(session: Session, pending: (outbox: Outbox) => void) {
     this.#session = session;
     this.#pending = pending;
@@ -58,8 +58,8 @@ export class Outbox {
   }
 
   writable(): void {
+    if (this.#blocked && this.#octets > 0) this.#pending(this);
     this.#blocked = false;
-    this.flush();
   }
 
   #sendPortion(): void {

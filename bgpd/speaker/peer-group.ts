@@ -3,10 +3,10 @@
  * advertisement interval allows (RFC 4271 §9.2.1.1), and brings those up to date who are behind.
  */
 import { seconds, type Cancel, type Clock } from '../../clock/clock.ts';
-import type { UpdateGroup } from '../rib/update-group.ts';
+import type { Deliver, UpdateGroup } from '../rib/update-group.ts';
 import type { Membership } from './membership.ts';
 
-/** Prefixes that the group looks at in one go: a few milliseconds' work. */
+/** Prefixes that the group looks at in one go, if it is not late before: a few milliseconds' work. */
 const BATCH = 4096;
 
 export interface PeerGroupOptions {
@@ -68,13 +68,14 @@ export class PeerGroup {
     let told = false;
     while (this.#pause === undefined && !this.group.settled) {
       if (this.group.fed && !this.#someoneKeepsUp()) return false;
-      this.group.advance(BATCH, (batch, ids, only) => {
+      const deliver: Deliver = (batch, ids, only) => {
         told = true;
         for (const member of this.members) {
           member.deliver(batch, ids, only);
           if (!member.current) this.#behind.add(member);
         }
-      });
+      };
+      this.group.advance(BATCH, deliver, isLate);
       if (isLate()) return !this.group.settled;
     }
     if (told) this.#pauseForInterval();

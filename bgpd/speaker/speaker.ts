@@ -72,6 +72,12 @@ export class Speaker implements SessionEvents {
   /** Outboxes that have something and may send it. */
   readonly #unsent = new Set<Outbox>();
   readonly #pacer: Pacer;
+  /** News are being read that go out when there is enough of them. */
+  #collecting = false;
+  /** Peers whose sessions stand. */
+  #standing = 0;
+  /** An UPDATE came in since the last turn. */
+  #heard = false;
   #stopped = false;
 
   constructor(options: SpeakerOptions) {
@@ -141,6 +147,7 @@ export class Speaker implements SessionEvents {
     if (seat === undefined || this.#stopped) return;
     this.#learnAddress(session.localAddress);
     seat.neighbour.established(negotiated);
+    this.#standing++;
     seat.outbox = new Outbox(session, (outbox) => this.#unsent.add(outbox));
     this.deferral.established(seat.neighbour.name, negotiated);
     this.#regroup(seat);
@@ -151,6 +158,7 @@ export class Speaker implements SessionEvents {
   update(session: Session, update: UpdateMessage): void {
     const seat = this.#bySession.get(session);
     if (seat === undefined || this.#stopped) return;
+    this.#heard = true;
     const ended = seat.neighbour.update(update);
     if (ended !== undefined) this.deferral.heard(seat.neighbour.name, ended);
   }
@@ -273,7 +281,9 @@ export class Speaker implements SessionEvents {
   #ungroup(seat: Seat): void {
     for (const [family, member] of seat.memberships) leaveGroup(this.tables[family], member);
     seat.memberships.clear();
-    if (seat.outbox !== undefined) this.#unsent.delete(seat.outbox);
+    if (seat.outbox === undefined) return;
+    this.#standing--;
+    this.#unsent.delete(seat.outbox);
     seat.outbox = undefined;
   }
 
@@ -342,8 +352,10 @@ export class Speaker implements SessionEvents {
 
   #turn(): void {
     this.#worker = undefined;
+    if (this.#heard) this.#pacer.heard(this.#standing);
+    this.#heard = false;
     const deciding = this.#decide();
-    const telling = this.#pacer.isTime() ? this.#tellPeers() : this.#pacer.later(() => this.#wake());
+    const telling = this.#tellPeers();
     if (deciding || telling) this.#wake();
   }
 
@@ -358,22 +370,44 @@ export class Speaker implements SessionEvents {
     return more;
   }
 
-  /** True while more can be told right now. */
+  /**
+   * A round of telling: news into the outboxes, then to each what is in its own. A thousand of them are a thousand system
+   * calls, so a round may go on in the next turn; there is no other news before everybody was served.
+   *
+   * @returns true while more can be told right now
+   */
   #tellPeers(): boolean {
     const isLate = this.#deadline();
-    this.#pacer.begin();
-    let more: boolean;
-    do {
+    this.#pacer.start();
+    if (!this.#collecting) this.#flush(isLate);
+    let more = true;
+    while (this.#mayRead() && more && !isLate()) {
       more = false;
       for (const family of FAMILY_NAMES) more = this.tables[family].advanceGroups(isLate) || more;
-      for (const outbox of this.#unsent) {
-        this.#pacer.note(outbox.octets);
-        more = outbox.flush() || more;
-      }
-      this.#unsent.clear();
-    } while (more && !isLate());
-    this.#pacer.end();
-    return more;
+      this.#collecting = more && isLate() && !this.#pacer.isWorthwhile(this.#unsent);
+      if (!this.#collecting) more = this.#flush(isLate) || more;
+    }
+    if (this.#unsent.size > 0) return true;
+    return this.#pacer.isTime() ? more : this.#pacer.later(() => this.#wake());
+  }
+
+  /** Everybody was served, and it is time for other news; or those at hand are not worth a round yet. */
+  #mayRead(): boolean {
+    const served = this.#unsent.size === 0;
+    this.#pacer.pass(served);
+    return this.#collecting || (served && this.#pacer.isTime());
+  }
+
+  /** True where that made room for what could wait. */
+  #flush(isLate: () => boolean): boolean {
+    let room = false;
+    for (const outbox of this.#unsent) {
+      this.#unsent.delete(outbox);
+      this.#pacer.note(outbox.octets);
+      room = outbox.flush() || room;
+      if (isLate()) break;
+    }
+    return room;
   }
 
   #deadline(): () => boolean {

@@ -43,11 +43,17 @@ export function encodeRoute(
     putAttributes(w, attributes, session);
   }
   const length = w.length - start;
-  const longest = (session.addPathSend.includes(family) ? 5 : 1) + (FAMILIES[family].version === 4 ? 4 : 16);
-  return HEADER_LENGTH + LENGTH_FIELDS + length + longest > maxMessageLength(session) ? -1 : length;
+  return fitsMessage(length, family, session) ? length : -1;
 }
 
-function putMpReachHead(w: Writer, family: Family, { address, linkLocal }: NextHop): void {
+/** Whether a prefix, the longest there can be, has room beside a route of so many octets. */
+export function fitsMessage(length: number, family: Family, session: Negotiated): boolean {
+  const longest = (session.addPathSend.includes(family) ? 5 : 1) + (FAMILIES[family].version === 4 ? 4 : 16);
+  return HEADER_LENGTH + LENGTH_FIELDS + length + longest <= maxMessageLength(session);
+}
+
+/** What a route of {@link encodeRoute} begins with in families other than IPv4 unicast. */
+export function putMpReachHead(w: Writer, family: Family, { address, linkLocal }: NextHop): void {
   const { afi, safi } = FAMILIES[family];
   const global = address.toBytes();
   w.u8(MP_FLAGS).u8(MP_REACH).u16(0).u16(afi).u8(safi);

@@ -45,6 +45,14 @@ export class Writer {
     return this;
   }
 
+  /** As {@link put} of a stretch of octets; for short ones, for which a view of them costs more than to copy them. */
+  copy(octets: Uint8Array, from: number, to: number): this {
+    let at = this.#grow(to - from);
+    const bytes = this.#bytes;
+    for (let i = from; i < to; i++) bytes[at++] = octets[i] as number;
+    return this;
+  }
+
   /** Overwrites octets written before: for lengths known only afterwards. */
   patch8(at: number, value: number): void {
     this.#bytes[at] = value;
