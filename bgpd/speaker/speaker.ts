@@ -19,10 +19,10 @@ import type { Membership } from './membership.ts';
 import { Neighbour, type Surroundings } from './neighbour.ts';
 import { Outbox } from './outbox.ts';
 import { OwnRoutes } from './own-routes.ts';
-import { Pacer } from './pacer.ts';
 import { peerChanges } from './plan.ts';
 import type { ForwardingTable, RestartState, SessionFactory, SpeakerEvent } from './ports.ts';
 import type { DownReason, Session, SessionEvents } from './session.ts';
+import { Teller } from './teller.ts';
 
 const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
 
@@ -69,11 +69,7 @@ export class Speaker implements SessionEvents {
   #linkGeneration = 0;
   #nextId = 1;
   #worker: Cancel | undefined;
-  /** Outboxes that have something and may send it. */
-  readonly #unsent = new Set<Outbox>();
-  readonly #pacer: Pacer;
-  /** News are being read that go out when there is enough of them. */
-  #collecting = false;
+  readonly #teller: Teller;
   /** Peers whose sessions stand. */
   #standing = 0;
   /** An UPDATE came in since the last turn. */
@@ -91,7 +87,11 @@ export class Speaker implements SessionEvents {
       { ...DEFERRAL, ...options.deferral },
       { released: (family, why) => this.#release(family, why), sweep: (family) => this.#sweep(family) },
     );
-    this.#pacer = new Pacer(options.clock);
+    this.#teller = new Teller({
+      clock: options.clock,
+      read: (isLate) => this.#readNews(isLate),
+      wake: () => this.#wake(),
+    });
     this.#restartState = restartState(this.deferral, options.forwarding);
     this.#surroundings = this.#makeSurroundings();
     options.forwarding?.watchLinks?.(() => this.#linksChanged());
@@ -135,7 +135,7 @@ export class Speaker implements SessionEvents {
     this.#stopped = true;
     this.deferral.stop();
     this.#worker?.();
-    this.#pacer.stop();
+    this.#teller.stop();
     for (const { neighbour } of this.#seats.values()) {
       if (how === 'restart') neighbour.session.drop();
       else neighbour.session.stop(2, text);
@@ -148,7 +148,7 @@ export class Speaker implements SessionEvents {
     this.#learnAddress(session.localAddress);
     seat.neighbour.established(negotiated);
     this.#standing++;
-    seat.outbox = new Outbox(session, (outbox) => this.#unsent.add(outbox));
+    seat.outbox = new Outbox(session, this.#teller.pending);
     this.deferral.established(seat.neighbour.name, negotiated);
     this.#regroup(seat);
     this.#tell({ type: 'established', peer: seat.neighbour.name, families: negotiated.families });
@@ -283,7 +283,7 @@ export class Speaker implements SessionEvents {
     seat.memberships.clear();
     if (seat.outbox === undefined) return;
     this.#standing--;
-    this.#unsent.delete(seat.outbox);
+    this.#teller.forget(seat.outbox);
     seat.outbox = undefined;
   }
 
@@ -352,68 +352,30 @@ export class Speaker implements SessionEvents {
 
   #turn(): void {
     this.#worker = undefined;
-    if (this.#heard) this.#pacer.heard(this.#standing);
+    if (this.#heard) this.#teller.heard(this.#standing);
     this.#heard = false;
     const deciding = this.#decide();
-    const telling = this.#tellPeers();
+    const telling = this.#teller.turn(HALF_TURN_MS);
     if (deciding || telling) this.#wake();
   }
 
   /** True while more waits. */
   #decide(): boolean {
-    const isLate = this.#deadline();
+    const { clock } = this.#options;
+    const end = clock.now() + HALF_TURN_MS;
     let more = true;
-    while (more && !isLate()) {
+    while (more && clock.now() < end) {
       more = false;
       for (const family of FAMILY_NAMES) more = this.tables[family].advance() || more;
     }
     return more;
   }
 
-  /**
-   * A round of telling: news into the outboxes, then to each what is in its own. A thousand of them are a thousand system
-   * calls, so a round may go on in the next turn; there is no other news before everybody was served.
-   *
-   * @returns true while more can be told right now
-   */
-  #tellPeers(): boolean {
-    const isLate = this.#deadline();
-    this.#pacer.start();
-    if (!this.#collecting) this.#flush(isLate);
-    let more = true;
-    while (this.#mayRead() && more && !isLate()) {
-      more = false;
-      for (const family of FAMILY_NAMES) more = this.tables[family].advanceGroups(isLate) || more;
-      this.#collecting = more && isLate() && !this.#pacer.isWorthwhile(this.#unsent);
-      if (!this.#collecting) more = this.#flush(isLate) || more;
-    }
-    if (this.#unsent.size > 0) return true;
-    return this.#pacer.isTime() ? more : this.#pacer.later(() => this.#wake());
-  }
-
-  /** Everybody was served, and it is time for other news; or those at hand are not worth a round yet. */
-  #mayRead(): boolean {
-    const served = this.#unsent.size === 0;
-    this.#pacer.pass(served);
-    return this.#collecting || (served && this.#pacer.isTime());
-  }
-
-  /** True where that made room for what could wait. */
-  #flush(isLate: () => boolean): boolean {
-    let room = false;
-    for (const outbox of this.#unsent) {
-      this.#unsent.delete(outbox);
-      this.#pacer.note(outbox.octets);
-      room = outbox.flush() || room;
-      if (isLate()) break;
-    }
-    return room;
-  }
-
-  #deadline(): () => boolean {
-    const { clock } = this.#options;
-    const end = clock.now() + HALF_TURN_MS;
-    return () => clock.now() >= end;
+  /** Reads news into outboxes; true while more can be read right now. */
+  #readNews(isLate: () => boolean): boolean {
+    let more = false;
+    for (const family of FAMILY_NAMES) more = this.tables[family].advanceGroups(isLate) || more;
+    return more;
   }
 
   #tell(event: SpeakerEvent): void {
