@@ -12,12 +12,12 @@ const INITIAL_SLOTS = 4;
 
 export class HashIndex {
   /** By the upper bits of the hash. Slot n is [2n] hash, [2n + 1] id + 1 or free; their number is a power of two. */
-  readonly #tables = Array.from({ length: TABLES }, () => new Uint32Array(2 * INITIAL_SLOTS));
+  readonly #tables = Array.from({ length: TABLES }, () => new Int32Array(2 * INITIAL_SLOTS));
   readonly #used = new Uint32Array(TABLES);
 
-  /** @param hash  unsigned 32 bits, well mixed */
+  /** @param hash  signed 32 bits (larger numbers would be objects on the heap), well mixed */
   find(hash: number, isIt: (id: number) => boolean): number | undefined {
-    const table = this.#tables[hash >>> 24] as Uint32Array;
+    const table = this.#tables[hash >>> 24] as Int32Array;
     const mask = table.length - 2;
     for (let at = (hash << 1) & mask; ; at = (at + 2) & mask) {
       const slot = table[at + 1] as number;
@@ -31,7 +31,7 @@ export class HashIndex {
     const n = hash >>> 24;
     const used = (this.#used[n] as number) + 1;
     this.#used[n] = used;
-    const table = this.#tables[n] as Uint32Array;
+    const table = this.#tables[n] as Int32Array;
     // Three quarters of the slots.
     insert(used * 8 > table.length * 3 ? this.#grow(n) : table, hash, id + 1);
   }
@@ -39,7 +39,7 @@ export class HashIndex {
   /** @param hash  under which the id was added */
   remove(hash: number, id: number): void {
     const n = hash >>> 24;
-    const table = this.#tables[n] as Uint32Array;
+    const table = this.#tables[n] as Int32Array;
     const mask = table.length - 2;
     let gap = (hash << 1) & mask;
     while (table[gap + 1] !== id + 1) gap = (gap + 2) & mask;
@@ -55,9 +55,9 @@ export class HashIndex {
     this.#used[n] = (this.#used[n] as number) - 1;
   }
 
-  #grow(n: number): Uint32Array {
-    const old = this.#tables[n] as Uint32Array;
-    const table = new Uint32Array(old.length * 2);
+  #grow(n: number): Int32Array {
+    const old = this.#tables[n] as Int32Array;
+    const table = new Int32Array(old.length * 2);
     for (let at = 0; at < old.length; at += 2)
       if (old[at + 1] !== FREE) insert(table, old[at] as number, old[at + 1] as number);
     this.#tables[n] = table;
@@ -65,7 +65,7 @@ export class HashIndex {
   }
 }
 
-function insert(table: Uint32Array, hash: number, slot: number): void {
+function insert(table: Int32Array, hash: number, slot: number): void {
   const mask = table.length - 2;
   let at = (hash << 1) & mask;
   while (table[at + 1] !== FREE) at = (at + 2) & mask;
@@ -86,5 +86,5 @@ export function finishHash(mixed: number): number {
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;
   h = Math.imul(h, 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return h ^ (h >>> 16);
 }
