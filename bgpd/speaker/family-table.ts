@@ -18,8 +18,8 @@ import type { ForwardingEntry, ForwardingTable } from './ports.ts';
 
 /** Prefixes handled per consumer in one go: the speaker looks at the clock between two. */
 const SLICE = 1000;
-/** Deciding is cheap, and has to keep up with what one turn reads from a socket. */
-const DECISIONS = 16_384;
+/** Prefixes decided in one go, likewise: deciding is cheap. */
+const DECISIONS = 4096;
 
 export class FamilyTable implements ChangeSink {
   readonly family: Family;

@@ -8,8 +8,8 @@ import type { Clock, Millis } from '../../clock/clock.ts';
 
 /** Of reading in one turn; the last piece may go beyond it. */
 const BUDGET: Millis = 5;
-/** Octets received at once: some 4,000 prefixes, a few milliseconds. Messages that the cut parts are put together again. */
-const PIECE = 16 * 1024;
+/** Octets received between two looks at the clock: some 1,000 prefixes. Messages that the cut parts are put together again. */
+const PIECE = 4 * 1024;
 
 export interface Source {
   receive(chunk: Uint8Array): void;
