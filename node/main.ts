@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { fail, formatProblem, ok, type Result } from '../api/index.ts';
+import { NODE_FLAGS } from '../bgpd/daemon/node-flags.ts';
 import { seconds } from '../clock/clock.ts';
 import { SystemClock } from '../clock/system.ts';
 import { createLog } from '../daemon/log.ts';
@@ -13,6 +14,9 @@ import { Agent } from './agent.ts';
 import type { DaemonSpec } from './supervisor.ts';
 
 const ROOT = join(import.meta.dirname, '..');
+
+/** What Node itself is told. */
+const FLAGS: Readonly<Record<string, readonly string[]>> = { bgpd: NODE_FLAGS };
 
 const SCRIPTS: Readonly<Record<string, string>> = {
   bgpd: join(ROOT, 'bgpd', 'daemon', 'main.ts'),
@@ -58,6 +62,7 @@ log.info({ node, datastore, runDir }, 'serving');
 function specFor(name: string): DaemonSpec {
   return {
     name,
+    nodeFlags: FLAGS[name] ?? [],
     script: SCRIPTS[name] ?? name,
     args: ['--node', node, '--datastore', datastore, '--run-dir', runDir, '--log-level', logLevel],
   };

@@ -23,6 +23,8 @@ export interface DaemonSpec {
   readonly name: string;
   /** The file that Node runs. */
   readonly script: string;
+  /** For Node itself, before the script. */
+  readonly nodeFlags?: readonly string[];
   /** Must be unique on the machine: a running daemon is recognised by script and arguments. */
   readonly args: readonly string[];
 }
@@ -98,7 +100,13 @@ class Daemon {
     this.#clock = clock;
     this.#log = log;
     this.#pidFile = join(runDir, `${spec.name}.pid`);
-    this.#argv = [process.execPath, ...process.execArgv, spec.script, ...spec.args];
+    this.#argv = [
+      process.execPath,
+      ...process.execArgv,
+      ...(spec.nodeFlags ?? []),
+      spec.script,
+      ...spec.args,
+    ];
   }
 
   status(): DaemonStatus {

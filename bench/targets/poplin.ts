@@ -1,11 +1,11 @@
-/** `poplin bgpd` as one would run it: a configuration, no datastore, and no routes in the kernel. */
+/** `poplin bgpd` as one would run it, flags and all: a configuration, no datastore, and no routes in the kernel. */
 import { join } from 'node:path';
 import type { Plan, Station } from '../traffic/plan.ts';
 import { isInternal, ROUTER_ID, type Target } from './target.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const PROBE = join(ROOT, 'bench/stall-probe.ts');
-const CLI = join(ROOT, 'cli/main.ts');
+const LAUNCHER = join(ROOT, 'bin/poplin');
 
 export const poplin: Target = {
   name: 'Poplin',
@@ -13,11 +13,9 @@ export const poplin: Target = {
   // JSON is YAML.
   files: (plan, folder) => ({ 'router.yaml': JSON.stringify(configuration(plan, folder), undefined, 2) }),
   command: (_, folder) => [
-    process.execPath,
-    '--disable-warning=ExperimentalWarning',
-    '--import',
-    PROBE,
-    CLI,
+    'env',
+    `NODE_OPTIONS=--import=${PROBE}`,
+    LAUNCHER,
     'bgpd',
     '--log-level',
     'warn',
