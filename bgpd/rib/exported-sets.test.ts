@@ -30,7 +30,7 @@ describe('ExportedSets', () => {
           owned.push({ set, key, birth: sets.birth(set) });
         }
         for (const { set, key, birth } of owned) {
-          const told = sets.octets.subarray(sets.at(set), sets.at(set) + sets.length(set));
+          const told = sets.octets(set).subarray(sets.at(set), sets.at(set) + sets.length(set));
           expect([`${sets.source(set)} ${told.join()}`, sets.birth(set)]).to.deep.equal([key, birth]);
         }
         expect(sets.size).to.equal(new Set(owned.map(({ key }) => key)).size);

@@ -7,15 +7,17 @@
  * counted: a set nobody owns is gone and its number given to another.
  */
 
+import { OctetStore } from './octet-store.ts';
+
 /** No set: the group is told nothing. */
 export const NO_SET = 0;
 
 const INITIAL_SETS = 256;
-const INITIAL_OCTETS = 16_384;
 
 export class ExportedSets {
   #source = new Int32Array(INITIAL_SETS);
-  #at = new Uint32Array(INITIAL_SETS);
+  /** Where the octets are in the store. */
+  #place = new Uint32Array(INITIAL_SETS);
   #length = new Uint32Array(INITIAL_SETS);
   #hash = new Uint32Array(INITIAL_SETS);
   #owners = new Uint32Array(INITIAL_SETS);
@@ -27,9 +29,7 @@ export class ExportedSets {
   #free = NO_SET;
   #limit = 1;
   #count = 0;
-  #octets = new Uint8Array(INITIAL_OCTETS);
-  #used = 0;
-  #dead = 0;
+  readonly #octets = new OctetStore();
 
   /** Sets alive. */
   get size(): number {
@@ -74,13 +74,13 @@ export class ExportedSets {
     return this.#source[set] as number;
   }
 
-  /** Where the octets of all sets are; moves when sets come, so do not keep it. */
-  get octets(): Uint8Array {
-    return this.#octets;
+  /** The buffer that the octets of the set are in, among others; not to be kept over {@link release}. */
+  octets(set: number): Uint8Array {
+    return this.#octets.chunk(this.#place[set] as number);
   }
 
   at(set: number): number {
-    return this.#at[set] as number;
+    return this.#octets.at(this.#place[set] as number);
   }
 
   length(set: number): number {
@@ -89,8 +89,9 @@ export class ExportedSets {
 
   #equals(set: number, source: number, octets: Uint8Array, at: number, length: number): boolean {
     if (this.#source[set] !== source || this.#length[set] !== length) return false;
-    const start = this.#at[set] as number;
-    for (let i = 0; i < length; i++) if (this.#octets[start + i] !== octets[at + i]) return false;
+    const own = this.octets(set);
+    const start = this.at(set);
+    for (let i = 0; i < length; i++) if (own[start + i] !== octets[at + i]) return false;
     return true;
   }
 
@@ -100,10 +101,8 @@ export class ExportedSets {
     const bucket = hash & (this.#buckets.length - 1);
     this.#hash[set] = hash;
     this.#source[set] = source;
-    // Room first: while it is made, a set without length has no octets to move.
-    this.#at[set] = this.#room(length);
+    this.#place[set] = this.#octets.put(octets, length, at);
     this.#length[set] = length;
-    for (let i = 0, to = this.#at[set]; i < length; i++) this.#octets[to + i] = octets[at + i] as number;
     this.#owners[set] = 1;
     this.#birth[set] = ++this.#births;
     this.#next[set] = this.#buckets[bucket] as number;
@@ -130,53 +129,18 @@ export class ExportedSets {
       while (this.#next[before] !== set) before = this.#next[before] as number;
       this.#next[before] = this.#next[set] as number;
     }
-    this.#dead += this.#length[set] as number;
+    this.#octets.free(this.#place[set] as number, this.#length[set] as number);
     this.#length[set] = 0;
     this.#birth[set] = -1;
     this.#next[set] = this.#free;
     this.#free = set;
     this.#count--;
-    if (this.#count === 0) this.#used = this.#dead = 0;
-  }
-
-  /** Where so many octets can be written. */
-  #room(length: number): number {
-    if (this.#used + length > this.#octets.length) this.#makeRoom(length);
-    const at = this.#used;
-    this.#used += length;
-    return at;
-  }
-
-  /** Takes more space where little of it is gaps, and closes the gaps where much is. */
-  #makeRoom(length: number): void {
-    const live = this.#used - this.#dead + length;
-    if (live * 4 > this.#octets.length * 3) {
-      const octets = new Uint8Array(Math.ceil(Math.max(this.#used + length, this.#octets.length) * 1.5));
-      octets.set(this.#octets);
-      this.#octets = octets;
-    } else this.#closeGaps();
-  }
-
-  /** Sets lie in no order, so they move to a new store. */
-  #closeGaps(): void {
-    const octets = new Uint8Array(this.#octets.length);
-    let used = 0;
-    for (let set = 1; set < this.#limit; set++) {
-      const size = this.#length[set] as number;
-      const from = this.#at[set] as number;
-      for (let i = 0; i < size; i++) octets[used + i] = this.#octets[from + i] as number;
-      this.#at[set] = used;
-      used += size;
-    }
-    this.#octets = octets;
-    this.#used = used;
-    this.#dead = 0;
   }
 
   #widen(): void {
     const length = this.#source.length * 2;
     this.#source = wider(this.#source, new Int32Array(length));
-    this.#at = wider(this.#at, new Uint32Array(length));
+    this.#place = wider(this.#place, new Uint32Array(length));
     this.#length = wider(this.#length, new Uint32Array(length));
     this.#hash = wider(this.#hash, new Uint32Array(length));
     this.#owners = wider(this.#owners, new Uint32Array(length));

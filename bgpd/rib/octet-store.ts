@@ -21,13 +21,13 @@ export class OctetStore {
   #used = CHUNK;
 
   /** Copies the run; answers its place. @throws RangeError over {@link LONGEST_RUN} octets */
-  put(bytes: Uint8Array, length: number): number {
+  put(bytes: Uint8Array, length: number, from = 0): number {
     if (length > LONGEST_RUN) throw new RangeError(`a run of ${length} octets is over ${LONGEST_RUN}`);
     const size = blockSize(length);
     const place = this.#free.get(size)?.pop() ?? this.#carve(size);
     const chunk = this.chunk(place);
     const at = this.at(place);
-    for (let i = 0; i < length; i++) chunk[at + i] = bytes[i] as number;
+    for (let i = 0; i < length; i++) chunk[at + i] = bytes[from + i] as number;
     return place;
   }
 

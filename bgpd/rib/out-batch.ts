@@ -95,7 +95,7 @@ export class BatchBuilder {
     const { sets } = this.#out;
     const from = this.#packer.length;
     const before = this.#packer.messages;
-    this.#packer.announce(sets.octets, sets.at(set), sets.length(set));
+    this.#packer.announce(sets.octets(set), sets.at(set), sets.length(set));
     for (let at = id; at >= 0; at = this.#out.after(at)) this.#add(at);
     this.#packer.end();
     this.#note(sets.source(set), from, before);
@@ -129,7 +129,7 @@ export class BatchBuilder {
     const { sets } = this.#out;
     const from = this.#packer.length;
     const before = this.#packer.messages;
-    this.#packer.announce(sets.octets, sets.at(set), sets.length(set));
+    this.#packer.announce(sets.octets(set), sets.at(set), sets.length(set));
     for (const id of ids) this.#add(id);
     this.#packer.end();
     this.#note(sets.source(set), from, before);
