@@ -2,6 +2,13 @@
 import { type Command, command } from './command.ts';
 import { bgpDecodeTable, bgpNeighborsTable, bgpNeighborTable, bgpRoutesTable } from './tables/bgp.ts';
 import { bgpdTable, bgpReloadTable } from './tables/bgpd.ts';
+import {
+  datastoreMigrateCopyTable,
+  datastoreMigrateExportTable,
+  datastoreMigrateImportTable,
+  datastoreMigrateLockTable,
+  datastoreMigrateUnlockTable,
+} from './tables/datastore.ts';
 import { ipamCheckTable, ipamShowTable } from './tables/ipam.ts';
 import {
   labDownTable,
@@ -24,6 +31,23 @@ export const COMMANDS: readonly Command[] = [
   command(nodeStatusTable, async () => (await import('./actions/node-status.ts')).nodeStatus),
   command(ipamShowTable, async () => (await import('./actions/ipam-show.ts')).ipamShow),
   command(ipamCheckTable, async () => (await import('./actions/ipam-check.ts')).ipamCheck),
+  command(
+    datastoreMigrateExportTable,
+    async () => (await import('./actions/datastore-migrate.ts')).migrateExport,
+  ),
+  command(
+    datastoreMigrateImportTable,
+    async () => (await import('./actions/datastore-migrate.ts')).migrateImport,
+  ),
+  command(
+    datastoreMigrateCopyTable,
+    async () => (await import('./actions/datastore-migrate.ts')).migrateCopy,
+  ),
+  command(datastoreMigrateLockTable, async () => (await import('./actions/datastore-lock.ts')).migrateLock),
+  command(
+    datastoreMigrateUnlockTable,
+    async () => (await import('./actions/datastore-lock.ts')).migrateUnlock,
+  ),
   command(bgpNeighborsTable, async () => (await import('./actions/bgp-neighbors.ts')).bgpNeighbors),
   command(bgpNeighborTable, async () => (await import('./actions/bgp-neighbors.ts')).bgpNeighbor),
   command(bgpRoutesTable, async () => (await import('./actions/bgp-routes.ts')).bgpRoutes),

@@ -100,19 +100,31 @@ function build(
     .version(options.version)
     .wrap(options.width ?? null)
     .epilogue(EPILOGUE);
-  for (const [name, group] of Map.groupBy(commands, (command) => command.path[0] ?? '')) {
+  addCommands(parser, commands, [], choose);
+  return parser;
+}
+
+/** Words that several commands share, as `bgp` or `datastore migrate`, become commands that demand another word. */
+function addCommands(
+  parser: Argv,
+  commands: readonly Command[],
+  before: readonly string[],
+  choose: (command: Command, args: Readonly<Record<string, unknown>>) => void,
+): void {
+  const depth = before.length;
+  for (const [name, group] of Map.groupBy(commands, (command) => command.path[depth] ?? '')) {
     const [only] = group;
-    if (only !== undefined && group.length === 1 && only.path.length === 1) {
+    if (only !== undefined && group.length === 1 && only.path.length === depth + 1) {
       addCommand(parser, only, choose);
       continue;
     }
-    parser.command(name, group.map((command) => command.path.at(-1)).join(', '), (inner) => {
-      for (const command of group) addCommand(inner, command, choose);
-      const known = group.map((one) => one.path.at(-1)).join(', ');
-      return inner.demandCommand(1, `poplin ${name} needs one of: ${known}`);
+    const known = [...new Set(group.map((command) => command.path[depth + 1]))].join(', ');
+    const words = [...before, name];
+    parser.command(name, known, (inner) => {
+      addCommands(inner, group, words, choose);
+      return inner.demandCommand(1, `poplin ${words.join(' ')} needs one of: ${known}`);
     });
   }
-  return parser;
 }
 
 function addCommand(

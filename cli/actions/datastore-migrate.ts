@@ -1,0 +1,139 @@
+/** datastore migrate export, import, copy. What is said of the work goes to standard error: an export may be on the other. */
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { PoplinError, unwrap } from '../../api/index.ts';
+import { SystemClock } from '../../clock/system.ts';
+import {
+  type Dumped,
+  dumpLines,
+  exportStore,
+  isLocked,
+  parseDump,
+  restore,
+  type Restored,
+  setReady,
+} from '../../datastore/migrate/index.ts';
+import { type Action, type Arguments, EXIT, UsageError } from '../command.ts';
+import { columns } from '../output/table.ts';
+import { withStore } from '../store.ts';
+import type {
+  datastoreMigrateCopyTable,
+  datastoreMigrateExportTable,
+  datastoreMigrateImportTable,
+} from '../tables/datastore.ts';
+import type { Terminal } from '../terminal.ts';
+
+export const migrateExport: Action<Arguments<typeof datastoreMigrateExportTable>> = async (
+  args,
+  terminal,
+) => {
+  const { objects, locked } = await withStore(args, terminal, async ({ store }) => ({
+    locked: await isLocked(store),
+    objects: unwrap(await exportStore(store)),
+  }));
+  if (args.filename === '-') await print(objects, terminal);
+  else writeWhole(args.filename, objects);
+  if (!locked) {
+    terminal.err(
+      'warning: the datastore is not locked: what nodes write from now on is not in the export\n' +
+        '  to mend it: poplin datastore migrate lock, and export again\n',
+    );
+  }
+  terminal.err(`Exported ${objects.length} objects.\n`);
+  return EXIT.ok;
+};
+
+export const migrateImport: Action<Arguments<typeof datastoreMigrateImportTable>> = async (
+  args,
+  terminal,
+) => {
+  const fromStdin = args.filename === '-';
+  const text = fromStdin ? await terminal.stdin() : read(args.filename);
+  // All of it, before a datastore is made that would then stay empty.
+  const objects = unwrap(parseDump(text, fromStdin ? 'standard input' : args.filename));
+  const restored = await withStore(
+    args,
+    terminal,
+    async ({ store }) =>
+      unwrap(await restore(store, new SystemClock(), objects, { overwrite: args.overwrite })),
+    { create: true },
+  );
+  terminal.out(tell(restored));
+  return EXIT.ok;
+};
+
+export const migrateCopy: Action<Arguments<typeof datastoreMigrateCopyTable>> = async (args, terminal) => {
+  const { from, to, overwrite } = args;
+  if (from === undefined || to === undefined)
+    throw new UsageError('name both datastores: --from LOCATION --to LOCATION');
+  if (from === to) throw new UsageError('--from and --to name the same datastore');
+  const clock = new SystemClock();
+  const objects = await withStore({ datastore: from }, terminal, async ({ store }) => {
+    await setReady(store, clock, false);
+    return unwrap(await exportStore(store));
+  });
+  const restored = await withStore(
+    { datastore: to },
+    terminal,
+    async ({ store }) => unwrap(await restore(store, clock, objects, { overwrite })),
+    { create: true },
+  );
+  terminal.out(tell(restored));
+  return EXIT.ok;
+};
+
+async function print(objects: readonly Dumped[], terminal: Terminal): Promise<void> {
+  for (const line of dumpLines(objects)) {
+    terminal.out(line);
+    if (!(await terminal.flushed())) return;
+  }
+}
+
+/** Under its name only once all of it is on the disk. Not for others to read: resources may hold passwords. */
+function writeWhole(path: string, objects: readonly Dumped[]): void {
+  const temporary = `${path}.${process.pid}.part`;
+  try {
+    const file = openSync(temporary, 'wx', 0o600);
+    try {
+      for (const line of dumpLines(objects)) writeFileSync(file, line);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw unusable(path, 'written', error);
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unusable(path, 'read', error);
+  }
+}
+
+function unusable(path: string, how: 'read' | 'written', error: unknown): PoplinError {
+  return new PoplinError([
+    {
+      code: how === 'read' ? 'FILE_UNREADABLE' : 'FILE_UNWRITABLE',
+      value: path,
+      what: `${path} cannot be ${how}: ${error instanceof Error ? error.message : String(error)}`,
+      remedy: 'check the path given with -f, its permissions and the space on its disk',
+    },
+  ]);
+}
+
+function tell({ kinds, others }: Restored): string {
+  const total = kinds.reduce((sum, { objects }) => sum + objects, 0);
+  return [
+    columns(
+      ['KIND', 'OBJECTS', 'WRITTEN'],
+      kinds.map(({ kind, objects, written }) => [kind, String(objects), String(written)]),
+    ),
+    `Verified: all ${total} objects are in the datastore as they were exported.\n`,
+    others === 0 ? '' : `${others} other objects were there before, and stay.\n`,
+    'The datastore is locked. When the nodes use it: poplin datastore migrate unlock\n',
+  ].join('');
+}

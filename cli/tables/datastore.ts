@@ -1,0 +1,92 @@
+/** datastore migrate: everything from one datastore into another. */
+import { table } from '../command.ts';
+import { storeOptions } from './common.ts';
+
+const overwrite = {
+  overwrite: {
+    type: 'boolean',
+    describe: 'Also into a datastore that is not empty: objects of the same names are replaced, others stay',
+  },
+} as const;
+
+export const datastoreMigrateExportTable = table({
+  path: ['datastore', 'migrate', 'export'],
+  summary: 'Write everything in the datastore to one file',
+  description:
+    'Writes all resources and all IPAM objects, as they are at one moment, as JSON lines that end in a checksum. Lock the datastore first when you move it: what nodes write after the export is not in the file.',
+  examples: [
+    ['poplin datastore migrate export -f backup.jsonl', 'into a file that only its owner can read'],
+    ['poplin datastore migrate export | gzip > backup.gz', 'to standard output'],
+  ],
+  positionals: {},
+  options: {
+    filename: {
+      type: 'string',
+      alias: 'f',
+      value: 'FILE',
+      default: '-',
+      describe: 'File to write, replaced once it is complete, or - for standard output',
+    },
+    ...storeOptions,
+  },
+});
+
+export const datastoreMigrateImportTable = table({
+  path: ['datastore', 'migrate', 'import'],
+  summary: 'Write an export into a datastore, and verify it',
+  description:
+    'Checks the whole file, writes it into an empty datastore, reads all of it back and compares. The datastore is locked meanwhile and stays locked: unlock it when you are content.',
+  examples: [
+    ['poplin datastore migrate import -f backup.jsonl --datastore etcd://10.0.0.9:2379', 'into an etcd'],
+  ],
+  positionals: {},
+  options: {
+    filename: {
+      type: 'string',
+      alias: 'f',
+      value: 'FILE',
+      default: '-',
+      describe: 'File that an export wrote, or - for standard input',
+    },
+    ...overwrite,
+    ...storeOptions,
+  },
+});
+
+export const datastoreMigrateCopyTable = table({
+  path: ['datastore', 'migrate', 'copy'],
+  summary: 'Move everything from one datastore into another at once',
+  description:
+    'Locks the one, writes all of it into the other, verifies, and leaves both locked: unlock the new one once the nodes use it.',
+  examples: [
+    [
+      'poplin datastore migrate copy --from /var/lib/poplin/datastore.db --to etcd://10.0.0.9:2379',
+      'from this machine to an etcd',
+    ],
+  ],
+  positionals: {},
+  options: {
+    from: { type: 'string', value: 'LOCATION', describe: 'Datastore to read, which must exist' },
+    to: { type: 'string', value: 'LOCATION', describe: 'Datastore to write' },
+    ...overwrite,
+  },
+});
+
+export const datastoreMigrateLockTable = table({
+  path: ['datastore', 'migrate', 'lock'],
+  summary: 'Lock the datastore for a migration: no new workloads',
+  description:
+    'Sets datastoreReady of ClusterInformation to false. Nodes then attach no new workload; what runs goes on running, and may go.',
+  examples: [],
+  positionals: {},
+  options: { ...storeOptions },
+});
+
+export const datastoreMigrateUnlockTable = table({
+  path: ['datastore', 'migrate', 'unlock'],
+  summary: 'Unlock the datastore after a migration',
+  description: 'Sets datastoreReady of ClusterInformation to true: nodes attach workloads again.',
+  examples: [],
+  positionals: {},
+  options: { ...storeOptions },
+});

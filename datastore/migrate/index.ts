@@ -1,0 +1,6 @@
+/** Moves a datastore between any two engines: export, import with verification, and the lock around both. */
+export { dumpLines, type Dumped, parseDump } from './dump.ts';
+export { IPAM_KINDS, MIGRATED_KINDS } from './kinds.ts';
+export { CLUSTER_INFORMATION, isLocked, setReady } from './lock.ts';
+export { type KindCount, restore, type Restored } from './restore.ts';
+export { exportStore, snapshot } from './snapshot.ts';

@@ -1,0 +1,168 @@
+/** Writes a whole datastore into another, locked from the first object on, and then compares what lies there. */
+import { DEFAULT_TIER, fail, ok, type Problem, type Result, TIER_LABEL } from '../../api/index.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { sameJson, stringifyJson } from '../json.ts';
+import { type Entry, type Key, keyText, type Operation, type Store } from '../store.ts';
+import { type Dumped, isRecord } from './dump.ts';
+import { MIGRATED_KINDS } from './kinds.ts';
+import { CLUSTER_INFORMATION, setReady, withReady } from './lock.ts';
+import { snapshot } from './snapshot.ts';
+
+/** etcd takes 128 operations and 1.5 MiB per transaction as it comes; a policy may need two operations there. */
+const BATCH = 50;
+const BATCH_CHARACTERS = 500_000;
+
+export interface RestoreOptions {
+  /** Also into a store that holds something: objects of the same name are replaced, others stay. */
+  readonly overwrite: boolean;
+}
+
+export interface KindCount {
+  readonly kind: string;
+  /** In the export, and by the verification also in the store. */
+  readonly objects: number;
+  readonly written: number;
+}
+
+export interface Restored {
+  /** Of each kind that has objects, in the order of writing. */
+  readonly kinds: readonly KindCount[];
+  /** Objects that were in the store before and are not part of the export. */
+  readonly others: number;
+}
+
+/**
+ * Leaves the store locked: whoever has looked at it unlocks it. When it is cut short, the same again with `overwrite`
+ * completes it.
+ */
+export async function restore(
+  store: Store,
+  clock: Clock,
+  objects: readonly Dumped[],
+  { overwrite }: RestoreOptions,
+): Promise<Result<Restored>> {
+  const before = await snapshot(store);
+  const inTheWay = before.filter(({ key }) => key.kind !== CLUSTER_INFORMATION.kind);
+  if (!overwrite && inTheWay.length > 0) return fail(notEmpty(inTheWay));
+
+  await setReady(store, clock, false);
+  const present = new Map((await snapshot(store)).map((entry) => [keyText(entry.key), entry]));
+  const operations = objects.toSorted(inOrderOfWriting).flatMap((object) => {
+    const found = present.get(keyText(object.key));
+    return found !== undefined && sameObject(found, object) ? [] : [putOf(object, found)];
+  });
+  for (const batch of batchesOf(operations, store.transactional)) {
+    const commit = await store.commit(batch);
+    if (!commit.ok) return fail(interfered(commit.failed.key));
+  }
+
+  const after = await snapshot(store);
+  const differences = differencesOf(objects, after);
+  if (differences.length > 0) return fail(...differences);
+  return ok({
+    kinds: countsOf(objects, operations),
+    others: after.filter(({ key }) => key.kind !== CLUSTER_INFORMATION.kind).length - movedOf(objects),
+  });
+}
+
+/** What of the export a store does not hold, or holds otherwise. Pure. */
+export function differencesOf(objects: readonly Dumped[], entries: readonly Entry[]): Problem[] {
+  const present = new Map(entries.map((entry) => [keyText(entry.key), entry]));
+  return objects.flatMap((object): Problem[] => {
+    const found = present.get(keyText(object.key));
+    if (found !== undefined && sameObject(found, object)) return [];
+    return [
+      {
+        code: 'MIGRATION_DIFFERS',
+        resource: keyText(object.key),
+        what:
+          found === undefined ? 'is not in the datastore' : 'is in the datastore, but not as it was exported',
+        remedy: 'look for someone who writes to the datastore, and import again with --overwrite',
+      },
+    ];
+  });
+}
+
+/**
+ * Equal but for what a move changes: the lock, and the label of a policy's tier, which etcd adds. Pure.
+ */
+function sameObject(entry: Entry, object: Dumped): boolean {
+  return sameJson(comparable(entry.key, entry.value), comparable(object.key, object.value));
+}
+
+function comparable(key: Key, value: unknown): unknown {
+  if (!isRecord(value)) return value;
+  if (key.kind === CLUSTER_INFORMATION.kind) return withReady(value, false);
+  if (key.kind !== 'NetworkPolicy' && key.kind !== 'GlobalNetworkPolicy') return value;
+  const metadata = isRecord(value['metadata']) ? value['metadata'] : {};
+  const spec = isRecord(value['spec']) ? value['spec'] : {};
+  const labels = isRecord(metadata['labels']) ? metadata['labels'] : {};
+  return {
+    ...value,
+    metadata: { ...metadata, labels: { [TIER_LABEL]: spec['tier'] ?? DEFAULT_TIER, ...labels } },
+  };
+}
+
+function putOf({ key, value }: Dumped, found: Entry | undefined): Operation {
+  return {
+    type: 'put',
+    key,
+    value: key.kind === CLUSTER_INFORMATION.kind ? withReady(value, false) : value,
+    expect: found === undefined ? 'absent' : { revision: found.revision },
+  };
+}
+
+function inOrderOfWriting(a: Dumped, b: Dumped): number {
+  return MIGRATED_KINDS.indexOf(a.key.kind) - MIGRATED_KINDS.indexOf(b.key.kind);
+}
+
+function* batchesOf(operations: readonly Operation[], transactional: boolean): Generator<Operation[]> {
+  let batch: Operation[] = [];
+  let characters = 0;
+  for (const operation of operations) {
+    const size = operation.type === 'put' ? stringifyJson(operation.value).length : 0;
+    const full = batch.length >= (transactional ? BATCH : 1) || characters + size > BATCH_CHARACTERS;
+    if (full && batch.length > 0) {
+      yield batch;
+      batch = [];
+      characters = 0;
+    }
+    batch.push(operation);
+    characters += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function countsOf(objects: readonly Dumped[], operations: readonly Operation[]): KindCount[] {
+  return MIGRATED_KINDS.flatMap((kind) => {
+    const total = countOf(objects, kind);
+    return total === 0 ? [] : [{ kind, objects: total, written: countOf(operations, kind) }];
+  });
+}
+
+function countOf(all: readonly { readonly key: Key }[], kind: string): number {
+  return all.filter(({ key }) => key.kind === kind).length;
+}
+
+function movedOf(objects: readonly Dumped[]): number {
+  return objects.filter(({ key }) => key.kind !== CLUSTER_INFORMATION.kind).length;
+}
+
+function notEmpty(entries: readonly Entry[]): Problem {
+  const shown = entries.slice(0, 3).map(({ key }) => keyText(key));
+  const more = entries.length - shown.length;
+  return {
+    code: 'STORE_NOT_EMPTY',
+    what: `the datastore is not empty: it holds ${shown.join(', ')}${more === 0 ? '' : ` and ${more} more`}`,
+    remedy: 'import into an empty one, or replace objects of the same names with --overwrite',
+  };
+}
+
+function interfered(key: Key): Problem {
+  return {
+    code: 'MIGRATION_INTERFERED',
+    resource: keyText(key),
+    what: 'was written by someone else during the import, which stopped there',
+    remedy: 'stop whoever writes to this datastore, and import again with --overwrite',
+  };
+}
