@@ -36,10 +36,11 @@ export class IdQueue {
     if (this.#size === 0 || first === undefined) return undefined;
     const id = first[this.#head++] as number;
     this.#size--;
-    if (this.#head === BLOCK || this.#size === 0) {
+    // The last block stays: one prefix that comes and goes should cost none each time.
+    if (this.#size === 0) this.#head = this.#tail = 0;
+    else if (this.#head === BLOCK) {
       this.#blocks.shift();
       this.#head = 0;
-      if (this.#size === 0) this.#tail = BLOCK;
     }
     const word = id >>> 5;
     this.#waiting[word] = (this.#waiting[word] ?? 0) & ~(1 << (id & 31));
