@@ -12,6 +12,7 @@ import { decodeCanonical, encodeCanonical } from '../wire/canonical.ts';
 import type { AttributeField } from '../wire/plain-update.ts';
 import type { AsSegment, PathAttributes } from '../wire/types.ts';
 import { figuresOf, hasInternalIn, occurrencesIn, Scratch, type Figures } from './attribute-octets.ts';
+import { Column } from './column.ts';
 import { HashIndex } from './hash-index.ts';
 import { OctetStore } from './octet-store.ts';
 
@@ -75,9 +76,9 @@ export class AttributePool {
   readonly #byContent = new HashIndex();
   /** By id. */
   readonly #sets: (AttributeSet | undefined)[] = [];
-  readonly #places: number[] = [];
-  readonly #lengths: number[] = [];
-  readonly #owners: number[] = [];
+  readonly #places = new Column();
+  readonly #lengths = new Column();
+  readonly #owners = new Column();
   readonly #spareIds: number[] = [];
   /** By id modulo {@link DECODED}. */
   readonly #decoded: ({ readonly set: AttributeSet; readonly attributes: PathAttributes } | undefined)[] =
@@ -98,13 +99,13 @@ export class AttributePool {
   }
 
   retain(set: AttributeSet): AttributeSet {
-    this.#owners[set.id] = this.#ownersOf(set) + 1;
+    this.#owners.set(set.id, this.#ownersOf(set) + 1);
     return set;
   }
 
   release(set: AttributeSet): void {
     const owners = this.#ownersOf(set) - 1;
-    this.#owners[set.id] = owners;
+    this.#owners.set(set.id, owners);
     if (owners === 0) this.#remove(set);
   }
 
@@ -126,9 +127,9 @@ export class AttributePool {
   /** Hands the octets of a set to a reader, which keeps no view of them. */
   read<T>(set: AttributeSet, reader: (bytes: Uint8Array, at: number, end: number) => T): T {
     this.#ownersOf(set);
-    const place = this.#places[set.id] as number;
+    const place = this.#places.get(set.id);
     const at = this.#octets.at(place);
-    return reader(this.#octets.chunk(place), at, at + (this.#lengths[set.id] as number));
+    return reader(this.#octets.chunk(place), at, at + this.#lengths.get(set.id));
   }
 
   #internScratch(): AttributeSet {
@@ -138,17 +139,17 @@ export class AttributePool {
     const id = this.#spareIds.pop() ?? this.#sets.length;
     const set = new AttributeSet(this, id, figuresOf(scratch.bytes, scratch.length));
     this.#sets[id] = set;
-    this.#places[id] = this.#octets.put(scratch.bytes, scratch.length);
-    this.#lengths[id] = scratch.length;
-    this.#owners[id] = 1;
+    this.#places.set(id, this.#octets.put(scratch.bytes, scratch.length));
+    this.#lengths.set(id, scratch.length);
+    this.#owners.set(id, 1);
     this.#byContent.add(hash, id);
     this.#size++;
     return set;
   }
 
   readonly #isScratch = (id: number): boolean => {
-    if (this.#lengths[id] !== scratch.length) return false;
-    const place = this.#places[id] as number;
+    if (this.#lengths.get(id) !== scratch.length) return false;
+    const place = this.#places.get(id);
     const chunk = this.#octets.chunk(place);
     const at = this.#octets.at(place);
     for (let i = 0; i < scratch.length; i++) if (chunk[at + i] !== scratch.bytes[i]) return false;
@@ -157,7 +158,7 @@ export class AttributePool {
 
   #remove(set: AttributeSet): void {
     const { id } = set;
-    const [place, length] = [this.#places[id] as number, this.#lengths[id] as number];
+    const [place, length] = [this.#places.get(id), this.#lengths.get(id)];
     scratch.load(this.#octets.chunk(place), this.#octets.at(place), length);
     this.#byContent.remove(scratch.hash(), id);
     this.#octets.free(place, length);
@@ -169,7 +170,7 @@ export class AttributePool {
 
   #ownersOf(set: AttributeSet): number {
     if (this.#sets[set.id] !== set) throw new Error('attribute set used after its last release');
-    return this.#owners[set.id] as number;
+    return this.#owners.get(set.id);
   }
 }
 

@@ -7,6 +7,8 @@
  * One that falls further behind than the table is large is told to start again from the table, so the journal never
  * outgrows it by more than a constant.
  */
+import { Column } from './column.ts';
+
 const SLACK = 4096;
 
 export interface Cursor {
@@ -20,8 +22,8 @@ export class Journal {
   /** Entry with sequence number `#first + i` at index i. */
   #entries: number[] = [];
   #first = 0;
-  /** Sequence number of the latest entry per prefix id: an older entry of the same id says nothing. */
-  readonly #latest: number[] = [];
+  /** Sequence number (its lower 32 bits) of the latest entry per prefix id: an older entry of the same id says nothing. */
+  readonly #latest = new Column();
   readonly #cursors = new Set<Cursor>();
 
   /** A consumer that starts now: it sees what changes from here on. */
@@ -39,7 +41,7 @@ export class Journal {
   /** @param tableSize  prefixes in the table: a journal longer than that is dearer to read than the table itself */
   append(id: number, tableSize: number): void {
     if (this.#cursors.size === 0) return;
-    this.#latest[id] = this.#end;
+    this.#latest.set(id, this.#end >>> 0);
     this.#entries.push(id);
     if (this.#entries.length > tableSize + SLACK) this.#shed(tableSize);
   }
@@ -53,7 +55,7 @@ export class Journal {
     const ids: number[] = [];
     while (cursor.next < this.#end && ids.length < limit) {
       const id = this.#entries[cursor.next - this.#first] as number;
-      if (this.#latest[id] === cursor.next) ids.push(id);
+      if (this.#latest.get(id) === cursor.next >>> 0) ids.push(id);
       cursor.next++;
     }
     this.#trim();
