@@ -88,3 +88,11 @@ export function finishHash(mixed: number): number {
   h = Math.imul(h, 0xc2b2ae35);
   return h ^ (h >>> 16);
 }
+
+/**
+ * The hash, in the table that all of a group share: what is looked for together stays in the cache. The upper 8 bits
+ * choose the table. Groups should be many or small, as one of a million would grow in one go.
+ */
+export function inTableOf(group: number, hash: number): number {
+  return (Math.imul(group, 0x9e3779b1) & 0xff000000) | (hash & 0x00ffffff);
+}

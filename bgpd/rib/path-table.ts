@@ -6,7 +6,7 @@
  * owns its attribute sets. A number is given to another path once nobody owns it.
  */
 import type { AttributePool } from './attributes.ts';
-import { finishHash, HashIndex, mixWord } from './hash-index.ts';
+import { finishHash, HashIndex, inTableOf, mixWord } from './hash-index.ts';
 import type { NextHop } from '../wire/types.ts';
 import { sameNextHop, type Path, type PathIdentity } from './path.ts';
 
@@ -124,7 +124,8 @@ function pathOf(number: number, identity: PathIdentity, nextHop: NextHop | undef
 function hashOf({ source, pathId, nextHop, received, attributes }: PathIdentity): number {
   let hash = mixWord(mixWord(mixWord(source.id, pathId), received.id), attributes.id);
   if (nextHop !== undefined) hash = mixWord(mixWord(hash, nextHop.address.w0), nextHop.address.w3);
-  return finishHash(hash);
+  // Sets that came one after another are looked for one after another.
+  return inTableOf(received.id >>> 10, finishHash(hash));
 }
 
 function isSame(path: Path, other: PathIdentity): boolean {

@@ -9,7 +9,7 @@
  * an id owns it.
  */
 import { Address, Prefix } from '../../net/addr/index.ts';
-import { finishHash, HashIndex, mixWord } from './hash-index.ts';
+import { finishHash, HashIndex, inTableOf, mixWord } from './hash-index.ts';
 
 const INITIAL_IDS = 64;
 /** In the column of lengths: the mark of an IPv6 prefix. */
@@ -187,9 +187,4 @@ function hash4(length: number, w0: number): number {
 
 function hash6(length: number, w0: number, w1: number, w2: number, w3: number): number {
   return inTableOf(w0, finishHash(mixWord(mixWord(mixWord(mixWord(length, w0), w1), w2), w3)));
-}
-
-/** The upper 8 bits choose the table. */
-function inTableOf(group: number, hash: number): number {
-  return (Math.imul(group, 0x9e3779b1) & 0xff000000) | (hash & 0x00ffffff);
 }
