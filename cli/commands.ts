@@ -9,7 +9,14 @@ import {
   datastoreMigrateLockTable,
   datastoreMigrateUnlockTable,
 } from './tables/datastore.ts';
-import { ipamCheckTable, ipamShowTable } from './tables/ipam.ts';
+import {
+  ipamCheckTable,
+  ipamConfigureTable,
+  ipamExplainTable,
+  ipamReleaseTable,
+  ipamShowTable,
+  ipamSplitTable,
+} from './tables/ipam.ts';
 import {
   labDownTable,
   labExecTable,
@@ -31,6 +38,10 @@ export const COMMANDS: readonly Command[] = [
   command(nodeStatusTable, async () => (await import('./actions/node-status.ts')).nodeStatus),
   command(ipamShowTable, async () => (await import('./actions/ipam-show.ts')).ipamShow),
   command(ipamCheckTable, async () => (await import('./actions/ipam-check.ts')).ipamCheck),
+  command(ipamExplainTable, async () => (await import('./actions/ipam-explain.ts')).ipamExplain),
+  command(ipamReleaseTable, async () => (await import('./actions/ipam-release.ts')).ipamRelease),
+  command(ipamConfigureTable, async () => (await import('./actions/ipam-configure.ts')).ipamConfigure),
+  command(ipamSplitTable, async () => (await import('./actions/ipam-split.ts')).ipamSplit),
   command(
     datastoreMigrateExportTable,
     async () => (await import('./actions/datastore-migrate.ts')).migrateExport,

@@ -12,3 +12,5 @@ export { type IPAMHandle } from './handle.ts';
 export { isConfirmed } from './claims.ts';
 export { type BlockAffinity } from './records.ts';
 export { type AllocationView, type BlockView, type HandleView, type Holder } from './view.ts';
+export { explain, type Explanation } from './explain.ts';
+export { type IpamSettings, type SettingsChange } from './settings.ts';

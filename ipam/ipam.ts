@@ -17,7 +17,13 @@ import { Releaser } from './releaser.ts';
 import { Retries } from './retry.ts';
 import { AddressSearch, type SearchRequest } from './search.ts';
 import { Serial } from './serial.ts';
-import { readSettings, Reservations } from './settings.ts';
+import {
+  changeSettings,
+  type IpamSettings,
+  readSettings,
+  Reservations,
+  type SettingsChange,
+} from './settings.ts';
 import { type BlockView, type HandleView, holderOf, type Holder, viewBlocks, viewHandles } from './view.ts';
 
 /** Who asks, and which pools are open to them. */
@@ -197,6 +203,15 @@ export class Ipam {
 
   async handles(): Promise<HandleView[]> {
     return viewHandles(await this.#records.handles());
+  }
+
+  async settings(): Promise<IpamSettings> {
+    return readSettings(this.#records);
+  }
+
+  /** For the whole cluster. */
+  async configure(change: SettingsChange): Promise<Result<IpamSettings>> {
+    return changeSettings(this.#records, change);
   }
 
   /** Who holds the address; undefined when nobody does. */

@@ -84,6 +84,11 @@ export function poolOf(all: readonly IPPool[], address: Address): Pool | undefin
     .find(({ cidr }) => cidr.contains(address));
 }
 
+/** All pools around an address, enabled or not. */
+export function poolsAround(all: readonly IPPool[], address: Address): IPPool[] {
+  return all.filter(({ spec }) => Prefix.parse(spec.cidr)?.contains(address) === true);
+}
+
 function unknownPool(wanted: string): Problem {
   return {
     code: 'POOL_UNKNOWN',

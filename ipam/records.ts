@@ -67,6 +67,10 @@ export class Records {
     return (await this.#get<T>({ kind, scope: '', name }))?.value;
   }
 
+  async entry<T>(key: Key): Promise<Entry<T> | undefined> {
+    return this.#get<T>(key);
+  }
+
   /** @returns undefined when the key exists already */
   async create<T>(key: Key, value: T): Promise<Entry<T> | undefined> {
     return this.#put(key, value, 'absent');

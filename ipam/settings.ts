@@ -1,5 +1,14 @@
 /** Cluster-wide settings of IPAM. */
-import type { IPAMConfiguration, IPReservation } from '../api/index.ts';
+import {
+  fail,
+  type IPAMConfiguration,
+  type IPReservation,
+  ok,
+  type Problem,
+  type Result,
+} from '../api/index.ts';
+import type { Key } from '../datastore/index.ts';
+import { sameJson } from '../datastore/json.ts';
 import { type Address, Prefix } from '../net/addr/index.ts';
 import type { Records } from './records.ts';
 
@@ -18,6 +27,9 @@ interface IPAMConfig {
   readonly auto_allocate_blocks?: boolean;
   readonly maxBlocksPerHost?: number;
 }
+
+const CONFIG: Key = { kind: 'IPAMConfig', scope: '', name: 'default' };
+const ATTEMPTS = 20;
 
 /** As in Calico where nothing is configured. */
 const MAX_BLOCKS = 20;
@@ -41,6 +53,77 @@ export async function readSettings(records: Records): Promise<IpamSettings> {
     autoAllocateBlocks: resource?.spec.autoAllocateBlocks ?? true,
     maxBlocksPerHost: resource?.spec.maxBlocksPerHost || MAX_BLOCKS,
   };
+}
+
+export interface SettingsChange {
+  readonly strictAffinity?: boolean;
+  /** 0 means no limit of its own. */
+  readonly maxBlocksPerHost?: number;
+}
+
+/**
+ * Writes `IPAMConfig`, as `calicoctl ipam configure` does. What is not changed stays, or comes from IPAMConfiguration when
+ * there was no `IPAMConfig` yet; fields that this release does not know stay as they are.
+ */
+export async function changeSettings(
+  records: Records,
+  change: SettingsChange,
+): Promise<Result<IpamSettings>> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const entry = await records.entry<IPAMConfig>(CONFIG);
+    const before = entry?.value ?? toConfig(await readSettings(records), await limitSaid(records));
+    const after: IPAMConfig = {
+      ...before,
+      ...(change.strictAffinity === undefined ? {} : { strict_affinity: change.strictAffinity }),
+      ...(change.maxBlocksPerHost === undefined ? {} : { maxBlocksPerHost: change.maxBlocksPerHost }),
+    };
+    const problem = contradictionIn(after);
+    if (problem !== undefined) return fail(problem);
+    const written =
+      entry === undefined
+        ? await records.create(CONFIG, after)
+        : sameJson(before, after) || (await records.replace(entry, after));
+    if (written !== undefined) return ok(await readSettings(records));
+  }
+  return fail({
+    code: 'IPAM_BUSY',
+    what: `others changed the settings of IPAM ${ATTEMPTS} times in a row`,
+    remedy: 'try again; if this persists, look for a program that rewrites them in a loop',
+  });
+}
+
+function toConfig(
+  { strictAffinity, autoAllocateBlocks }: IpamSettings,
+  maxBlocksPerHost: number,
+): IPAMConfig {
+  return { strict_affinity: strictAffinity, auto_allocate_blocks: autoAllocateBlocks, maxBlocksPerHost };
+}
+
+/** 0 when no one has set a limit: the default is not to be written down as if someone had. */
+async function limitSaid(records: Records): Promise<number> {
+  return (await records.get<IPAMConfiguration>('IPAMConfiguration', 'default'))?.spec.maxBlocksPerHost ?? 0;
+}
+
+/** What Calico refuses, too. */
+function contradictionIn(config: IPAMConfig): Problem | undefined {
+  const strict = config.strict_affinity === true;
+  if (!strict && config.auto_allocate_blocks !== true) {
+    return {
+      code: 'IPAM_SETTINGS',
+      field: 'strictAffinity',
+      what: 'cannot be false while blocks are not allocated automatically: no node could get an address',
+      remedy: 'leave strict affinity on, or set autoAllocateBlocks to true',
+    };
+  }
+  if (!strict && (config.maxBlocksPerHost ?? 0) > 0) {
+    return {
+      code: 'IPAM_SETTINGS',
+      field: 'maxBlocksPerHost',
+      what: 'a limit on blocks means nothing while nodes borrow single addresses from others',
+      remedy: 'turn strict affinity on, too, or set the limit to 0',
+    };
+  }
+  return undefined;
 }
 
 /** Addresses that are never given out by themselves; asking for one by name is allowed, as in Calico. */

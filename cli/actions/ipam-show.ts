@@ -1,6 +1,6 @@
-/** ipam show: calicoctl's three views. */
+/** ipam show: calicoctl's four views. */
 import { type IPPool, unwrap } from '../../api/index.ts';
-import type { BlockView, Holder } from '../../ipam/index.ts';
+import type { BlockView, Holder, IpamSettings } from '../../ipam/index.ts';
 import { Address } from '../../net/addr/index.ts';
 import { type Action, type Arguments, EXIT, UsageError } from '../command.ts';
 import { structured } from '../output/structured.ts';
@@ -12,14 +12,21 @@ import type { ipamShowTable } from '../tables/ipam.ts';
 type ShowArguments = Arguments<typeof ipamShowTable>;
 
 export const ipamShow: Action<ShowArguments> = async (args, terminal) => {
-  const chosen = [args.ip !== undefined, args['show-blocks'], args['show-borrowed']].filter(Boolean).length;
-  if (chosen > 1) throw new UsageError('give one of --ip, --show-blocks and --show-borrowed');
+  const chosen = [
+    args.ip !== undefined,
+    args['show-blocks'],
+    args['show-borrowed'],
+    args['show-configuration'],
+  ].filter(Boolean).length;
+  if (chosen > 1)
+    throw new UsageError('give one of --ip, --show-blocks, --show-borrowed and --show-configuration');
   const address = args.ip === undefined ? undefined : Address.parse(args.ip);
   if (args.ip !== undefined && address === undefined)
     throw new UsageError(`--ip ${args.ip} is not an IP address`);
   const text = await withStore(args, terminal, async (open) => {
     const ipam = ipamOf(open);
     if (address !== undefined) return showAddress(address, await ipam.whoHas(address), args.output);
+    if (args['show-configuration']) return showSettings(await ipam.settings(), args.output);
     const blocks = await ipam.blocks();
     if (args['show-borrowed']) return showBorrowed(blocks, args.output);
     return showUsage(unwrap(await open.client.list('IPPool')), blocks, args);
@@ -27,6 +34,22 @@ export const ipamShow: Action<ShowArguments> = async (args, terminal) => {
   terminal.out(text);
   return EXIT.ok;
 };
+
+/** The names that calicoctl prints. */
+function showSettings(settings: IpamSettings, output: string): string {
+  const rows = [
+    ['StrictAffinity', settings.strictAffinity],
+    ['AutoAllocateBlocks', settings.autoAllocateBlocks],
+    ['MaxBlocksPerHost', settings.maxBlocksPerHost],
+  ] as const;
+  return (
+    structured(settings, output) ??
+    box(
+      ['PROPERTY', 'VALUE'],
+      rows.map(([name, value]) => [name, String(value)]),
+    )
+  );
+}
 
 function showAddress(address: Address, holder: Holder | undefined, output: string): string {
   const ip = address.toString();

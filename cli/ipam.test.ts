@@ -1,0 +1,172 @@
+/** ipam explain, release, configure, split and the report of check, as a user types them. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { type CommandLine, commandLine, endpoint, node, pool, take } from './testing.ts';
+
+describe('poplin ipam', () => {
+  let poplin: CommandLine;
+  beforeEach(async () => {
+    poplin = commandLine();
+    await poplin('apply -f -', [pool('lab', '10.0.0.0/24'), node].join('---\n'));
+  });
+
+  async function explain(address: string): Promise<string> {
+    const { code, out } = await poplin(`ipam explain ${address}`);
+    expect(code).to.equal(0);
+    return out;
+  }
+
+  describe('explain', () => {
+    it('follows an address from the pool to the workload', async () => {
+      const [address = ''] = await take(poplin.folder, 'default/web', 1);
+      await poplin('apply -f -', endpoint(address));
+      const out = await explain(address);
+      expect(out).to.match(new RegExp(`^IP ${address} is in use by default/a1-k8s-web-eth0\n`));
+      expect(out).to.match(/Pool +lab \(10\.0\.0\.0\/24\)/);
+      expect(out).to.match(/Block +10\.0\.0\.\d+\/26, 1 of 64 in use/);
+      expect(out).to.match(/Affinity +host:a1, confirmed, claimed 20/);
+      expect(out).to.match(/Handle +net\.default-web, 1 address in all/);
+      expect(out).to.match(/Node +a1\n/);
+      expect(out).to.match(/Since +not said/);
+      expect(out).to.match(/Attribute +namespace: default\n.*pod: web/);
+      expect(out).to.match(/Workload +default\/a1-k8s-web-eth0, cali0123456789a on a1/);
+      const json: unknown = JSON.parse((await poplin(`ipam explain ${address} -o json`)).out);
+      expect(json).to.have.nested.property('affinity.owner', 'host:a1');
+      expect(json).to.have.nested.property('endpoints[0].interface', 'cali0123456789a');
+    });
+
+    it('says what is odd, and what would happen', async () => {
+      const [address = ''] = await take(poplin.folder, 'default/web', 1);
+      expect(await explain(address))
+        .to.contain(`leaked`)
+        .and.contain(`poplin ipam release --ip ${address}`);
+      expect(await explain('192.0.2.1')).to.contain('outside every IPPool');
+      const block = address.replace(/\d+$/, (last) => String(Number(last) - (Number(last) % 64) + 40));
+      expect(await explain(block)).to.contain('is free, in a block of host:a1');
+      await poplin(
+        'apply -f -',
+        `apiVersion: projectcalico.org/v3\nkind: IPReservation\nmetadata: {name: printers}\nspec: {reservedCIDRs: ["${block}/32"]}\n`,
+      );
+      expect(await explain(block)).to.contain('reserved by IPReservation printers');
+      await poplin('apply -f -', endpoint('10.0.0.250'));
+      expect(await explain('10.0.0.250')).to.contain('though IPAM has not given it');
+      await poplin('apply -f -', pool('old', '10.9.0.0/24', ', disabled: true'));
+      expect(await explain('10.9.0.1'))
+        .to.contain('IPPool old is disabled')
+        .and.contain('none');
+      expect((await poplin('ipam explain 10.0.0.300')).code).to.equal(2);
+    });
+  });
+
+  describe('release', () => {
+    it('releases one address, but none that a workload uses unless forced', async () => {
+      const [leaked = '', used = ''] = await take(poplin.folder, 'default/web', 2);
+      await poplin('apply -f -', endpoint(used));
+      expect((await poplin(`ipam release --ip ${leaked}`)).out).to.equal(
+        `Successfully released IP address ${leaked}\n`,
+      );
+      expect((await poplin(`ipam release --ip ${leaked}`)).out).to.contain('is not assigned');
+      const refused = await poplin(`ipam release --ip ${used}`);
+      expect(refused.code).to.equal(1);
+      expect(refused.err).to.contain('default/a1-k8s-web-eth0').and.contain('--force');
+      expect((await poplin(`ipam show --ip ${used}`)).out).to.contain('is in use');
+      expect((await poplin(`ipam release --ip ${used} --force`)).out).to.contain('Successfully');
+      expect((await poplin('ipam check')).out).not.to.contain('net.default-web');
+      for (const line of ['ipam release', 'ipam release --ip x', `ipam release --ip ${used} --from-report f`])
+        expect((await poplin(line)).code, line).to.equal(2);
+    });
+
+    it('releases what a report found, if it is still held as it was then', async () => {
+      const report = join(poplin.folder, 'report.json');
+      const [leaked = '', again = '', come = ''] = await take(poplin.folder, 'default/web', 3);
+      await poplin('datastore migrate lock');
+      const checked = await poplin(`ipam check --show-all-ips -o ${report}`);
+      expect(checked.code).to.equal(1);
+      expect(checked.out).to.contain(`${leaked} is held by net.default-web, used by no workload endpoint`);
+      expect(JSON.parse(readFileSync(report, 'utf8'))).to.have.nested.property('datastoreLocked', true);
+      // One is given anew to the same handle, one has found its endpoint.
+      await poplin(`ipam release --ip ${again}`);
+      for (let taken = ''; taken !== again; ) [taken = ''] = await take(poplin.folder, 'default/web', 1);
+      await poplin('apply -f -', endpoint(come));
+      const { out, err } = await poplin(`ipam release --from-report ${report}`);
+      expect(out).to.equal('Released 1 IP addresses; 2 are in use or free by now and were left alone\n');
+      expect(err).to.contain(`${again} is held by net.default-web anew`);
+      expect((await poplin(`ipam show --ip ${leaked}`)).out).to.contain('is not assigned');
+      for (const address of [again, come])
+        expect((await poplin(`ipam show --ip ${address}`)).out).to.contain('is in use');
+    });
+
+    it('trusts a report only under the lock that it was made under', async () => {
+      const report = join(poplin.folder, 'report.json');
+      const [address = ''] = await take(poplin.folder, 'default/web', 1);
+      const release = (extra = ''): Promise<{ code: number; err: string; out: string }> =>
+        poplin(`ipam release --from-report ${report}${extra}`);
+      await poplin(`ipam check -o ${report}`);
+      expect((await release()).err).to.contain('is not locked');
+      await poplin('datastore migrate lock');
+      expect((await release()).err).to.contain('before the datastore was locked');
+      await poplin(`ipam check -o ${report}`);
+      await poplin('datastore migrate unlock');
+      await poplin('datastore migrate lock');
+      expect((await release()).err).to.contain('before the datastore was locked');
+      const text = readFileSync(report, 'utf8');
+      writeFileSync(report, text.replace('"clusterGUID":""', '"clusterGUID":"other"'));
+      expect((await release(' --force')).err).to.contain('another cluster');
+      writeFileSync(report, '{}');
+      expect((await release()).err).to.contain('no report of ipam check');
+      writeFileSync(report, text);
+      expect((await poplin(`ipam show --ip ${address}`)).out).to.contain('is in use');
+      expect((await release(' --force')).out).to.contain('Released 1');
+    });
+  });
+
+  it('configures, and shows the configuration', async () => {
+    const shown = async (): Promise<unknown> =>
+      JSON.parse((await poplin('ipam show --show-configuration -o json')).out);
+    const preset = { strictAffinity: false, autoAllocateBlocks: true, maxBlocksPerHost: 20 };
+    expect(await shown()).to.deep.equal(preset);
+    expect((await poplin('ipam configure --max-blocks-per-host=4')).err).to.contain('strict affinity');
+    expect(await shown(), 'nothing is written').to.deep.equal(preset);
+    await poplin('ipam configure --strictaffinity=true --max-blocks-per-host=4');
+    expect(await shown()).to.deep.equal({ ...preset, strictAffinity: true, maxBlocksPerHost: 4 });
+    expect((await poplin('ipam show --show-configuration')).out).to.match(/\| MaxBlocksPerHost +\| 4 +\|/);
+    expect((await poplin('ipam configure --strictaffinity=false')).code).to.equal(1);
+    await poplin('ipam configure --strictaffinity=false --max-blocks-per-host=0');
+    expect(await shown()).to.deep.equal(preset);
+    for (const line of [
+      '',
+      ' --strictaffinity=yes',
+      ' --max-blocks-per-host=1.5',
+      ' --max-blocks-per-host=x',
+    ])
+      expect((await poplin(`ipam configure${line}`)).code, line).to.equal(2);
+  });
+
+  it('splits a pool, and leaves the blocks where they are', async () => {
+    const [address = ''] = await take(poplin.folder, 'default/web', 1);
+    await poplin('apply -f -', endpoint(address));
+    await poplin('apply -f -', pool('six', 'fd00::/64', ', natOutgoing: true'));
+    expect((await poplin('ipam split 4 --name=lab')).err).to.contain('not locked');
+    await poplin('datastore migrate lock');
+    expect((await poplin('ipam split 8 --name=lab')).err).to.contain('each part must hold a block, a /26');
+    expect((await poplin('ipam split 2 --name=none')).err).to.contain('there is no IPPool none');
+    expect((await poplin('ipam split 3 --name=lab')).code).to.equal(2);
+    expect((await poplin('ipam split 2')).code).to.equal(2);
+    expect((await poplin('ipam split 4 --name=lab')).code).to.equal(0);
+    expect((await poplin('ipam split 2 --cidr=fd00::/64')).code).to.equal(0);
+    expect((await poplin('get ippools -o custom-columns=CIDR,NAT')).out).to.equal(
+      [
+        'CIDR                  NAT',
+        '10.0.0.0/26           false',
+        '10.0.0.64/26          false',
+        '10.0.0.128/26         false',
+        '10.0.0.192/26         false',
+        'fd00::/65             true',
+        'fd00::8000:0:0:0/65   true',
+        '\n',
+      ].join('\n'),
+    );
+    expect((await poplin('ipam check')).code).to.equal(0);
+  });
+});
