@@ -2,11 +2,13 @@
  * etcd3 with a policy of our own. Reads are repeated until their deadline. Writes are never repeated here: whether
  * one that got no answer has happened is a question for `commit.ts`.
  */
-import { noop } from 'cockatiel';
+import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
+import { isBrokenCircuitError, noop } from 'cockatiel';
 import { Etcd3, isRecoverableError } from 'etcd3';
 import { PoplinError } from '../../api/problem.ts';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import type { EtcdOptions } from './location.ts';
+import { restingHosts } from './resting.ts';
 
 /** One request. */
 const REQUEST: Millis = 5000;
@@ -32,7 +34,8 @@ export function connect({ endpoints, auth, tls }: EtcdOptions): Etcd3 {
           },
         }),
     dialTimeout: REQUEST,
-    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: new Date(Date.now() + REQUEST) }),
+    defaultCallOptions: ({ isStream }) =>
+      isStream ? { interceptors: [withLeader] } : { deadline: new Date(Date.now() + REQUEST) },
     grpcOptions: {
       'grpc.max_receive_message_length': -1,
       // A connection that died without a word (a cut cable) is found out in seconds.
@@ -42,16 +45,34 @@ export function connect({ endpoints, auth, tls }: EtcdOptions): Etcd3 {
       'grpc.max_reconnect_backoff_ms': 1000,
       ...(tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }),
     },
-    faultHandling: { host: () => noop, global: noop },
+    faultHandling: { host: restingHosts(endpoints.length, isPassing), global: noop },
   });
 }
+
+/**
+ * A member that is cut off from its leader keeps a watch open and tells it nothing. Asked like this it ends the watch
+ * instead, and the next one goes to another member.
+ */
+const withLeader: Interceptor = (options, nextCall) =>
+  new InterceptingCall(nextCall(options), {
+    start(metadata, listener, next) {
+      metadata.set('hasleader', 'true');
+      next(metadata, listener);
+    },
+  });
 
 /** Whether the request may or may not have reached the store, or would succeed a moment later. */
 export function isPassing(error: unknown): boolean {
   return (
     error instanceof Error &&
-    (isRecoverableError(error) || /too many requests|leader changed|no leader/.test(error.message))
+    (isRecoverableError(error) ||
+      isBrokenCircuitError(error) ||
+      /too many requests|leader changed|no leader/.test(error.message))
   );
+}
+
+export function isCompacted(error: unknown): boolean {
+  return error instanceof Error && /has been compacted/.test(error.message);
 }
 
 /** Repeats `attempt` while what stops it may pass. @throws PoplinError STORE_UNAVAILABLE, or what is no passing fault */

@@ -2,9 +2,9 @@
  * One commit as one etcd transaction.
  *
  * A compare-and-swap whose answer was lost is never sent again blindly. The store is read: if it holds what was
- * written, the commit happened; if every expectation still holds, it did not and may be sent again (should the first
- * one still arrive after all, it makes the second one fail, and the question is asked anew); if others have written
- * since, the history of the keys tells.
+ * written, the commit happened; if what it would change is untouched, it did not and may be sent again (should the
+ * first one still arrive after all, it makes the second one fail, and the question is asked anew); otherwise the
+ * history of the keys tells.
  */
 import type { PreparedCommit } from '../prepare.ts';
 import type { Commit, Entry } from '../store.ts';
@@ -30,13 +30,15 @@ export async function runCommit({ operations }: PreparedCommit, context: CommitC
   const placed = operations.map((operation) => place(operation, context.options.prefix));
   const deadline = context.clock.now() + PATIENCE;
   let found = needsLook(placed) ? await look(placed, context) : undefined;
+  let isDoubtful = false;
   for (;;) {
     const refused = found === undefined ? undefined : firstRefused(placed, found);
     if (refused !== undefined) return refused;
     const answer = await attempt(placed, found, context);
     if (answer.outcome === 'written') return committed(placed, answer.revision, context);
     found = answer.outcome === 'refused' ? answer.found : await look(placed, context);
-    if (answer.outcome === 'unknown') {
+    isDoubtful ||= answer.outcome === 'unknown';
+    if (isDoubtful) {
       const revision = await whenWritten(placed, found, context);
       if (revision !== undefined) return committed(placed, revision, context);
     }
@@ -58,7 +60,7 @@ async function attempt(
   const request = {
     compare: placed.flatMap((one, i) => comparisons(one, found?.[i])),
     success: placed.flatMap((one, i) => writes(one, found?.[i])),
-    failure: placed.flatMap(reads),
+    failure: placed.flatMap((one) => reads(one)),
   };
   try {
     const answer = await context.client.kv.txn(request);

@@ -16,7 +16,7 @@ import {
   selects,
   type WatchBatch,
 } from '../store.ts';
-import { connect, FIRST_PATIENCE, persist } from './client.ts';
+import { connect, FIRST_PATIENCE, isCompacted, persist } from './client.ts';
 import { runCommit } from './commit.ts';
 import { foldersOf, keyAt, pathOf } from './keys.ts';
 import type { EtcdOptions } from './location.ts';
@@ -39,7 +39,8 @@ export class EtcdStore implements Store {
   static async open(options: EtcdOptions, clock: Clock = new SystemClock()): Promise<EtcdStore> {
     const store = new EtcdStore(options, clock);
     try {
-      await persist(clock, options, () => store.#client.kv.range({ key: Buffer.from('\0') }), FIRST_PATIENCE);
+      const ask = () => store.#client.kv.range({ key: Buffer.from('\0') });
+      store.#see((await persist(clock, options, ask, FIRST_PATIENCE)).header.revision);
     } catch (error) {
       await store.close();
       throw error;
@@ -99,9 +100,17 @@ export class EtcdStore implements Store {
   ): AsyncIterable<WatchBatch> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     let position = await this.#reachable(from);
+    const heard = (revision: Revision): void => this.#see(revision);
     while (!stop.aborted) {
       try {
-        for await (const batch of watchFrom(this.#client, this.#options.prefix, selections, position, stop)) {
+        for await (const batch of watchFrom(
+          this.#client,
+          this.#options.prefix,
+          selections,
+          position,
+          stop,
+          heard,
+        )) {
           position = BigInt(batch.revision);
           yield batch;
         }
@@ -221,8 +230,4 @@ function byKey(a: Entry, b: Entry): number {
 /** By code point, as UTF-8 sorts. */
 function compareText(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
-
-function isCompacted(error: unknown): boolean {
-  return error instanceof Error && /has been compacted/.test(error.message);
 }

@@ -90,15 +90,18 @@ export function writes({ operation, path, otherPath, text }: Placed, found: Foun
   return [{ request_put: { key: Buffer.from(path), value: Buffer.from(text) } }, ...old];
 }
 
-export function reads({ path, otherPath }: Placed): IRequestOp[] {
-  return otherPath === undefined ? [read(path)] : [read(path), read(otherPath)];
+/** @param at  revision; undefined: now */
+export function reads({ path, otherPath }: Placed, at?: string): IRequestOp[] {
+  return otherPath === undefined ? [read(path, at)] : [read(path, at), read(otherPath, at)];
 }
 
 export async function look(
   placed: readonly Placed[],
   { client, clock, options }: CommitContext,
 ): Promise<readonly Found[]> {
-  const answer = await persist(clock, options, () => client.kv.txn({ success: placed.flatMap(reads) }));
+  const answer = await persist(clock, options, () =>
+    client.kv.txn({ success: placed.flatMap((one) => reads(one)) }),
+  );
   return gather(placed, answer.responses);
 }
 
@@ -132,6 +135,6 @@ function removal(path: string): IRequestOp {
   return { request_delete_range: { key: Buffer.from(path) } };
 }
 
-function read(path: string): IRequestOp {
-  return { request_range: { key: Buffer.from(path) } };
+function read(path: string, at: string | undefined): IRequestOp {
+  return { request_range: { key: Buffer.from(path), ...(at === undefined ? {} : { revision: at }) } };
 }

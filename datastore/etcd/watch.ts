@@ -27,6 +27,7 @@ export async function* watchFrom(
   selections: readonly Selection[],
   from: bigint,
   signal: AbortSignal,
+  heard: (revision: string) => void,
 ): AsyncGenerator<WatchBatch> {
   const waiting: WatchBatch[] = [];
   let failure: Error | undefined;
@@ -50,6 +51,7 @@ export async function* watchFrom(
     wake();
   });
   watcher.on('data', (response) => {
+    heard(response.header.revision);
     try {
       waiting.push(...batchesOf(response, prefix, selections, stream));
     } catch (error) {
