@@ -3,6 +3,7 @@ import { type Command, command } from './command.ts';
 import { bgpDecodeTable, bgpNeighborsTable, bgpNeighborTable, bgpRoutesTable } from './tables/bgp.ts';
 import { bgpdTable, bgpReloadTable } from './tables/bgpd.ts';
 import {
+  datastoreCheckTable,
   datastoreMigrateCopyTable,
   datastoreMigrateExportTable,
   datastoreMigrateImportTable,
@@ -42,6 +43,7 @@ export const COMMANDS: readonly Command[] = [
   command(ipamReleaseTable, async () => (await import('./actions/ipam-release.ts')).ipamRelease),
   command(ipamConfigureTable, async () => (await import('./actions/ipam-configure.ts')).ipamConfigure),
   command(ipamSplitTable, async () => (await import('./actions/ipam-split.ts')).ipamSplit),
+  command(datastoreCheckTable, async () => (await import('./actions/datastore-check.ts')).datastoreCheck),
   command(
     datastoreMigrateExportTable,
     async () => (await import('./actions/datastore-migrate.ts')).migrateExport,

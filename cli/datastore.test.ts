@@ -2,6 +2,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { openStore, type Operation } from '../datastore/index.ts';
 import { type CommandLine, commandLine, endpoint, node, policy, pool, take } from './testing.ts';
 
 describe('poplin datastore', () => {
@@ -69,9 +70,50 @@ describe('poplin datastore', () => {
     expect((await poplin(`datastore migrate copy --from ${from} --to ${from}`)).code).to.equal(2);
   });
 
+  it('checks what is there, alone and together', async () => {
+    expect(await poplin('datastore check')).to.deep.equal({
+      code: 0,
+      out: '7 objects: all can be read, and fit together.\n',
+      err: '',
+    });
+    const store = await openStore(join(poplin.folder, 'datastore.db'));
+    await store.commit([
+      resource('IPPool', 'other', { cidr: '10.0.128.0/17', laterField: 'of a newer release' }),
+      resource('GlobalNetworkPolicy', 'stray', { tier: 'gone', selector: 'all()' }),
+      resource('Tier', 'odd', { order: 'first' }),
+      { type: 'put', key: { kind: 'Tier', scope: '', name: 'text' }, value: '{"kind":', expect: 'any' },
+      { type: 'delete', key: { kind: 'Node', scope: '', name: 'a1' }, expect: 'any' },
+    ]);
+    await store.close();
+    await take(poplin.folder, 'default/gone', 1);
+    const { code, out } = await poplin('datastore check');
+    expect(code, out).to.equal(1);
+    for (const found of [
+      /IPPool\/other, .*10\.0\.0\.0\/16/,
+      /GlobalNetworkPolicy\/stray, spec.tier: .*gone/,
+      /Tier\/odd, spec.order/,
+      /Tier\/text: the datastore holds text that is no JSON object/,
+      /WorkloadEndpoint\/default\/a1-k8s-web-eth0, spec.node: .*a1, which does not exist/,
+      /held by net.default-gone, used by no workload endpoint/,
+      /^6 problem\(s\) in 11 objects. Nothing was changed.$/m,
+    ])
+      expect(out).to.match(found);
+    const json: unknown = JSON.parse((await poplin('datastore check -o json')).out);
+    expect(json).to.have.property('problems').with.length(6);
+  });
+
   it('demands the rest of a command', async () => {
     const { code, err } = await poplin('datastore migrate');
     expect(code).to.equal(2);
     expect(err).to.contain('poplin datastore migrate needs one of: export, import, copy, lock, unlock');
   });
 });
+
+function resource(kind: string, name: string, spec: object): Operation {
+  return {
+    type: 'put',
+    key: { kind, scope: '', name },
+    value: { apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec },
+    expect: 'any',
+  };
+}

@@ -1,6 +1,6 @@
-/** datastore migrate: everything from one datastore into another. */
+/** datastore migrate: everything from one datastore into another. datastore check: what does not fit together. */
 import { table } from '../command.ts';
-import { storeOptions } from './common.ts';
+import { storeOptions, structuredOutput } from './common.ts';
 
 const overwrite = {
   overwrite: {
@@ -89,4 +89,14 @@ export const datastoreMigrateUnlockTable = table({
   examples: [],
   positionals: {},
   options: { ...storeOptions },
+});
+
+export const datastoreCheckTable = table({
+  path: ['datastore', 'check'],
+  summary: 'Report what is inconsistent in the datastore',
+  description:
+    'Reads everything and looks for resources that cannot be read, that break a rule or clash with others (policies of missing tiers, overlapping pools), endpoints of missing nodes, IPAM blocks that contradict themselves or their affinities, and all that ipam check finds. It changes nothing. Exits with 1 when it finds something.',
+  examples: [['poplin datastore check', 'before a migration or an upgrade']],
+  positionals: {},
+  options: { ...structuredOutput, ...storeOptions },
 });

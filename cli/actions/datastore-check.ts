@@ -1,0 +1,50 @@
+/** datastore check: everything that was there at one moment, looked at alone and together. Changes nothing. */
+import type { Kind, Problem, Resource, ResourceOf } from '../../api/index.ts';
+import { checkResources } from '../../datastore/check.ts';
+import { type Entry } from '../../datastore/index.ts';
+import { snapshot } from '../../datastore/migrate/index.ts';
+import { auditIpam } from '../../ipam/index.ts';
+import { type Action, type Arguments, EXIT } from '../command.ts';
+import { describeProblem } from '../failure.ts';
+import { structured } from '../output/structured.ts';
+import { findingsOf } from '../resources/ipam-findings.ts';
+import { withStore } from '../store.ts';
+import type { datastoreCheckTable } from '../tables/datastore.ts';
+
+export const datastoreCheck: Action<Arguments<typeof datastoreCheckTable>> = async (args, terminal) => {
+  const entries = await withStore(args, terminal, ({ store }) => snapshot(store));
+  const problems = problemsOf(entries);
+  const text = structured({ objects: entries.length, problems }, args.output);
+  terminal.out(text ?? tell(entries.length, problems));
+  return problems.length === 0 ? EXIT.ok : EXIT.failure;
+};
+
+function problemsOf(entries: readonly Entry[]): Problem[] {
+  const { resources, problems } = checkResources(entries);
+  const ipam = auditIpam(entries);
+  const findings = findingsOf({
+    pools: ofKind(resources, 'IPPool'),
+    endpoints: ofKind(resources, 'WorkloadEndpoint'),
+    blocks: ipam.blocks,
+    handles: ipam.handles,
+  });
+  return [
+    ...problems,
+    ...ipam.problems,
+    ...findings.map(({ what, why }) => ({
+      code: 'IPAM_FINDING',
+      resource: what,
+      what: why,
+      remedy: 'see it again with poplin ipam check, and what may be done with poplin ipam release --help',
+    })),
+  ];
+}
+
+function ofKind<K extends Kind>(resources: readonly Resource[], kind: K): ResourceOf<K>[] {
+  return resources.filter((resource): resource is ResourceOf<K> & Resource => resource.kind === kind);
+}
+
+function tell(objects: number, problems: readonly Problem[]): string {
+  if (problems.length === 0) return `${objects} objects: all can be read, and fit together.\n`;
+  return `${problems.map(describeProblem).join('')}${problems.length} problem(s) in ${objects} objects. Nothing was changed.\n`;
+}
