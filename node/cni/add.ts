@@ -15,6 +15,7 @@ import { takeAddresses } from './addresses.ts';
 import { type Attachment, handleOf } from './attachment.ts';
 import { removeEndpoint } from './del.ts';
 import { endpointFor, profileOf, recordOf } from './endpoint.ts';
+import { refuseWhileLocked } from './lock.ts';
 import { uplinkMtu } from './mtu.ts';
 import type { CniPorts } from './ports.ts';
 import { HOST_MAC, type Wired, unwire, wire } from './wiring.ts';
@@ -33,12 +34,7 @@ export async function add(
   conf: NetConf,
 ): Promise<Added> {
   const netns = await checkNamespace(ports, invocation);
-  if (!ports.inventory.datastoreReady) {
-    throw new CniFailure(
-      CniCode.tryAgainLater,
-      'the datastore is locked by a migration (ClusterInformation datastoreReady is false); try again later',
-    );
-  }
+  refuseWhileLocked(ports);
   const found = await ports.client.get('Node', ports.node);
   const own = found.ok ? found.value : undefined;
   await clearTheWay(ports, attachment);

@@ -8,7 +8,8 @@
  * - addresses of this node that carry our attribute, under a handle that no endpoint has: released.
  *
  * It is careful: what lacks our alias, record or attributes is never touched (Calico's endpoints, a user's, tunnel
- * addresses), nothing is done before the whole world is known, and no ADD or DEL is under way meanwhile.
+ * addresses), nothing is done before the whole world is known or while a
+ * migration holds the datastore, and no ADD or DEL is under way meanwhile.
  * Endpoints that do have their cable get their host end checked: routes and settings that are missing return.
  */
 import { unwrap, type WorkloadEndpoint } from '../../api/index.ts';
@@ -17,6 +18,7 @@ import { type Link, routeKey, sameRoute, TABLE_MAIN } from '../../net/kernel/ind
 import { ATTACHMENT_ATTRIBUTE } from './attachment.ts';
 import { removeEndpoint } from './del.ts';
 import { type EndpointRecord, recordOf } from './endpoint.ts';
+import { refuseWhileLocked } from './lock.ts';
 import type { CniPorts } from './ports.ts';
 import { type Host, handleOfLink, prepareHostEnd, unwire, workloadRoute } from './wiring.ts';
 
@@ -30,8 +32,14 @@ export interface Swept {
 /** Whether an endpoint with its cable in place may stay. GC lets stay what the runtime still knows. */
 export type Keep = (record: EndpointRecord) => boolean;
 
-/** Needs to be alone: no ADD or DEL under way. @throws PoplinError when the store cannot be reached; what was done so far was right */
+/**
+ * Needs to be alone: no ADD or DEL under way.
+ *
+ * @throws CniFailure while a migration holds the datastore: the world is half known then, and nothing is done
+ * @throws PoplinError when the store cannot be reached; what was done so far was right
+ */
 export async function sweep(ports: CniPorts, keep: Keep = () => true): Promise<Swept> {
+  refuseWhileLocked(ports);
   const { host, ipam } = ports;
   const links = await host.netlink.listLinks();
   const swept: Swept = { cables: [], endpoints: [], handles: [], repaired: 0 };

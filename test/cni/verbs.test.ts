@@ -2,6 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { unwrap } from '../../api/index.ts';
+import { SystemClock } from '../../clock/system.ts';
+import { setReady } from '../../datastore/migrate/index.ts';
+import { temporaryStore } from '../../datastore/testing.ts';
 import { Address } from '../../net/addr/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { pool, type Call } from './runtime.ts';
@@ -238,6 +241,35 @@ describeOnKernel('CNI: what is refused, checked and collected', function () {
       const error = await world.refused({ command: 'STATUS' });
       expect(error.code).to.equal(50);
       expect(error.msg).to.contain('no enabled IPPool');
+    });
+  });
+
+  describe('under the lock of a migration', () => {
+    it('attaches and collects nothing, lets go, and goes on after the unlock', async () => {
+      await world.add();
+      const store = await temporaryStore(world.node.datastore);
+      await setReady(store, new SystemClock(), false);
+      // A moment of an import: the endpoint is not written yet.
+      const key = { kind: 'WorkloadEndpoint', scope: 'shop', name: 'n1-k8s-web--0-eth0' };
+      const written = await store.get(key);
+      await store.commit([{ type: 'delete', key, expect: 'present' }]);
+      await sleep(300);
+      const added = await world.refused(
+        world.attach({ containerId: B, netns: world.other.path(), args: '' }),
+      );
+      expect(added).to.deep.include({ code: 11 });
+      expect(added.msg).to.contain('locked by a migration');
+      const gc = { command: 'GC', conf: world.node.conf({ 'cni.dev/valid-attachments': [] }) };
+      expect(await world.refused(gc)).to.deep.include({ code: 11 });
+      expect((await world.refused({ command: 'STATUS' })).msg).to.contain('locked by a migration');
+      expect(await world.cables(), 'the cable stays').to.have.length(1);
+      expect(await world.addressesHeld()).to.have.length(2);
+      await store.commit([{ type: 'put', key, value: written?.value, expect: 'absent' }]);
+      expect((await world.node.call(world.attach({ command: 'DEL' }))).exitCode).to.equal(0);
+      await world.expectNothingLeft();
+      await setReady(store, new SystemClock(), true);
+      await sleep(300);
+      await world.add();
     });
   });
 });
