@@ -6,7 +6,7 @@ export const storeOptions = {
     type: 'string',
     value: 'LOCATION',
     describe:
-      'Datastore to use, a path or sqlite:PATH; else POPLIN_DATASTORE, else that of the running lab, else /var/lib/poplin/datastore.db',
+      'Datastore to use, a path or etcd://HOST:PORT; else POPLIN_DATASTORE, else that of the running lab, else /var/lib/poplin/datastore.db',
   },
 } as const satisfies OptionTable;
 
