@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { PoplinError, unwrap } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import {
+  copyStore,
   type Dumped,
   dumpLines,
   exportStore,
@@ -10,7 +11,6 @@ import {
   parseDump,
   restore,
   type Restored,
-  setReady,
 } from '../../datastore/migrate/index.ts';
 import { type Action, type Arguments, EXIT, UsageError } from '../command.ts';
 import { columns } from '../output/table.ts';
@@ -66,16 +66,13 @@ export const migrateCopy: Action<Arguments<typeof datastoreMigrateCopyTable>> = 
   if (from === undefined || to === undefined)
     throw new UsageError('name both datastores: --from LOCATION --to LOCATION');
   if (from === to) throw new UsageError('--from and --to name the same datastore');
-  const clock = new SystemClock();
-  const objects = await withStore({ datastore: from }, terminal, async ({ store }) => {
-    await setReady(store, clock, false);
-    return unwrap(await exportStore(store));
-  });
-  const restored = await withStore(
-    { datastore: to },
-    terminal,
-    async ({ store }) => unwrap(await restore(store, clock, objects, { overwrite })),
-    { create: true },
+  const restored = await withStore({ datastore: from }, terminal, (source) =>
+    withStore(
+      { datastore: to },
+      terminal,
+      async (target) => unwrap(await copyStore(source.store, target.store, new SystemClock(), { overwrite })),
+      { create: true },
+    ),
   );
   terminal.out(tell(restored));
   return EXIT.ok;

@@ -1,4 +1,5 @@
 /** Moves a datastore between any two engines: export, import with verification, and the lock around both. */
+export { copyStore } from './copy.ts';
 export { dumpLines, type Dumped, parseDump } from './dump.ts';
 export { IPAM_KINDS, MIGRATED_KINDS } from './kinds.ts';
 export { CLUSTER_INFORMATION, isLocked, setReady } from './lock.ts';

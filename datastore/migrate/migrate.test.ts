@@ -7,6 +7,7 @@ import type { Entry, Key, Store } from '../store.ts';
 import { temporaryStore } from '../testing.ts';
 import {
   CLUSTER_INFORMATION,
+  copyStore,
   dumpLines,
   exportStore,
   isLocked,
@@ -143,6 +144,21 @@ describe('datastore migration', () => {
     expect(codes(await importInto(to, text))).to.deep.equal(['MIGRATION_DIFFERS']);
   });
 
+  it('copies from store to store, and tells what was written too late', async () => {
+    const from = new SimulatedStore();
+    await fill(from);
+    const to = new SimulatedStore();
+    expect((await copyStore(from, to, clock, { overwrite: false })).ok).to.equal(true);
+    expect(contents(await snapshot(to))).to.deep.equal(contents(await snapshot(from)));
+    expect([await isLocked(from), await isLocked(to)]).to.deep.equal([true, true]);
+
+    const late = new Late(() => put(from, 'IPAMHandle', 'net.late', { block: { '10.0.0.0/26': 1 } }));
+    expect(codes(await copyStore(from, late, clock, { overwrite: false }))).to.deep.equal([
+      'MIGRATION_DIFFERS',
+    ]);
+    expect((await copyStore(from, late, clock, { overwrite: true })).ok).to.equal(true);
+  });
+
   it('reads no file that is not whole, not its own, or changed', async () => {
     const from = new SimulatedStore();
     await fill(from);
@@ -200,6 +216,21 @@ class Failing extends SimulatedStore {
 
   override async commit(...args: Parameters<Store['commit']>): ReturnType<Store['commit']> {
     if (this.left-- <= 0) throw new Error('gone');
+    return super.commit(...args);
+  }
+}
+
+/** While it is written, an attachment that was under way finishes at the source. */
+class Late extends SimulatedStore {
+  readonly #meanwhile: () => Promise<void>;
+
+  constructor(meanwhile: () => Promise<void>) {
+    super();
+    this.#meanwhile = meanwhile;
+  }
+
+  override async commit(...args: Parameters<Store['commit']>): ReturnType<Store['commit']> {
+    await this.#meanwhile();
     return super.commit(...args);
   }
 }
