@@ -30,6 +30,8 @@ export class EtcdStore implements Store {
   readonly transactional = true;
   readonly #client: Etcd3;
   readonly #options: EtcdOptions;
+  /** Holds nothing, and is within what a user may read that has rights on the prefix alone. */
+  readonly #nothing: Buffer;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   /** The newest revision that we have heard of. */
@@ -39,7 +41,7 @@ export class EtcdStore implements Store {
   static async open(options: EtcdOptions, clock: Clock = new SystemClock()): Promise<EtcdStore> {
     const store = new EtcdStore(options, clock);
     try {
-      const ask = () => store.#client.kv.range({ key: Buffer.from('\0') });
+      const ask = () => store.#client.kv.range({ key: store.#nothing });
       store.#see((await persist(clock, options, ask, FIRST_PATIENCE)).header.revision);
     } catch (error) {
       await store.close();
@@ -50,6 +52,7 @@ export class EtcdStore implements Store {
 
   private constructor(options: EtcdOptions, clock: Clock) {
     this.#options = options;
+    this.#nothing = Buffer.from(`${options.prefix}/`);
     this.#clock = clock;
     this.#client = connect(options);
   }
@@ -125,7 +128,7 @@ export class EtcdStore implements Store {
   }
 
   async revision(): Promise<Revision> {
-    const { header } = await this.#range({ key: Buffer.from('\0') });
+    const { header } = await this.#range({ key: this.#nothing });
     return header.revision;
   }
 
@@ -165,7 +168,7 @@ export class EtcdStore implements Store {
     try {
       // etcd takes 0 for "now"; before the first write there is nothing to miss.
       const asked = revision > 0n ? revision : 1n;
-      await this.#range({ key: Buffer.from('\0'), count_only: true, revision: String(asked) });
+      await this.#range({ key: this.#nothing, count_only: true, revision: String(asked) });
       return true;
     } catch (error) {
       if (isCompacted(error)) return false;

@@ -3,6 +3,7 @@
  * TLS. `name` is the name in the servers' certificate where they are reached by address.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { PoplinError } from '../../api/problem.ts';
 import { DEFAULT_PREFIX } from './keys.ts';
 
@@ -42,6 +43,15 @@ export function parseLocation(location: string): EtcdOptions {
   if (unknown !== undefined)
     throw invalid(location, `"${unknown}" is no setting; use ca, cert, key and name`);
   if (!secure && settings.size > 0) throw invalid(location, 'certificates are for etcds://');
+  // etcd3 asks for the token on a connection of its own, which does not know the name.
+  if (username !== undefined && settings.has('name'))
+    throw invalid(
+      location,
+      'with a user, reach the servers by the name in their certificate instead of "name"',
+    );
+  // Node refuses to ask a TLS server for an address by name, which is what gRPC does.
+  if (secure && !settings.has('name') && endpoints.some((host) => isIP(host.replace(/:\d+$|[[\]]/g, '')) > 0))
+    throw invalid(location, 'reach the servers by a name in their certificate, or give one with "name"');
   const auth =
     username === undefined
       ? {}

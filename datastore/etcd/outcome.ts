@@ -139,7 +139,8 @@ async function readAt(
 }
 
 async function newestRevision({ client, clock, options }: CommitContext): Promise<string> {
-  return (await persist(clock, options, () => client.kv.range({ key: Buffer.from('\0') }))).header.revision;
+  return (await persist(clock, options, () => client.kv.range({ key: Buffer.from(`${options.prefix}/`) })))
+    .header.revision;
 }
 
 function outcomeUnknown(path: string, error: unknown): PoplinError {

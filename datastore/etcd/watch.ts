@@ -34,7 +34,9 @@ export async function* watchFrom(
   let tell = Promise.withResolvers<void>();
   const wake = (): void => tell.resolve();
 
+  // A stream of its own: once etcd refused a watch (its token had run out), etcd3 creates no other on that stream.
   const builder = client
+    .namespace('')
     .watch()
     .prefix(`${prefix}/`)
     .withPreviousKV()

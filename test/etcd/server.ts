@@ -9,9 +9,15 @@ const READY_MS = 15_000;
 
 export class EtcdServer {
   readonly #folder = mkdtempSync(join(tmpdir(), 'poplin-etcd-'));
-  #ports: readonly [client: number, peer: number] | undefined;
+  #ports: readonly [client: number, peer: number, metrics: number] | undefined;
   #process: ChildProcess | undefined;
   #log = '';
+  readonly #flags: readonly string[];
+
+  /** @param flags  etcd's own, added to what it is started with */
+  constructor(flags: readonly string[] = []) {
+    this.#flags = flags;
+  }
 
   get endpoint(): string {
     return `127.0.0.1:${this.#ports?.[0] ?? 0}`;
@@ -19,9 +25,11 @@ export class EtcdServer {
 
   /** Starts, or starts again on the same data and ports, and returns once it answers. */
   async start(): Promise<void> {
-    this.#ports ??= [await freePort(), await freePort()];
-    const [client, peer] = this.#ports;
-    const [clientUrl, peerUrl] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
+    this.#ports ??= [await freePort(), await freePort(), await freePort()];
+    const [client, peer, metrics] = this.#ports;
+    const metricsUrl = `http://127.0.0.1:${metrics}`;
+    const scheme = this.#flags.some((flag) => flag.startsWith('--cert-file')) ? 'https' : 'http';
+    const [clientUrl, peerUrl] = [`${scheme}://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
     const child = spawn('etcd', [
       '--data-dir',
       join(this.#folder, 'data'),
@@ -33,10 +41,14 @@ export class EtcdServer {
       peerUrl,
       '--initial-advertise-peer-urls',
       peerUrl,
+      // Asked for health without TLS, and without being anybody.
+      '--listen-metrics-urls',
+      metricsUrl,
       '--initial-cluster',
       `default=${peerUrl}`,
       // What is tested is the client; a disk sync per write would only make the tests slow.
       '--unsafe-no-fsync',
+      ...this.#flags,
     ]);
     this.#process = child;
     child.stderr.on('data', (text: Buffer) => {
@@ -68,7 +80,7 @@ export class EtcdServer {
 
   async #isHealthy(): Promise<boolean> {
     try {
-      const answer = await fetch(`http://${this.endpoint}/health`);
+      const answer = await fetch(`http://127.0.0.1:${this.#ports?.[2] ?? 0}/health`);
       return answer.ok && (await answer.text()).includes('true');
     } catch {
       return false;
