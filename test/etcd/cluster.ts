@@ -143,6 +143,8 @@ export class Member {
 
   async remove(): Promise<void> {
     await this.kill();
+    // Before the namespace, which lives on where another process has it mounted.
+    tryIp('link', 'delete', `${TAG}${this.name}`);
     tryIp('netns', 'delete', this.#namespace);
   }
 
