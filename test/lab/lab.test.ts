@@ -162,11 +162,18 @@ describe('lab on namespaces', function () {
   }
 
   function pidOf(program: string): number | undefined {
-    return membersOf([`clab-${topology.name}-left`]).find(
-      ({ pid }) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === program,
-    )?.pid;
+    return membersOf([`clab-${topology.name}-left`]).find(({ pid }) => nameOf(pid) === program)?.pid;
   }
 });
+
+/** Undefined when the process has ended since it was listed. */
+function nameOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
 
 async function established(lab: string): Promise<LabStatus | undefined> {
   return until(
