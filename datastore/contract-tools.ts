@@ -1,6 +1,24 @@
 /** For the contract's tests: keys, shorthand writes, and a watch that can be waited for. */
 import type { Key, Selection, Store, WatchBatch } from './store.ts';
 
+/** What an engine cannot promise because its history is not its own. */
+export interface Traits {
+  /**
+   * False where others move the revision too (an API server counts the writes of a whole cluster): it then moves without
+   * a commit, and a commit moves it by more than one.
+   */
+  readonly ownsRevisions: boolean;
+  /** False where somebody else alone decides when history is forgotten: `compact` then changes nothing. */
+  readonly compacts: boolean;
+  /** Histories that are tried; fewer where each takes long. */
+  readonly histories: number;
+}
+
+export const FULL: Traits = { ownsRevisions: true, compacts: true, histories: 40 };
+
+export const OTHERS_WRITE = 'others move the revision of this engine too';
+export const NO_COMPACTION = 'this engine does not decide when history is forgotten';
+
 export function key(name: string): Key {
   return { kind: 'K', scope: '', name };
 }
