@@ -134,6 +134,34 @@ describe('poplin bgp', () => {
     expect((await json('bgp routes out')).map(({ peer }) => peer)).to.have.members(['a', 'b']);
   });
 
+  it('clears sessions, hard or soft, one or all', async () => {
+    expect(await table('bgp clear a --soft both')).to.deep.equal([
+      'NEIGHBOR WHAT WAS DONE',
+      'a asked for ipv4-unicast, ipv6-unicast; told ipv4-unicast, ipv6-unicast again',
+    ]);
+    expect(await json('bgp clear --all --soft in --family ipv4-unicast')).to.deep.equal(
+      ['a', 'b'].map((peer) => ({
+        peer,
+        outcome: 'refreshed',
+        asked: ['ipv4-unicast'],
+        judged: [],
+        told: [],
+      })),
+    );
+    expect(await table('bgp clear 10.0.0.3')).to.deep.equal([
+      'NEIGHBOR WHAT WAS DONE',
+      'b session ended, and started again',
+    ]);
+    expect((await json('bgp neighbors')).map(({ state }) => state)).to.deep.equal(['Established', 'Connect']);
+    expect(await table('bgp clear b --soft in')).to.deep.equal([
+      'NEIGHBOR WHAT WAS DONE',
+      'b nothing: there is no session, and the next one begins with all routes',
+    ]);
+    const missing = await poplin(`bgp clear nobody ${where}`);
+    expect(missing.code).to.equal(1);
+    expect(missing.err).to.contain('there is no neighbor "nobody"');
+  });
+
   it('says that no bgpd answers', async () => {
     const ran = await poplin(`bgp routes --socket ${poplin.folder}/none.sock`);
     expect(ran.code).to.equal(1);
@@ -147,6 +175,9 @@ describe('poplin bgp', () => {
     ['bgp routes --within', '--within needs a prefix'],
     ['bgp routes --limit 0', '--limit needs'],
     ['bgp routes --family ipv4', 'family'],
+    ['bgp clear', 'name one neighbor, or say --all'],
+    ['bgp clear a --all', 'name one neighbor, or say --all'],
+    ['bgp clear a --family ipv4-unicast', '--family goes with --soft'],
     ['bgp neighbors --socket a --node b', '--socket says it all'],
   ] as const;
   for (const [line, says] of wrong) {

@@ -1,6 +1,12 @@
 /** Every command of `poplin`: its table and where its code is. Parser, help, completion and docs/cli.md come from here. */
 import { type Command, command } from './command.ts';
-import { bgpDecodeTable, bgpNeighborsTable, bgpNeighborTable, bgpRoutesTable } from './tables/bgp.ts';
+import {
+  bgpClearTable,
+  bgpDecodeTable,
+  bgpNeighborsTable,
+  bgpNeighborTable,
+  bgpRoutesTable,
+} from './tables/bgp.ts';
 import { bgpdTable, bgpReloadTable } from './tables/bgpd.ts';
 import {
   datastoreCheckTable,
@@ -64,6 +70,7 @@ export const COMMANDS: readonly Command[] = [
   command(bgpNeighborsTable, async () => (await import('./actions/bgp-neighbors.ts')).bgpNeighbors),
   command(bgpNeighborTable, async () => (await import('./actions/bgp-neighbors.ts')).bgpNeighbor),
   command(bgpRoutesTable, async () => (await import('./actions/bgp-routes.ts')).bgpRoutes),
+  command(bgpClearTable, async () => (await import('./actions/bgp-clear.ts')).bgpClear),
   command(bgpDecodeTable, async () => (await import('./actions/bgp-decode.ts')).bgpDecode),
   command(bgpReloadTable, async () => (await import('./actions/bgp-reload.ts')).bgpReload),
   command(bgpdTable, async () => (await import('./actions/bgpd.ts')).bgpd),

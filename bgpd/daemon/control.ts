@@ -1,15 +1,16 @@
-/** What a BGP daemon answers on its control socket. Read only. */
+/** What a BGP daemon answers on its control socket. All but `POST /clear` only reads. */
 import { EXPOSITION, exposition } from '../../daemon/metrics.ts';
 import type { ControlRequest, ControlRoutes } from '../../daemon/control.ts';
 import { DECISION_STEPS } from '../rib/decision.ts';
 import { streamed, streamedLines } from '../../daemon/stream.ts';
+import { clearPeer, type Cleared } from '../speaker/clear.ts';
 import { exportViews, routeViews } from '../speaker/route-view.ts';
 import { routeLines } from '../speaker/route-lines.ts';
 import { neighbourView, peerLines, peerViews } from '../speaker/view.ts';
 import { dotted } from '../wire/format.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
 import { BGPD_METRICS } from './metrics.ts';
-import { neighbourIn, prefixIn, routeQuery } from './query.ts';
+import { clearQuery, neighbourIn, prefixIn, routeQuery } from './query.ts';
 import type { Subject } from './subject.ts';
 
 export function controlRoutes(bgpd: Subject): ControlRoutes {
@@ -25,12 +26,21 @@ export function controlRoutes(bgpd: Subject): ControlRoutes {
       const { speaker } = bgpd.engine;
       return streamedLines(routeLines(speaker, routeQuery(speaker, query)));
     },
+    'POST /clear': ({ query }) => clear(bgpd, query),
     'GET /metrics': () => streamed(EXPOSITION, exposition(BGPD_METRICS, bgpd)),
     'GET /routes': (request) => routes(bgpd, request),
     'GET /decision-steps': () => ({
       steps: DECISION_STEPS.map(({ reason, source }) => ({ reason, source })),
     }),
   };
+}
+
+function clear(
+  { engine: { speaker } }: Subject,
+  query: URLSearchParams,
+): { readonly peers: readonly Cleared[] } {
+  const { neighbours, mode, family } = clearQuery(speaker, query);
+  return { peers: neighbours.map((neighbour) => clearPeer(speaker, neighbour, mode, family)) };
 }
 
 function status(bgpd: Subject): object {

@@ -1,6 +1,7 @@
 /** What a caller of the control socket asks for, checked. */
 import { PoplinError, type Problem } from '../../api/index.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
+import { CLEAR_MODES, type ClearMode } from '../speaker/clear.ts';
 import type { Neighbour } from '../speaker/neighbour.ts';
 import type { RouteQuery } from '../speaker/route-lines.ts';
 import type { Speaker } from '../speaker/speaker.ts';
@@ -30,6 +31,36 @@ export function routeQuery(speaker: Speaker, query: URLSearchParams): RouteQuery
     neighbour: name === null ? undefined : neighbourIn(speaker, name),
     explain: query.get('explain') === '1',
     limit: limit === null ? undefined : count('limit', limit),
+  };
+}
+
+export interface ClearQuery {
+  readonly neighbours: readonly Neighbour[];
+  readonly mode: ClearMode;
+  readonly family: Family | undefined;
+}
+
+/**
+ * `neighbor` or `all` = 1, `mode`, `family`. All of them have to be asked for by name, so that a query that lost its
+ * neighbor on the way does not end every session.
+ * @throws PoplinError `QUERY_INVALID`, `NO_SUCH_NEIGHBOR`
+ */
+export function clearQuery(speaker: Speaker, query: URLSearchParams): ClearQuery {
+  const name = query.get('neighbor');
+  const all = query.get('all') === '1';
+  const family = query.get('family');
+  if (all === (name !== null))
+    throw refusal({
+      code: 'QUERY_INVALID',
+      field: 'neighbor',
+      value: name ?? '',
+      what: all ? 'one neighbor and all of them are asked for' : 'no neighbor is named',
+      remedy: 'name a neighbor, or ask for all',
+    });
+  return {
+    neighbours: name === null ? [...speaker.neighbours] : [neighbourIn(speaker, name)],
+    mode: oneOf('mode', query.get('mode') ?? 'hard', CLEAR_MODES),
+    family: family === null ? undefined : oneOf('family', family, FAMILY_NAMES),
   };
 }
 

@@ -90,6 +90,36 @@ export const bgpRoutesTable = table({
   },
 });
 
+export const bgpClearTable = table({
+  path: ['bgp', 'clear'],
+  summary: 'End a BGP session so that it comes up anew, or have routes told again on it',
+  description:
+    'Without --soft the session ends with Cease "administrative reset" and starts at once, also where the idle hold or a prefix limit kept it down. With --soft it stands: "in" asks the neighbor for its routes (ROUTE-REFRESH; one that does not know that has its stored routes judged again), "out" tells it ours again, "both" does both. A changed filter needs none of this: what it changes is worked out on stored routes at once.',
+  examples: [
+    ['poplin bgp clear tor-a', 'end the session with tor-a and bring it up anew'],
+    ['poplin bgp clear tor-a --soft in', 'ask tor-a for its routes'],
+    ['poplin bgp clear --all --soft out --family ipv6-unicast', 'tell every neighbor our IPv6 routes again'],
+  ],
+  positionals: { neighbor: { describe: 'Name or address' } },
+  options: {
+    all: { type: 'boolean', describe: 'Every neighbor, in place of one' },
+    soft: {
+      type: 'string',
+      value: 'DIRECTION',
+      choices: ['in', 'out', 'both'],
+      describe: 'Keep the session, and have routes of this direction told again',
+    },
+    family: {
+      type: 'string',
+      value: 'FAMILY',
+      choices: ['ipv4-unicast', 'ipv6-unicast'],
+      describe: 'With --soft: only this address family',
+    },
+    ...structuredOutput,
+    ...speakerOptions,
+  },
+});
+
 export const bgpDecodeTable = table({
   path: ['bgp', 'decode'],
   summary: 'Decode BGP messages from hexadecimal text or a capture',
