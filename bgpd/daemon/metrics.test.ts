@@ -5,11 +5,14 @@ import { World, configOf, peerOf } from '../speaker/testing/world.ts';
 import { BGPD_METRICS } from './metrics.ts';
 import type { Subject } from './subject.ts';
 
+/** For one of the two families. */
+const LIMITS = { 'ipv4-unicast': { max: 5, action: 'reject' } } as const;
+
 function subject(): Subject {
   const world = new World();
   const m = world.router('m', 65000, '10.0.0.1');
   const a = world.router('a', 65001, '10.0.0.2');
-  m.speaker.configure(configOf(m, [peerOf(m, a)]));
+  m.speaker.configure(configOf(m, [peerOf(m, a, { prefixLimits: LIMITS })]));
   a.speaker.configure(configOf(a, [peerOf(a, m)], ['10.1.0.0/16', 'fd00:1::/64']));
   world.connect(m, a);
   const engine = { speaker: m.speaker, clock: world.clock, fib: undefined, startedAt: 0 };
@@ -39,8 +42,14 @@ describe('metrics of bgpd', () => {
       'poplin_bgp_rib_prefixes{family="ipv4-unicast"}': 1,
       'poplin_bgp_rib_undecided_prefixes{family="ipv4-unicast"}': 0,
       poplin_bgp_rib_attribute_sets: 1,
+      'poplin_bgp_peer_prefix_limit_max{peer="a",family="ipv4-unicast"}': 5,
+      'poplin_bgp_peer_prefix_limit_count{peer="a",family="ipv4-unicast"}': 1,
+      'poplin_bgp_peer_prefix_limit_exceeded{peer="a",family="ipv4-unicast"}': 0,
+      'poplin_bgp_peer_prefix_limit_refused{peer="a",family="ipv4-unicast"}': 0,
+      'poplin_bgp_peer_held_down{peer="a"}': 0,
     };
     for (const [name, value] of Object.entries(want)) expect(found.get(name), name).to.equal(value);
+    expect(found.has('poplin_bgp_peer_prefix_limit_max{peer="a",family="ipv6-unicast"}')).to.equal(false);
     expect(found.get('process_resident_memory_bytes')).to.be.above(1e6);
     expect([...found.values()].every(Number.isFinite)).to.equal(true);
   });

@@ -3,6 +3,7 @@ import type { Metric, Sample } from '../../daemon/metrics.ts';
 import { one } from '../../daemon/metrics.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
 import type { Neighbour } from './neighbour.ts';
+import type { PrefixLimitStatus } from './prefix-limit.ts';
 import type { SessionStateName } from './session.ts';
 import type { Speaker } from './speaker.ts';
 
@@ -83,6 +84,25 @@ function ofPeerRoutes(
     labels: ['peer', 'family'],
     read: ({ speaker }) =>
       perPeerAndFamily(speaker, (neighbour, family) => value(neighbour, family, speaker)),
+  };
+}
+
+/** Only of peers and families that have a limit. */
+function ofPeerLimits(
+  name: string,
+  help: string,
+  value: (status: PrefixLimitStatus) => number,
+): SpeakerMetric {
+  return {
+    name: `poplin_bgp_peer_prefix_limit_${name}`,
+    type: 'gauge',
+    help,
+    labels: ['peer', 'family'],
+    *read({ speaker }): Generator<Sample, void> {
+      for (const neighbour of withSeries(speaker))
+        for (const status of neighbour.limits.status())
+          yield { labels: [neighbour.name, status.family], value: value(status) };
+    },
   };
 }
 
@@ -176,6 +196,13 @@ export const PEER_METRICS: readonly SpeakerMetric[] = [
     'advertised',
     'Routes the peer has been told',
     (neighbour, family, speaker) => speaker.membership(neighbour, family)?.advertised() ?? 0,
+  ),
+  ofPeerLimits('max', 'Routes that the peer may send', ({ limit }) => limit.max),
+  ofPeerLimits('count', 'Routes that count against the limit at the moment', ({ count }) => count),
+  ofPeerLimits('exceeded', '1 while the limit is exceeded', ({ state }) => (state === 'exceeded' ? 1 : 0)),
+  ofPeerLimits('refused', 'Routes not taken since the limit was reached', ({ refused }) => refused),
+  ofPeer('held_down', 'gauge', '1 while a prefix limit keeps the session down', ({ limits }) =>
+    limits.held === undefined ? 0 : 1,
   ),
 ];
 
