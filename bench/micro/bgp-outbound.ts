@@ -51,6 +51,7 @@ class Wire {
       localAddress: '10.255.0.1',
       remoteAddress: this.address,
       buffered: 0,
+      unread: false,
       write: (octets: readonly Uint8Array[]) => {
         for (const each of octets) this.seen.push(each);
         return true;

@@ -13,6 +13,7 @@ import { TcpSessions } from '../speaker/sessions.ts';
 import { Speaker } from '../speaker/speaker.ts';
 import { TcpTransport } from '../speaker/tcp.ts';
 import { KernelTable } from './kernel-table.ts';
+import { limitedLog } from './limited-log.ts';
 import { Listening, type Endpoint } from './listening.ts';
 import { dialWithTtl, setSocketTtl } from './sockets.ts';
 
@@ -46,7 +47,8 @@ export class Engine {
   }
 
   private constructor(options: EngineOptions, fib: Fib | undefined, table: KernelTable | undefined) {
-    const { clock, random, log, restarted, stranger } = options;
+    const { clock, random, restarted, stranger } = options;
+    const log = limitedLog(options.log, clock);
     this.clock = clock;
     this.fib = fib;
     this.startedAt = clock.now();
@@ -64,6 +66,7 @@ export class Engine {
     this.speaker = new Speaker({
       clock,
       sessions,
+      random,
       ...(fib === undefined ? {} : { forwarding: fib }),
       ...(restarted === undefined ? {} : { restarted }),
       onEvent: (event) => logSpeaker(log, event),

@@ -51,7 +51,7 @@ export async function openRouter(
   setup: Pick<RouterSetup, 'speaker' | 'listen'>,
   options: RouterOptions = {},
 ): Promise<Router> {
-  const { clock = new SystemClock(), log, forwarding, onEvent } = options;
+  const { clock = new SystemClock(), random = Math.random.bind(Math), log, forwarding, onEvent } = options;
   const { port, addresses } = setup.listen;
   const listener = new Listener({
     clock,
@@ -62,12 +62,13 @@ export async function openRouter(
   const sessions = new TcpSessions({
     clock,
     transport: new TcpTransport(clock),
-    random: options.random ?? Math.random,
+    random,
     listener,
     ...(log === undefined ? {} : { log: (level, text, peer) => log(level, text, peer) }),
   });
   const speaker = new Speaker({
     clock,
+    random,
     sessions: options.onUpdate === undefined ? sessions : tapped(sessions, options.onUpdate),
     ...(forwarding === undefined ? {} : { forwarding }),
     ...(onEvent === undefined ? {} : { onEvent }),

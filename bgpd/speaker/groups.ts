@@ -76,6 +76,7 @@ function groupKey(
 
 export interface JoinSurroundings extends ExportSurroundings {
   readonly clock: Clock;
+  readonly random: () => number;
   /** There is work again. */
   readonly wake: () => void;
 }
@@ -97,7 +98,8 @@ export function joinGroup(
   if (current !== undefined && peers?.members.has(current)) return current;
   if (peers === undefined) {
     const group = openGroup(table, context, negotiated);
-    peers = new PeerGroup(group, { intervalSeconds: interval, clock: around.clock, wake: around.wake });
+    const { clock, random, wake } = around;
+    peers = new PeerGroup(group, { intervalSeconds: interval, clock, random, wake });
     table.groups.set(key, peers);
   }
   const member = new Membership(peers.group, {

@@ -12,6 +12,8 @@ export class Link {
   readonly #clock: Clock;
   #transport: TransportConnection | undefined;
   #progress: Millis;
+  /** When the hold timer was last told to look again. */
+  lookedAgain: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(timers: Timers<TimerName>, clock: Clock) {
     this.timers = timers;
@@ -38,6 +40,10 @@ export class Link {
   /** Since when the peer has taken nothing; now, if there is nothing to take. */
   get stalledSince(): Millis {
     return (this.#transport?.buffered ?? 0) === 0 ? this.#clock.now() : this.#progress;
+  }
+
+  get unread(): boolean {
+    return this.#transport?.unread ?? false;
   }
 
   close(): void {

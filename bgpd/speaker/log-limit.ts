@@ -21,7 +21,7 @@ export class LogLimit {
       const dropped = Math.max(0, this.#seen - this.#lines);
       this.#start = now;
       this.#seen = 1;
-      return dropped === 0 ? text : `${text} (${dropped} like it were not logged)`;
+      return dropped === 0 ? text : `${text} (${dropped} lines before it were not logged)`;
     }
     this.#seen++;
     return this.#seen <= this.#lines ? text : undefined;

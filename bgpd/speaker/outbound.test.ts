@@ -113,6 +113,32 @@ describe('speaker, outbound', () => {
     expect(a.sessions.get('hub').received.length, 'only the withdrawals').to.equal(told + 1);
   });
 
+  it('spreads the advertisement interval over its last quarter (RFC 4271 §10)', () => {
+    for (const [random, waited] of [
+      [0, 3_750],
+      [0.5, 4_375],
+    ] as const) {
+      const world = new World();
+      const hub = world.router('hub', 65000, '10.0.0.1', { random: () => random });
+      const leaf = world.router('leaf', 65001, '10.0.0.2');
+      const originate = (count: number): void =>
+        hub.speaker.configure(
+          configOf(hub, [peerOf(hub, leaf, { advertisementIntervalSeconds: 5 })], many(count)),
+        );
+      leaf.speaker.configure(configOf(leaf, [peerOf(leaf, hub)]));
+      originate(0);
+      world.connect(hub, leaf);
+      originate(1);
+      world.clock.advance(10);
+      expect(leaf.table.entries.size).to.equal(1);
+      originate(2);
+      world.clock.advance(waited - 60);
+      expect(leaf.table.entries.size, `${random}: too early`).to.equal(1);
+      world.clock.advance(100);
+      expect(leaf.table.entries.size, `${random}: too late`).to.equal(2);
+    }
+  });
+
   it('loads and forgets fifty thousand routes without one long turn', function () {
     this.timeout(60_000);
     const world = new World();

@@ -13,6 +13,8 @@ export interface PeerGroupOptions {
   /** MinRouteAdvertisementInterval; 0: news go out at once. */
   readonly intervalSeconds: number;
   readonly clock: Clock;
+  /** Uniform in [0, 1), for the interval's jitter. */
+  readonly random: () => number;
   /** The interval is over and there is work again. */
   readonly wake: () => void;
 }
@@ -88,9 +90,11 @@ export class PeerGroup {
   }
 
   #pauseForInterval(): void {
-    const { intervalSeconds, clock, wake } = this.#options;
+    const { intervalSeconds, clock, random, wake } = this.#options;
     if (intervalSeconds === 0) return;
-    this.#pause = clock.after(seconds(intervalSeconds), 'advertisement interval', () => {
+    // RFC 4271 §10: 0.75 to 1 of the time, anew each time, so that speakers do not fall into step.
+    const jitter = 0.75 + 0.25 * random();
+    this.#pause = clock.after(seconds(intervalSeconds) * jitter, 'advertisement interval', () => {
       this.#pause = undefined;
       wake();
     });

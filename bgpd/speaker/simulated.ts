@@ -70,6 +70,12 @@ export class SimulatedNetwork {
     if (reading) for (const pair of this.#pairs) pair.flushTo(address);
   }
 
+  /** The host has no time to read, or has again; other than one that does not read, it sees that octets wait. */
+  setBusy(address: string, busy: boolean): void {
+    this.host(address).busy = busy;
+    this.setReading(address, !busy);
+  }
+
   /** Octets that reach the host on its open connections although nobody sent them. */
   inject(address: string, octets: Uint8Array): void {
     for (const pair of this.#pairs) pair.inject(address, octets);
@@ -90,6 +96,8 @@ export class SimulatedHost implements Transport {
   accept: ((incoming: IncomingConnection) => void) | undefined;
   /** False: octets wait in the sender's buffer. See {@link SimulatedNetwork.setReading}. */
   reading = true;
+  /** Octets have come this far and wait to be read. See {@link SimulatedNetwork.setBusy}. */
+  busy = false;
 
   constructor(network: SimulatedNetwork, address: string) {
     this.network = network;
@@ -127,6 +135,10 @@ class End implements TransportConnection {
     return this.waiting.reduce((sum, { length }) => sum + length, 0);
   }
 
+  get unread(): boolean {
+    return this.host?.busy === true && this.#pair.other(this).waiting.length > 0;
+  }
+
   write(messages: readonly Uint8Array[]): boolean {
     this.waiting.push(...messages.map((message) => message.slice()));
     this.#pair.flush(this);
@@ -161,6 +173,10 @@ class Pair {
     this.near = new End(this, from, to);
     this.far = new End(this, network.find(to), from.address);
     network.track(this);
+  }
+
+  other(end: End): End {
+    return end === this.near ? this.far : this.near;
   }
 
   touches(address: string): boolean {
@@ -207,7 +223,7 @@ class Pair {
   }
 
   flush(from: End): void {
-    const to = from === this.near ? this.far : this.near;
+    const to = this.other(from);
     if (this.#dead || !this.open || to.host?.reading === false) return;
     for (const octets of from.waiting.splice(0)) {
       this.network.clock.after(this.network.options.latency, 'simulated octets', () => {
@@ -230,7 +246,7 @@ class Pair {
 
   /** What was written before arrives first. */
   close(by: End): void {
-    const other = by === this.near ? this.far : this.near;
+    const other = this.other(by);
     const wasOpen = this.open;
     this.open = false;
     this.network.clock.after(this.network.options.latency, 'simulated close', () => {

@@ -36,6 +36,8 @@ const CEASE_OTHER_CHANGE = 6;
 export interface SpeakerOptions {
   readonly clock: Clock;
   readonly sessions: SessionFactory;
+  /** Uniform in [0, 1), for the jitter of advertisement intervals (RFC 4271 §10). Absent: they are kept in full. */
+  readonly random?: () => number;
   /** Absent: a route reflector or server that forwards nothing itself. */
   readonly forwarding?: ForwardingTable;
   /** Also where there is no forwarding table to tell: the process before us left peers that hold our routes. */
@@ -44,6 +46,7 @@ export interface SpeakerOptions {
   readonly onEvent?: (event: SpeakerEvent) => void;
 }
 
+const NO_JITTER = (): number => 1;
 const DEFERRAL: DeferralOptions = { deferralSeconds: 60, settleSeconds: 5 };
 
 /** A neighbour and its standing in the update groups. */
@@ -267,6 +270,7 @@ export class Speaker implements SessionEvents {
     const around = {
       ...this.exportSurroundings(),
       clock: this.#options.clock,
+      random: this.#options.random ?? NO_JITTER,
       wake: () => this.#wake(),
     };
     for (const family of neighbour.negotiated.families) {

@@ -108,6 +108,10 @@ class TcpConnection implements TransportConnection, Source {
     return this.#socket.writableLength;
   }
 
+  get unread(): boolean {
+    return this.#turns.waits(this);
+  }
+
   write(messages: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     const last = messages.length - 1;

@@ -74,7 +74,7 @@ describe('LogLimit', () => {
       undefined,
     ]);
     clock.advance(1000);
-    expect(limit.pass('e')).to.equal('e (2 like it were not logged)');
+    expect(limit.pass('e')).to.equal('e (2 lines before it were not logged)');
     clock.advance(1000);
     expect(limit.pass('f')).to.equal('f');
   });

@@ -30,6 +30,8 @@ export interface TransportConnection {
   readonly remoteAddress: string | undefined;
   /** Octets written that have not left yet. */
   readonly buffered: number;
+  /** Octets of the peer have come that `received` has not been told: we are behind, not the peer. */
+  readonly unread: boolean;
   /** @returns false when the buffer is full: what was given is taken all the same, but wait for `drained` */
   write(messages: readonly Uint8Array[]): boolean;
   /** Sends what is buffered, then ends the connection; gives up on a peer that does not read after a while. */
