@@ -1,7 +1,7 @@
 /** The etcd engine: Calico's own layout in an etcd v3 cluster, shared with whatever else speaks it. */
 import type { Etcd3, IRangeRequest, IRangeResponse } from 'etcd3';
 import { PoplinError } from '../../api/problem.ts';
-import type { Clock } from '../../clock/clock.ts';
+import type { Clock, Millis } from '../../clock/clock.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { prepareCommit } from '../prepare.ts';
 import {
@@ -20,11 +20,15 @@ import { connect, FIRST_PATIENCE, isCompacted, persist } from './client.ts';
 import { runCommit } from './commit.ts';
 import { foldersOf, keyAt, pathOf } from './keys.ts';
 import type { EtcdOptions } from './location.ts';
-import { readFolders } from './ranges.ts';
+import { coverOf, readFolders } from './ranges.ts';
 import { decodeValue, otherKey } from './values.ts';
-import { WatchBroken, watchFrom } from './watch.ts';
+import { WatchBroken, type Watched, watchOnce } from './watch.ts';
 
 const NUMBER = /^\d+$/;
+
+/** Between attempts to watch again, growing. */
+const FIRST_PAUSE: Millis = 100;
+const LONGEST_PAUSE: Millis = 5000;
 
 export class EtcdStore implements Store {
   readonly transactional = true;
@@ -102,28 +106,29 @@ export class EtcdStore implements Store {
     signal: AbortSignal,
   ): AsyncIterable<WatchBatch> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
-    let position = await this.#reachable(from);
-    const heard = (revision: Revision): void => this.#see(revision);
+    const watched: Watched = {
+      prefix: this.#options.prefix,
+      range: coverOf(selections.flatMap((selection) => foldersOf(this.#options.prefix, selection))),
+      selections,
+      position: await this.#reachable(from),
+      heard: (revision) => this.#see(revision),
+      confirm: () => this.#reachable(String(watched.position)),
+    };
+    let pause = FIRST_PAUSE;
     while (!stop.aborted) {
       try {
-        for await (const batch of watchFrom(
-          this.#client,
-          this.#options.prefix,
-          selections,
-          position,
-          stop,
-          heard,
-        )) {
-          position = BigInt(batch.revision);
+        for await (const batch of watchOnce(this.#client, watched, stop)) {
+          pause = FIRST_PAUSE;
           yield batch;
         }
       } catch (error) {
         if (stop.aborted) return;
         if (!(error instanceof WatchBroken)) throw error;
-        await this.#reachable(String(position));
-        // Still there, so what broke the watch was something else: begin again, but not in a hurry.
-        await new Promise<void>((resolve) => this.#clock.after(200, 'watch etcd again', resolve));
       }
+      if (stop.aborted) return;
+      await this.#pauseOr(stop, pause);
+      pause = Math.min(pause * 2, LONGEST_PAUSE);
+      if (!stop.aborted) await watched.confirm();
     }
   }
 
@@ -203,6 +208,18 @@ export class EtcdStore implements Store {
     const answer = await persist(this.#clock, this.#options, () => this.#client.kv.range(request));
     this.#see(answer.header.revision);
     return answer;
+  }
+
+  /** Not all at the same moment: after a restart of etcd every node comes back. */
+  async #pauseOr(stop: AbortSignal, pause: Millis): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const delay = pause * (0.5 + Math.random() / 2);
+    const cancel = this.#clock.after(delay, 'watch etcd again', resolve);
+    const end = (): void => resolve();
+    stop.addEventListener('abort', end);
+    await promise;
+    stop.removeEventListener('abort', end);
+    cancel();
   }
 
   #see(revision: Revision): void {

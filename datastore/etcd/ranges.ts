@@ -17,6 +17,23 @@ export function rangeOf(folder: string): KeyRange {
   return { key, range_end: Buffer.from(`${folder.slice(0, -1)}0`) };
 }
 
+/** The smallest stretch of keys that holds all of the folders. */
+export function coverOf(folders: readonly string[]): KeyRange {
+  const ranges = folders.map((folder) => {
+    const { key, range_end } = rangeOf(folder);
+    return { key, range_end: range_end ?? Buffer.concat([key, Buffer.of(0)]) };
+  });
+  const [first] = ranges;
+  if (first === undefined) throw new RangeError('no folder is held by nothing');
+  return ranges.reduce(
+    (a, b) => ({
+      key: Buffer.compare(a.key, b.key) <= 0 ? a.key : b.key,
+      range_end: Buffer.compare(a.range_end, b.range_end) >= 0 ? a.range_end : b.range_end,
+    }),
+    first,
+  );
+}
+
 /**
  * @param at  undefined: now, which the first page settles for all
  * @returns pairs in key order, and the revision that they were read at
