@@ -54,6 +54,7 @@ export type {
   ForwardingEntry,
   ForwardingStatus,
   ForwardingTable,
+  LinkAddresses,
   RestartState,
   SessionFactory,
   SpeakerEvent,

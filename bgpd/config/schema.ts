@@ -70,7 +70,7 @@ export const router = z.strictObject({
   listen: optional(listen, 'Where peers can connect.'),
   addresses: optional(
     z.array(address()),
-    'Addresses of this machine that peers can reach: next hop self in the version of IP that a session does not run over. Those of `listen` and of `sourceAddress` need not be repeated.',
+    'Addresses of this machine that peers can reach: next hop self in the version of IP that a session does not run over, where the interface of the session has none of that version, or the one to take where it has several. Those of `listen` and of `sourceAddress` need not be repeated.',
   ),
   clusterId: optional(
     address(4),

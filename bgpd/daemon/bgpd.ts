@@ -38,7 +38,7 @@ export class Bgpd {
 
   /** Reads the kernel's routes, then follows the datastore. @throws PoplinError where the kernel cannot be read */
   static async start(options: BgpdOptions): Promise<Bgpd> {
-    return new Bgpd(options, await Engine.open(options));
+    return new Bgpd(options, await Engine.open({ ...options, observed: options.netlink }));
   }
 
   private constructor({ node, store, clock, log }: BgpdOptions, engine: Engine) {

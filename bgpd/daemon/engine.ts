@@ -12,6 +12,7 @@ import type { SpeakerEvent } from '../speaker/ports.ts';
 import { TcpSessions } from '../speaker/sessions.ts';
 import { Speaker } from '../speaker/speaker.ts';
 import { TcpTransport } from '../speaker/tcp.ts';
+import { KernelAddresses } from './kernel-addresses.ts';
 import { KernelTable } from './kernel-table.ts';
 import { limitedLog } from './limited-log.ts';
 import { Listening, type Endpoint } from './listening.ts';
@@ -23,6 +24,8 @@ export interface EngineOptions {
   readonly log: Log;
   /** Absent: routes are learned and told, and the machine's own table is left alone. */
   readonly netlink?: Netlink;
+  /** Where the addresses of this machine's interfaces are read; absent: only those of the configuration are known. */
+  readonly observed?: Netlink;
   /** See {@link ListenerOptions.stranger}. */
   readonly stranger?: (address: string) => void;
   /** Without a kernel to tell it: the process before us left peers that hold our routes. */
@@ -35,22 +38,31 @@ export class Engine {
   readonly fib: Fib | undefined;
   readonly startedAt: number;
   readonly #listening: Listening;
+  readonly #addresses: KernelAddresses | undefined;
   readonly #stopWatching: Cancel | undefined;
 
   /** Reads the kernel's routes. @throws PoplinError where the kernel cannot be read */
   static async open(options: EngineOptions): Promise<Engine> {
-    const { clock, log, netlink } = options;
-    if (netlink === undefined) return new Engine(options, undefined, undefined);
+    const { clock, log, netlink, observed } = options;
+    const failed = (error: unknown): void => log.error({ error: String(error) }, 'addresses cannot be read');
+    const addresses = observed === undefined ? undefined : await KernelAddresses.open(observed, failed);
+    if (netlink === undefined) return new Engine(options, undefined, undefined, addresses);
     const table = new KernelTable(netlink);
     const fib = await Fib.open(table, clock, { onEvent: (event) => logFib(log, event) });
-    return new Engine(options, fib, table);
+    return new Engine(options, fib, table, addresses);
   }
 
-  private constructor(options: EngineOptions, fib: Fib | undefined, table: KernelTable | undefined) {
+  private constructor(
+    options: EngineOptions,
+    fib: Fib | undefined,
+    table: KernelTable | undefined,
+    addresses: KernelAddresses | undefined,
+  ) {
     const { clock, random, restarted, stranger } = options;
     const log = limitedLog(options.log, clock);
     this.clock = clock;
     this.fib = fib;
+    this.#addresses = addresses;
     this.startedAt = clock.now();
     this.#listening = new Listening(clock, (level, text) => log[level]({}, text), {
       setTtl: setSocketTtl,
@@ -68,6 +80,7 @@ export class Engine {
       sessions,
       random,
       ...(fib === undefined ? {} : { forwarding: fib }),
+      ...(addresses === undefined ? {} : { linkAddresses: addresses }),
       ...(restarted === undefined ? {} : { restarted }),
       onEvent: (event) => logSpeaker(log, event),
     });
@@ -90,6 +103,7 @@ export class Engine {
     this.speaker.stop(how, text);
     this.#listening.close();
     this.#stopWatching?.();
+    this.#addresses?.close();
     await this.fib?.close();
   }
 }

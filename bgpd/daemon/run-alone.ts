@@ -28,14 +28,15 @@ export async function runAlone(
 ): Promise<void> {
   const log = createLog('bgpd', level);
   const { setup } = read;
-  const netlink = setup.kernelExport ? Netlink.open() : undefined;
+  const netlink = Netlink.open();
   const mark = `${setup.controlSocket}.running`;
   await mkdir(dirname(mark), { recursive: true });
   const daemon = await Standalone.open(file, read, {
     clock: new SystemClock(),
     random: Math.random.bind(Math),
     log,
-    ...(netlink === undefined ? { restarted: await exists(mark) } : { netlink }),
+    observed: netlink,
+    ...(setup.kernelExport ? { netlink } : { restarted: await exists(mark) }),
   });
   // First of all: where another daemon has the socket, this one must not disturb its peers.
   const control = await serveControl(setup.controlSocket, {
@@ -57,7 +58,7 @@ export async function runAlone(
     closeMetrics();
     await control.close();
     if (farewell) await rm(mark, { force: true });
-    netlink?.close();
+    netlink.close();
   });
 }
 

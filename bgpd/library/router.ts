@@ -7,7 +7,7 @@ import { SystemClock } from '../../clock/system.ts';
 import type { RouterSetup } from '../config/index.ts';
 import type { SpeakerConfig } from '../speaker/config.ts';
 import { Listener } from '../speaker/listener.ts';
-import type { ForwardingTable, SessionFactory, SpeakerEvent } from '../speaker/ports.ts';
+import type { ForwardingTable, LinkAddresses, SessionFactory, SpeakerEvent } from '../speaker/ports.ts';
 import type { SessionEvents } from '../speaker/session.ts';
 import { TcpSessions } from '../speaker/sessions.ts';
 import { Speaker } from '../speaker/speaker.ts';
@@ -23,6 +23,8 @@ export interface RouterOptions {
   readonly log?: (level: 'info' | 'warn', text: string, peer?: string) => void;
   /** Where chosen routes go. Absent: nothing is forwarded, as by a route reflector. */
   readonly forwarding?: ForwardingTable;
+  /** Which addresses stand on one interface. Absent: next hop self is as the configuration's `addresses` say. */
+  readonly linkAddresses?: LinkAddresses;
   /** Default: the machine's. */
   readonly clock?: Clock;
   /** Uniform in [0, 1), for the jitter of timers. Default: Math.random. */
@@ -71,6 +73,7 @@ export async function openRouter(
     random,
     sessions: options.onUpdate === undefined ? sessions : tapped(sessions, options.onUpdate),
     ...(forwarding === undefined ? {} : { forwarding }),
+    ...(options.linkAddresses === undefined ? {} : { linkAddresses: options.linkAddresses }),
     ...(onEvent === undefined ? {} : { onEvent }),
   });
   const listens = addresses?.length !== 0;

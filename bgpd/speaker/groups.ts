@@ -20,8 +20,10 @@ import { PeerGroup } from './peer-group.ts';
 /** What export needs from the speaker beside the peer. */
 export interface ExportSurroundings {
   readonly clusterId: number;
-  /** This machine's addresses, for next hop self in the version that the session does not have. */
+  /** This machine's addresses as configured, for next hop self in the version that the session does not have. */
   readonly addresses: readonly Address[];
+  /** Addresses of the interface that one of ours is on; none where nobody knows. */
+  readonly beside: (local: Address) => readonly Address[];
   readonly links: {
     readonly to: (address: Address) => string | undefined;
     /** Another one with every change of an answer. */
@@ -37,18 +39,29 @@ export function exportContext(neighbour: Neighbour, around: ExportSurroundings):
     localAsn: config.session.localAsn,
     clusterId: config.clusterId ?? around.clusterId,
     nextHop: config.nextHop ?? 'auto',
-    self: selfAddresses(neighbour.session.localAddress, around.addresses),
+    self: selfAddresses(neighbour.session.localAddress, around),
     interfaceOf: around.links.to,
     policy: config.exportPolicy ?? defaultPolicy(peerKind),
   };
 }
 
-/** The session's own end first: the peer reaches it for sure. */
-function selfAddresses(local: string | undefined, others: readonly Address[]): ExportContext['self'] {
-  const end = local === undefined ? undefined : Address.parse(local);
-  const candidates = end === undefined ? others : [end, ...others];
+/**
+ * The session's own end, which the peer reaches for sure. In the other version an address of the same interface: of those
+ * that are configured, else whichever there is. Where the interface has none, or nobody knows, what is configured.
+ */
+function selfAddresses(
+  local: string | undefined,
+  { addresses, beside }: Pick<ExportSurroundings, 'addresses' | 'beside'>,
+): ExportContext['self'] {
+  const end = local === undefined ? undefined : Address.parse(local.replace(/%.*/, ''));
+  const onLink = end === undefined ? [] : beside(end);
+  const isOnLink = (address: Address): boolean => onLink.some((each) => each.equals(address));
+  const candidates = [...addresses.filter(isOnLink), ...onLink, ...addresses];
   const of = (version: 4 | 6): Address | undefined =>
-    candidates.find((address) => address.version === version);
+    end?.version === version && !end.isLinkLocal
+      ? end
+      : (candidates.find((address) => address.version === version) ??
+        (end?.version === version ? end : undefined));
   return { 4: of(4), 6: of(6) };
 }
 

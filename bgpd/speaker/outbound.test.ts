@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import { tableOf } from './testing/tables.ts';
 import { allBut } from './testing/policies.ts';
-import { configOf, peerOf, World, type Router } from './testing/world.ts';
+import { address, configOf, peerOf, World, type Router } from './testing/world.ts';
 
 /** n prefixes, each with a next hop and path of its own so that nothing packs. */
 function many(count: number, from = 0): string[] {
@@ -90,6 +90,43 @@ describe('speaker, outbound', () => {
     blocked.unstick();
     world.clock.advance(30_000);
     expect(tableOf(slow)).to.deep.equal(tableOf(quick));
+  });
+
+  it('gives as next hop an address of the link that the peer is on, and another when that one goes', () => {
+    const world = new World();
+    const links: Record<string, string[]> = {
+      '10.1.0.1': ['10.1.0.1', 'fd00:1::1'],
+      '10.2.0.1': ['10.2.0.1', 'fd00:2::1', 'fd00:2::9'],
+      '10.3.0.1': ['10.3.0.1'],
+    };
+    let changed = (): void => undefined;
+    const linkAddresses = {
+      beside: (local: Address) => (links[local.toString()] ?? []).map(address),
+      watch: (tell: () => void) => {
+        changed = tell;
+        return () => undefined;
+      },
+    };
+    const hub = world.router('hub', 65000, '10.1.0.1', { linkAddresses });
+    const leaves = [1, 2, 3].map((n) => world.router(`leaf${n}`, 65000 + n, `10.${n}.0.2`));
+    const peers = leaves.map((leaf, i) => {
+      const peer = peerOf(hub, leaf);
+      return { ...peer, session: { ...peer.session, localAddress: `10.${i + 1}.0.1` } };
+    });
+    // Of two on a link the configured one; and where a link has none, the first of those configured.
+    const addresses = [address('fd00:ffff::1'), address('fd00:2::9')];
+    hub.speaker.configure(configOf(hub, peers, ['fd00:5::/64'], { addresses }));
+    for (const leaf of leaves) {
+      leaf.speaker.configure(configOf(leaf, [peerOf(leaf, hub)]));
+      world.connect(hub, leaf);
+    }
+    const nextHops = (): (string | undefined)[] =>
+      leaves.map(({ table }) => table.entries.get('fd00:5::/64'));
+    expect(nextHops()).to.deep.equal(['fd00:1::1', 'fd00:2::9', 'fd00:ffff::1']);
+    links['10.1.0.1'] = ['10.1.0.1', 'fd00:1::7'];
+    changed();
+    world.settle();
+    expect(nextHops()).to.deep.equal(['fd00:1::7', 'fd00:2::9', 'fd00:ffff::1']);
   });
 
   it('tells news at most once in the advertisement interval, and then the last of them', () => {

@@ -1,4 +1,5 @@
 /** What a speaker needs from outside: sessions (sockets), a forwarding table, and someone to tell. */
+import type { Cancel } from '../../clock/clock.ts';
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { Family } from '../wire/types.ts';
 import type { Session, SessionConfig, SessionEvents } from './session.ts';
@@ -45,6 +46,14 @@ export interface ForwardingTable {
   linkTo?(address: Address): string | undefined;
   /** Calls back whenever an answer that {@link linkTo} has given is another by now. */
   watchLinks?(changed: () => void): void;
+}
+
+/** What stands on this machine's interfaces, for next hop self in the version of IP that a session does not run over. */
+export interface LinkAddresses {
+  /** Addresses of the interface that `local` is on, of both versions, the best first; none where that is not known. */
+  beside(local: Address): readonly Address[];
+  /** Calls back whenever an answer may be another by now. */
+  watch(changed: () => void): Cancel;
 }
 
 /** Events worth a line in a log or a place in a history. */

@@ -20,7 +20,7 @@ import { Neighbour, type Surroundings } from './neighbour.ts';
 import { Outbox } from './outbox.ts';
 import { OwnRoutes } from './own-routes.ts';
 import { peerChanges } from './plan.ts';
-import type { ForwardingTable, RestartState, SessionFactory, SpeakerEvent } from './ports.ts';
+import type { ForwardingTable, LinkAddresses, RestartState, SessionFactory, SpeakerEvent } from './ports.ts';
 import type { DownReason, Session, SessionEvents } from './session.ts';
 import { Teller } from './teller.ts';
 
@@ -40,6 +40,8 @@ export interface SpeakerOptions {
   readonly random?: () => number;
   /** Absent: a route reflector or server that forwards nothing itself. */
   readonly forwarding?: ForwardingTable;
+  /** Absent: next hop self in the version that a session does not run over is the first configured address. */
+  readonly linkAddresses?: LinkAddresses;
   /** Also where there is no forwarding table to tell: the process before us left peers that hold our routes. */
   readonly restarted?: boolean;
   readonly deferral?: Partial<DeferralOptions>;
@@ -98,6 +100,7 @@ export class Speaker implements SessionEvents {
     this.#restartState = restartState(this.deferral, options.forwarding);
     this.#surroundings = this.#makeSurroundings();
     options.forwarding?.watchLinks?.(() => this.#linksChanged());
+    options.linkAddresses?.watch(() => this.#addressesChanged());
   }
 
   get config(): SpeakerConfig | undefined {
@@ -309,11 +312,18 @@ export class Speaker implements SessionEvents {
     this.#wake();
   }
 
+  /** Next hop self may be another: who is told another one joins another group. */
+  #addressesChanged(): void {
+    for (const seat of this.#seats.values()) this.#regroup(seat);
+    this.#wake();
+  }
+
   /** What export depends on beside the peer; also for whoever explains an export. */
   exportSurroundings(): ExportSurroundings {
     return {
       clusterId: this.#surroundings.clusterId(),
       addresses: this.#config?.addresses ?? [],
+      beside: (local) => this.#options.linkAddresses?.beside(local) ?? [],
       links: { to: this.#surroundings.linkTo, generation: this.#linkGeneration },
     };
   }
