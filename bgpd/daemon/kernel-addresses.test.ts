@@ -11,6 +11,10 @@ function on(link: number, text: string, extra: Partial<LinkAddress> = {}): LinkA
   return { link, address, prefixLength, scope: 0, permanent: true, tentative: false, ...extra };
 }
 
+function beside(addresses: KernelAddresses, local: string): string[] {
+  return addresses.beside(at(local)).map(String);
+}
+
 describe('addresses of the kernel', () => {
   let listed: LinkAddress[];
   let tell: (event: KernelEvent) => void;
@@ -26,8 +30,6 @@ describe('addresses of the kernel', () => {
       },
       (error) => expect.fail(String(error)),
     );
-  const beside = (addresses: KernelAddresses, local: string): string[] =>
-    addresses.beside(at(local)).map(String);
 
   beforeEach(() => {
     listed = [

@@ -99,7 +99,7 @@ describe('speaker, outbound', () => {
       '10.2.0.1': ['10.2.0.1', 'fd00:2::1', 'fd00:2::9'],
       '10.3.0.1': ['10.3.0.1'],
     };
-    let changed = (): void => undefined;
+    let changed: (() => void) | undefined;
     const linkAddresses = {
       beside: (local: Address) => (links[local.toString()] ?? []).map(address),
       watch: (tell: () => void) => {
@@ -124,7 +124,7 @@ describe('speaker, outbound', () => {
       leaves.map(({ table }) => table.entries.get('fd00:5::/64'));
     expect(nextHops()).to.deep.equal(['fd00:1::1', 'fd00:2::9', 'fd00:ffff::1']);
     links['10.1.0.1'] = ['10.1.0.1', 'fd00:1::7'];
-    changed();
+    changed?.();
     world.settle();
     expect(nextHops()).to.deep.equal(['fd00:1::7', 'fd00:2::9', 'fd00:ffff::1']);
   });

@@ -51,6 +51,8 @@ router bgp 65002
  exit-address-family
 `;
 
+const isThere = (hop: string | undefined): boolean => hop !== undefined;
+
 describeOnKernel('next hop self on a router with several links', function () {
   this.timeout(60_000);
 
@@ -109,11 +111,10 @@ describeOnKernel('next hop self on a router with several links', function () {
   });
 
   it('gives IPv4 over an IPv6 session the IPv4 address of that link', async () => {
-    const accessible = (hop: string | undefined): boolean => hop !== undefined;
-    expect(await eventually('10.60', () => nextHopOf('10.60.0.0/24'), accessible)).to.equal('10.2.0.1');
+    expect(await eventually('10.60', () => nextHopOf('10.60.0.0/24'), isThere)).to.equal('10.2.0.1');
     // What the other neighbour told is passed on the same way.
-    expect(await eventually('10.50', () => nextHopOf('10.50.0.0/24'), accessible)).to.equal('10.2.0.1');
-    expect(await eventually('fd00:50', () => nextHopOf('fd00:50::/64'), accessible)).to.equal('fd00:2::1');
+    expect(await eventually('10.50', () => nextHopOf('10.50.0.0/24'), isThere)).to.equal('10.2.0.1');
+    expect(await eventually('fd00:50', () => nextHopOf('fd00:50::/64'), isThere)).to.equal('fd00:2::1');
   });
 
   it('gives another address once that one is gone, without a new session', async () => {
