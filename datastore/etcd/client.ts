@@ -5,9 +5,9 @@
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { isBrokenCircuitError, noop } from 'cockatiel';
 import { Etcd3, isRecoverableError } from 'etcd3';
-import { PoplinError } from '../../api/problem.ts';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import type { EtcdOptions } from './location.ts';
+import { isRefusal, problemOf, told, unavailable } from './problems.ts';
 import { restingHosts } from './resting.ts';
 
 /** One request. */
@@ -65,6 +65,7 @@ const withLeader: Interceptor = (options, nextCall) =>
 export function isPassing(error: unknown): boolean {
   return (
     error instanceof Error &&
+    !isRefusal(error) &&
     (isRecoverableError(error) ||
       isBrokenCircuitError(error) ||
       /too many requests|leader changed|no leader/.test(error.message))
@@ -75,36 +76,37 @@ export function isCompacted(error: unknown): boolean {
   return error instanceof Error && /has been compacted/.test(error.message);
 }
 
-/** Repeats `attempt` while what stops it may pass. @throws PoplinError STORE_UNAVAILABLE, or what is no passing fault */
+export interface Patience {
+  readonly clock: Clock;
+  readonly options: EtcdOptions;
+  /** Key or folder, for what a user is told. */
+  readonly asked: string;
+  readonly patience?: Millis;
+}
+
+/**
+ * Repeats `attempt` while what stops it may pass.
+ *
+ * @throws PoplinError with a code of `problems.ts`; other errors as they come
+ */
 export async function persist<T>(
-  clock: Clock,
-  options: EtcdOptions,
+  { clock, options, asked, patience = PATIENCE }: Patience,
   attempt: () => Promise<T>,
-  patience: Millis = PATIENCE,
 ): Promise<T> {
   const deadline = clock.now() + patience;
   for (let pause = PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     try {
       return await attempt();
     } catch (error) {
-      if (!isPassing(error)) throw error;
-      if (clock.now() + pause > deadline) throw unavailable(options, error);
+      if (!isPassing(error)) throw told(options, error, asked);
+      if (clock.now() + pause > deadline || isHopeless(options, error, asked))
+        throw unavailable(options, error);
     }
     await new Promise<void>((resolve) => clock.after(pause, 'ask etcd again', resolve));
   }
 }
 
-export function unavailable({ endpoints }: EtcdOptions, error: unknown): PoplinError {
-  return new PoplinError(
-    [
-      {
-        code: 'STORE_UNAVAILABLE',
-        value: endpoints.join(','),
-        what: `etcd at ${endpoints.join(', ')} does not answer (${error instanceof Error ? error.message : String(error)})`,
-        remedy:
-          'check that it runs, that this machine reaches it, and that user, password and certificates are right',
-      },
-    ],
-    { cause: error },
-  );
+/** Other members may have better certificates. */
+function isHopeless(options: EtcdOptions, error: unknown, asked: string): boolean {
+  return options.endpoints.length === 1 && problemOf(options, error, asked) !== undefined;
 }

@@ -8,7 +8,7 @@
  */
 import type { PreparedCommit } from '../prepare.ts';
 import type { Commit, Entry } from '../store.ts';
-import { isPassing, PATIENCE, unavailable } from './client.ts';
+import { isPassing, PATIENCE } from './client.ts';
 import { whenWritten } from './outcome.ts';
 import {
   type CommitContext,
@@ -18,11 +18,13 @@ import {
   gather,
   look,
   needsLook,
+  pathsOf,
   type Placed,
   place,
   reads,
   writes,
 } from './placed.ts';
+import { told, unavailable } from './problems.ts';
 import { decodeValue } from './values.ts';
 
 export async function runCommit({ operations }: PreparedCommit, context: CommitContext): Promise<Commit> {
@@ -68,7 +70,7 @@ async function attempt(
     return { outcome: 'refused', found: gather(placed, answer.responses) };
   } catch (error) {
     if (isPassing(error)) return { outcome: 'unknown' };
-    throw error;
+    throw told(context.options, error, pathsOf(placed));
   }
 }
 

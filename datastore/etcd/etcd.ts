@@ -20,6 +20,7 @@ import { connect, FIRST_PATIENCE, isCompacted, persist } from './client.ts';
 import { runCommit } from './commit.ts';
 import { foldersOf, keyAt, pathOf } from './keys.ts';
 import type { EtcdOptions } from './location.ts';
+import { isRefusal } from './problems.ts';
 import { coverOf, readFolders } from './ranges.ts';
 import { decodeValue, otherKey } from './values.ts';
 import { WatchBroken, type Watched, watchOnce } from './watch.ts';
@@ -46,7 +47,8 @@ export class EtcdStore implements Store {
     const store = new EtcdStore(options, clock);
     try {
       const ask = () => store.#client.kv.range({ key: store.#nothing });
-      store.#see((await persist(clock, options, ask, FIRST_PATIENCE)).header.revision);
+      const asked = `${options.prefix}/`;
+      store.#see((await persist({ clock, options, asked, patience: FIRST_PATIENCE }, ask)).header.revision);
     } catch (error) {
       await store.close();
       throw error;
@@ -124,6 +126,8 @@ export class EtcdStore implements Store {
       } catch (error) {
         if (stop.aborted) return;
         if (!(error instanceof WatchBroken)) throw error;
+        // A token that has run out and a missing right are the same words here, but not for a read.
+        if (isRefusal(error)) await this.#range({ ...watched.range, limit: 1, keys_only: true });
       }
       if (stop.aborted) return;
       await this.#pauseOr(stop, pause);
@@ -140,7 +144,10 @@ export class EtcdStore implements Store {
   async compact(through: Revision): Promise<void> {
     this.#assertOpen();
     try {
-      await persist(this.#clock, this.#options, () => this.#client.kv.compact({ revision: through }));
+      const asked = 'the history of all keys';
+      await persist({ clock: this.#clock, options: this.#options, asked }, () =>
+        this.#client.kv.compact({ revision: through }),
+      );
     } catch (error) {
       if (isCompacted(error)) return;
       if (/future revision/.test(String(error)))
@@ -205,7 +212,10 @@ export class EtcdStore implements Store {
 
   async #range(request: IRangeRequest): Promise<IRangeResponse> {
     this.#assertOpen();
-    const answer = await persist(this.#clock, this.#options, () => this.#client.kv.range(request));
+    const asked = request.key?.toString() ?? '';
+    const answer = await persist({ clock: this.#clock, options: this.#options, asked }, () =>
+      this.#client.kv.range(request),
+    );
     this.#see(answer.header.revision);
     return answer;
   }

@@ -9,7 +9,7 @@ import type { IKeyValue, IRequestOp } from 'etcd3';
 import { PoplinError } from '../../api/problem.ts';
 import { holds } from '../prepare.ts';
 import { isCompacted, persist } from './client.ts';
-import { type CommitContext, type Found, gather, type Placed, reads } from './placed.ts';
+import { type CommitContext, type Found, gather, pathsOf, type Placed, reads } from './placed.ts';
 
 /** Requests of one transaction; etcd takes 128. */
 const BATCH = 120;
@@ -127,10 +127,13 @@ async function readAt(
   { client, clock, options }: CommitContext,
 ): Promise<readonly Found[]> {
   const responses = [];
+  const asked = pathsOf(placed);
   try {
     for (let i = 0; i < requests.length; i += BATCH) {
       const success = requests.slice(i, i + BATCH);
-      responses.push(...(await persist(clock, options, () => client.kv.txn({ success }))).responses);
+      responses.push(
+        ...(await persist({ clock, options, asked }, () => client.kv.txn({ success }))).responses,
+      );
     }
   } catch (error) {
     throw isCompacted(error) ? outcomeUnknown(placed[0]?.path ?? '', error) : error;
@@ -139,8 +142,11 @@ async function readAt(
 }
 
 async function newestRevision({ client, clock, options }: CommitContext): Promise<string> {
-  return (await persist(clock, options, () => client.kv.range({ key: Buffer.from(`${options.prefix}/`) })))
-    .header.revision;
+  const folder = `${options.prefix}/`;
+  const answer = await persist({ clock, options, asked: folder }, () =>
+    client.kv.range({ key: Buffer.from(folder) }),
+  );
+  return answer.header.revision;
 }
 
 function outcomeUnknown(path: string, error: unknown): PoplinError {

@@ -99,10 +99,16 @@ export async function look(
   placed: readonly Placed[],
   { client, clock, options }: CommitContext,
 ): Promise<readonly Found[]> {
-  const answer = await persist(clock, options, () =>
+  const answer = await persist({ clock, options, asked: pathsOf(placed) }, () =>
     client.kv.txn({ success: placed.flatMap((one) => reads(one)) }),
   );
   return gather(placed, answer.responses);
+}
+
+/** For what a user is told. */
+export function pathsOf(placed: readonly Placed[]): string {
+  const [first, ...others] = new Set(placed.map(({ path }) => path));
+  return others.length === 0 ? (first ?? '') : `${first} and ${others.length} more`;
 }
 
 export function gather(
