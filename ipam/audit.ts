@@ -18,7 +18,7 @@ export function auditIpam(entries: readonly Entry[]): Audit {
   const blocks = entries.filter(({ key }) => key.kind === 'IPAMBlock');
   const affinities = entries.filter(isAffinity);
   const handles = entries.filter(({ key }) => key.kind === 'IPAMHandle');
-  const sound = blocks.filter((entry): entry is BlockEntry => auditShape(entry).length === 0);
+  const { blocks: sound } = soundEntries(blocks, [], []);
   return {
     problems: [
       ...blocks.flatMap((entry) => auditBlock(entry)),
@@ -28,6 +28,19 @@ export function auditIpam(entries: readonly Entry[]): Audit {
     ],
     blocks: viewBlocks(sound, affinities),
     handles: viewHandles(handles.filter(isHandle)),
+  };
+}
+
+/** Those that have the form of their kind. */
+export function soundEntries(
+  blocks: readonly Entry[],
+  affinities: readonly Entry[],
+  handles: readonly Entry[],
+): { readonly blocks: BlockEntry[]; readonly affinities: AffinityEntry[]; readonly handles: HandleEntry[] } {
+  return {
+    blocks: blocks.filter((entry): entry is BlockEntry => auditShape(entry).length === 0),
+    affinities: affinities.filter(isAffinity),
+    handles: handles.filter(isHandle),
   };
 }
 

@@ -34,13 +34,13 @@ class SkewedClock extends SimulatedClock {
   }
 }
 
-describe('the lease', () => {
-  const store = (): Reachable => new Reachable({ transactional: false });
-  const lease = (on: SimulatedStore, clock: SimulatedClock, identity: string): Lease =>
-    new Lease(on, clock, { name: 'ipam-gc', identity, duration: DURATION });
-  const spec = async (on: SimulatedStore): Promise<LeaseValue['spec'] | undefined> =>
-    ((await on.get(KEY))?.value as LeaseValue | undefined)?.spec;
+const store = (): Reachable => new Reachable({ transactional: false });
+const lease = (on: SimulatedStore, clock: SimulatedClock, identity: string): Lease =>
+  new Lease(on, clock, { name: 'ipam-gc', identity, duration: DURATION });
+const spec = async (on: SimulatedStore): Promise<LeaseValue['spec'] | undefined> =>
+  ((await on.get(KEY))?.value as LeaseValue | undefined)?.spec;
 
+describe('the lease', () => {
   it('goes to the first, who keeps it by renewing', async () => {
     const [on, clock] = [store(), new SimulatedClock()];
     const [a, b] = [lease(on, clock, 'a'), lease(on, clock, 'b')];

@@ -48,6 +48,8 @@ export const PURE: readonly Purity[] = [
   { room: 'ipam/block.ts', because: 'block maths has no I/O' },
   { room: 'ipam/candidates.ts', because: 'the order of a search is a function of the host' },
   { room: 'ipam/pools.ts', because: 'the choice of a pool is a function of pools and node' },
+  { room: 'ipam/gc/findings.ts', because: 'what is garbage is a function of what is there' },
+  { room: 'ipam/gc/doubts.ts', because: 'so is whether to act upon it' },
   { room: 'felix-lite/rules', because: 'rules are values that a backend renders' },
 ];
 

@@ -1,0 +1,212 @@
+/** What the garbage collector would put right, and why: a function of the world alone. Pure. */
+import type { Address } from '../../net/addr/index.ts';
+import type { Entry } from '../../datastore/store.ts';
+import { affinityOf, allocationsOf, type IPAMBlock, isEmpty, prefixOf } from '../block.ts';
+import { holderVerdict } from './holders.ts';
+import type { World } from './world.ts';
+
+interface Common {
+  /** The same for the same finding seen again; another as soon as anybody has written what it is about. */
+  readonly id: string;
+  /** For the log and for people. */
+  readonly why: string;
+}
+
+export type Finding = Common &
+  (
+    | { readonly kind: 'endpoint'; readonly namespace: string; readonly name: string; readonly node: string }
+    | {
+        readonly kind: 'address';
+        readonly address: Address;
+        readonly cidr: string;
+        readonly handle: string | undefined;
+        readonly sequence: bigint | undefined;
+        readonly node: string | undefined;
+      }
+    | { readonly kind: 'handle'; readonly handle: string; readonly cidr: string | undefined }
+    | { readonly kind: 'lost-affinity'; readonly owner: string; readonly cidr: string }
+    | { readonly kind: 'stale-affinity'; readonly owner: string; readonly cidr: string }
+    | { readonly kind: 'gone-node'; readonly owner: string; readonly node: string; readonly cidr: string }
+    | { readonly kind: 'spare-block'; readonly owner: string; readonly cidr: string }
+    | { readonly kind: 'nobodys-block'; readonly cidr: string }
+  );
+
+export type FindingKind = Finding['kind'];
+
+/** In the order in which they are put right: users, addresses, counts, then blocks that are empty by then. */
+export function findingsOf(world: World): Finding[] {
+  return [
+    ...endpointsOfGoneNodes(world),
+    ...leakedAddresses(world),
+    ...wrongHandles(world),
+    ...lostAffinities(world),
+    ...affinitiesToRelease(world),
+    ...nobodysBlocks(world),
+  ];
+}
+
+/** What the node agent of a node that left cannot remove any more. */
+function endpointsOfGoneNodes({ endpoints, nodes }: World): Finding[] {
+  return endpoints.flatMap(({ key, value, revision }): Finding[] => {
+    const node = value.spec?.node;
+    if (node === undefined || nodes.has(node)) return [];
+    return [
+      {
+        kind: 'endpoint',
+        id: `endpoint ${key.scope}/${key.name} ${revision}`,
+        why: `node ${node} is gone`,
+        namespace: key.scope,
+        name: key.name,
+        node,
+      },
+    ];
+  });
+}
+
+function leakedAddresses(world: World): Finding[] {
+  return world.blocks.flatMap(({ value: block }) => {
+    const prefix = prefixOf(block.cidr);
+    return allocationsOf(block).flatMap(({ ordinal, handle, sequence, attributes }): Finding[] => {
+      const address = prefix.nth(ordinal);
+      const verdict = holderVerdict({ address, handle, attributes }, world);
+      if (typeof verdict === 'string') return [];
+      return [
+        {
+          kind: 'address',
+          // One allocation, not the address: given again, even to the same handle, it has another sequence number.
+          id: `address ${address.toString()} ${sequence ?? '-'} ${handle ?? ''}`,
+          why: verdict.leaked,
+          address,
+          cidr: block.cidr,
+          handle,
+          sequence,
+          node: attributes['node'],
+        },
+      ];
+    });
+  });
+}
+
+function wrongHandles({ blocks, handles, illFormed }: World): Finding[] {
+  const held = new Map<string, Map<string, number>>();
+  for (const { value } of blocks) {
+    for (const index of value.allocations) {
+      const handle = index === null ? undefined : value.attributes[index]?.handle_id;
+      if (handle === undefined || handle === null) continue;
+      const of = held.get(handle) ?? new Map<string, number>();
+      held.set(handle, of.set(value.cidr, (of.get(value.cidr) ?? 0) + 1));
+    }
+  }
+  const known = new Set<string>();
+  const findings = handles.flatMap(({ key: { name }, value, revision }): Finding[] => {
+    known.add(name);
+    const there = held.get(name) ?? new Map<string, number>();
+    const cidrs = new Set([...Object.keys(value.block), ...there.keys()]);
+    if (cidrs.size === 0)
+      return [
+        {
+          kind: 'handle',
+          id: `handle ${name} ${revision}`,
+          why: 'it counts no address',
+          handle: name,
+          cidr: undefined,
+        },
+      ];
+    return [...cidrs].flatMap((cidr): Finding[] => {
+      const counted = value.block[cidr] ?? 0;
+      const has = there.get(cidr) ?? 0;
+      if (counted === has || illFormed.has(cidr)) return [];
+      const why = `it counts ${counted} addresses in ${cidr}, which has ${has} of it`;
+      return [{ kind: 'handle', id: `handle ${name} ${cidr} ${revision}`, why, handle: name, cidr }];
+    });
+  });
+  for (const [handle, counts] of held) {
+    if (known.has(handle)) continue;
+    for (const [cidr, count] of counts) {
+      const why = `it has ${count} addresses in ${cidr} and no object that says so`;
+      findings.push({ kind: 'handle', id: `handle ${handle} ${cidr} -`, why, handle, cidr });
+    }
+  }
+  return findings;
+}
+
+/** A block whose owner has no affinity to it is routed by nobody. */
+function lostAffinities({ blocks, affinities }: World): Finding[] {
+  const known = new Set(affinities.map(({ key }) => `${key.scope} ${key.name}`));
+  return blocks.flatMap(({ value, revision }): Finding[] => {
+    const owner = affinityOf(value);
+    // A virtual owner's affinities are the business of whoever that is.
+    if (owner === undefined || nodeOf(owner) === undefined || known.has(`${owner} ${value.cidr}`)) return [];
+    return [
+      {
+        kind: 'lost-affinity',
+        id: `lost-affinity ${owner} ${value.cidr} ${revision}`,
+        why: `the block belongs to ${owner}, which has no affinity to it`,
+        owner,
+        cidr: value.cidr,
+      },
+    ];
+  });
+}
+
+function affinitiesToRelease(world: World): Finding[] {
+  const blocks = new Map(world.blocks.map((entry) => [entry.value.cidr, entry]));
+  const busy = new Set(world.endpoints.map(({ value }) => value.spec?.node));
+  const spare = spareBlocks(world.blocks);
+  return world.affinities.flatMap((affinity): Finding[] => {
+    const { scope: owner, name: cidr } = affinity.key;
+    const block = blocks.get(cidr);
+    const node = nodeOf(owner);
+    if (node === undefined || world.illFormed.has(cidr)) return [];
+    const id = `${owner} ${cidr} ${affinity.revision}`;
+    if (block === undefined || affinityOf(block.value) !== owner) {
+      const why = staleness(affinity, block);
+      return [{ kind: 'stale-affinity', id: `stale-affinity ${id}`, why, owner, cidr }];
+    }
+    if (!world.nodes.has(node)) {
+      // Its endpoints go first; what is routed to them until then stays routed.
+      if (busy.has(node)) return [];
+      return [{ kind: 'gone-node', id: `gone-node ${id}`, why: `node ${node} is gone`, owner, node, cidr }];
+    }
+    if (!spare.has(cidr)) return [];
+    const why = `it is empty, and ${node} has another block`;
+    return [{ kind: 'spare-block', id: `spare-block ${id} ${block.revision}`, why, owner, cidr }];
+  });
+}
+
+function staleness({ value }: World['affinities'][number], block: Entry<IPAMBlock> | undefined): string {
+  const holder = block === undefined ? 'does not exist' : `belongs to ${affinityOf(block.value) ?? 'nobody'}`;
+  return `the affinity is ${value.state ?? 'confirmed'}, and its block ${holder}`;
+}
+
+/** Empty blocks of nodes that keep at least one block of the same IP version, the first where all are empty. */
+function spareBlocks(blocks: readonly Entry<IPAMBlock>[]): ReadonlySet<string> {
+  const groups = new Map<string, Entry<IPAMBlock>[]>();
+  for (const entry of blocks) {
+    const owner = affinityOf(entry.value);
+    if (owner === undefined) continue;
+    const group = `${owner} ${prefixOf(entry.value.cidr).version}`;
+    groups.set(group, [...(groups.get(group) ?? []), entry]);
+  }
+  const spare = [...groups.values()].flatMap((group) => {
+    const empty = group.filter(({ value }) => isEmpty(value));
+    return empty.length < group.length ? empty : empty.slice(1);
+  });
+  return new Set(spare.map(({ value }) => value.cidr));
+}
+
+/** The last address of a block without owner takes the block with it; who died in between left it. */
+function nobodysBlocks({ blocks }: World): Finding[] {
+  return blocks
+    .filter(({ value }) => affinityOf(value) === undefined && isEmpty(value))
+    .map(({ value, revision }) => ({
+      kind: 'nobodys-block',
+      id: `nobodys-block ${value.cidr} ${revision}`,
+      why: 'it is empty, and belongs to nobody',
+      cidr: value.cidr,
+    }));
+}
+
+export function nodeOf(owner: string): string | undefined {
+  return owner.startsWith('host:') ? owner.slice('host:'.length) : undefined;
+}
