@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { SimulatedClock } from '../clock/simulated.ts';
 import { Mirror, type MirrorChange } from './mirror.ts';
 import { SimulatedStore } from './simulated.ts';
@@ -64,6 +65,25 @@ describe('Mirror', () => {
   });
 
   afterEach(async () => mirror.stop());
+
+  async function lock(ready: boolean): Promise<void> {
+    await put(store, 'ClusterInformation', 'default', {
+      spec: { datastoreReady: ready, clusterGUID: 'x' },
+    });
+    await settle();
+  }
+  async function start(selections: readonly Selection[] = [{ kind: 'A' }, { kind: 'B' }]): Promise<void> {
+    await mirror.stop();
+    mirror = new Mirror(store, selections, {
+      clock,
+      onError: (_, retryInMs) => errors.push(retryInMs),
+      onHold: (held) => told.push(held ? 'held' : 'released'),
+    });
+    mirror.onChange((changes) => told.push(brief(changes).join(' ')));
+    mirror.onSync(() => told.push('synced'));
+    mirror.start();
+    await settle();
+  }
 
   it('tells the whole world in one piece, then that it is synced, then what changes', async () => {
     await put(store, 'A', 'a', 1);
@@ -199,5 +219,113 @@ describe('Mirror', () => {
     await settle();
     await waiting.stop();
     expect(clock.pending()).to.deep.equal([]);
+  });
+
+  describe('that waits while a migration holds the datastore', () => {
+    it('keeps what it knew, and catches up at once after the unlock', async () => {
+      await put(store, 'A', 'a', 1);
+      await put(store, 'A', 'b', 1);
+      await start();
+      await lock(false);
+      await put(store, 'A', 'a', 2);
+      await put(store, 'A', 'a', 3);
+      await store.commit([{ type: 'delete', key: key('A', 'b'), expect: 'any' }]);
+      await put(store, 'B', 'new', 1);
+      await settle();
+      expect(told).to.deep.equal(['a ->1 b ->1', 'synced', 'held']);
+      expect(mirror.get(key('A', 'a'))?.value).to.equal(1);
+      expect(mirror.held).to.equal(true);
+      await lock(true);
+      expect(told.slice(3)).to.deep.equal(['released', 'a 1>3 new ->1 b 1>-']);
+      expect(mirror.held).to.equal(false);
+      await put(store, 'A', 'a', 4);
+      await settle();
+      expect(told.slice(5)).to.deep.equal(['a 3>4']);
+    });
+
+    it('knows nothing when it starts under the lock, until the unlock', async () => {
+      await lock(false);
+      await put(store, 'A', 'a', 1);
+      await start();
+      expect(told).to.deep.equal(['held']);
+      expect(mirror.synced).to.equal(false);
+      await store.commit([{ type: 'delete', key: key('ClusterInformation', 'default'), expect: 'any' }]);
+      await settle();
+      expect(told.slice(1)).to.deep.equal(['released', 'a ->1', 'synced']);
+    });
+
+    it('takes nothing of a commit that locks, and all of one that unlocks', async () => {
+      await put(store, 'A', 'a', 1);
+      await start();
+      const together = (ready: boolean, value: number) =>
+        store.commit([
+          { type: 'put', key: key('A', 'a'), value, expect: 'any' },
+          {
+            type: 'put',
+            key: key('ClusterInformation', 'default'),
+            value: { spec: { datastoreReady: ready } },
+            expect: 'any',
+          },
+        ]);
+      await together(false, 2);
+      await settle();
+      expect(mirror.get(key('A', 'a'))?.value).to.equal(1);
+      await together(true, 3);
+      await settle();
+      expect(told.slice(2)).to.deep.equal(['held', 'released', 'a 1>3']);
+    });
+
+    it('stays held through compaction and loss of the store, and tells who selects it of the lock itself', async () => {
+      await put(store, 'A', 'a', 1);
+      await start([{ kind: 'A' }, { kind: 'ClusterInformation' }]);
+      await lock(false);
+      await put(store, 'A', 'a', 2);
+      await store.compact(await store.revision());
+      store.cut.abort();
+      await settle();
+      store.cut = new AbortController();
+      clock.advance(100);
+      await settle();
+      expect(told).to.deep.equal(['a ->1', 'synced', 'held']);
+      await lock(true);
+      expect(told.slice(3)).to.deep.equal([
+        'released',
+        'a 1>2 default ->{"spec":{"datastoreReady":true,"clusterGUID":"x"}}',
+      ]);
+    });
+
+    it('any history: what it knows after the last unlock is what the store holds', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.constantFrom('lock', 'unlock', 'put', 'delete', 'cut', 'compact'), { maxLength: 25 }),
+          async (script) => {
+            store = new FlakyStore();
+            await start();
+            let serial = 0;
+            for (const step of [...script, 'unlock'] as const) {
+              const name = `n${serial % 3}`;
+              if (step === 'lock' || step === 'unlock') await lock(step === 'unlock');
+              else if (step === 'put') await put(store, 'A', name, ++serial);
+              else if (step === 'delete')
+                await store.commit([{ type: 'delete', key: key('A', name), expect: 'any' }]);
+              else if (step === 'compact') await store.compact(await store.revision());
+              else {
+                store.cut.abort();
+                store.cut = new AbortController();
+              }
+              await settle();
+              clock.advance(10_000);
+              await settle();
+            }
+            expect(mirror.held).to.equal(false);
+            const listed = await store.list({ kind: 'A' });
+            expect(mirror.entries().toSorted((a, b) => (a.key.name < b.key.name ? -1 : 1))).to.deep.equal(
+              listed.entries,
+            );
+          },
+        ),
+        { numRuns: 100 },
+      );
+    });
   });
 });

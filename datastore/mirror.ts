@@ -5,10 +5,14 @@
  * mirror is empty. When the store forgot the history in between (a slow or long disconnected follower) the
  * mirror lists again and reports only what differs. While the store is out of reach it keeps what it last
  * knew and tries again.
+ *
+ * While a migration holds the datastore (`datastoreReady` of ClusterInformation is false), what is there may be half of a
+ * world. A mirror that is asked to wait then keeps what it last knew, and catches up with one list after the unlock.
  */
 import type { Cancel, Clock, Millis } from '../clock/clock.ts';
 import { SystemClock } from '../clock/system.ts';
 import { sameJson } from './json.ts';
+import { CLUSTER_INFORMATION, isLockedBy } from './ready.ts';
 import {
   CompactedError,
   type Entry,
@@ -17,6 +21,7 @@ import {
   type Selection,
   type Store,
   selects,
+  type WatchBatch,
   type WatchEvent,
 } from './store.ts';
 
@@ -33,7 +38,14 @@ export interface MirrorOptions {
   readonly clock?: Clock;
   /** Told of each failed attempt to reach the store; the mirror tries again by itself. */
   readonly onError?: (error: unknown, retryInMs: Millis) => void;
+  /**
+   * Take in nothing while a migration holds the datastore; told with true when that begins, with false when it ends. A
+   * mirror that starts meanwhile is empty until the end.
+   */
+  readonly onHold?: (held: boolean) => void;
 }
+
+const LOCK: Selection = { kind: CLUSTER_INFORMATION.kind, scope: CLUSTER_INFORMATION.scope };
 
 const FIRST_RETRY: Millis = 100;
 const LONGEST_RETRY: Millis = 5_000;
@@ -41,6 +53,9 @@ const LONGEST_RETRY: Millis = 5_000;
 export class Mirror {
   readonly #store: Store;
   readonly #selections: readonly Selection[];
+  /** What is asked of the store: the selections, and the lock where it is heeded. */
+  readonly #followed: readonly Selection[];
+  readonly #onHold: ((held: boolean) => void) | undefined;
   readonly #clock: Clock;
   readonly #onError: (error: unknown, retryInMs: Millis) => void;
   readonly #entries = new Map<string, Map<string, Entry>>();
@@ -51,12 +66,17 @@ export class Mirror {
   #synced = false;
   #revision: Revision | undefined;
   #retry = FIRST_RETRY;
+  #held = false;
+  /** Where to follow from: ahead of what the mirror equals while it is held. */
+  #from: Revision = '0';
 
   constructor(store: Store, selections: readonly Selection[], options: MirrorOptions = {}) {
     this.#store = store;
     this.#selections = selections;
     this.#clock = options.clock ?? new SystemClock();
     this.#onError = options.onError ?? (() => {});
+    this.#onHold = options.onHold;
+    this.#followed = options.onHold === undefined ? selections : [...selections, LOCK];
   }
 
   /** Begins to follow, once. Register listeners before, or read {@link entries} when {@link onSync} calls. */
@@ -67,6 +87,11 @@ export class Mirror {
   /** True once every selection has been listed in full; true for good. */
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** A migration holds the datastore, and the mirror waits. */
+  get held(): boolean {
+    return this.#held;
   }
 
   /** The store's revision that the mirror equals; undefined before the first list. */
@@ -113,44 +138,46 @@ export class Mirror {
   async #run(): Promise<void> {
     let listFirst = true;
     while (!this.#stop.signal.aborted) {
-      const failure = await (listFirst ? this.#list() : this.#follow());
-      if (failure === undefined) {
-        listFirst = false;
-      } else if (failure.error instanceof CompactedError) {
-        listFirst = true;
-      } else if (!this.#stop.signal.aborted) {
-        await this.#pause(failure.error);
+      const end: End = await (listFirst ? this.#list() : this.#follow());
+      if (end === 'stopped') return;
+      if (typeof end === 'string') {
+        listFirst = end === 'list next';
+        continue;
       }
+      if (end.error instanceof CompactedError) listFirst = true;
+      else if (!this.#stop.signal.aborted) await this.#pause(end.error);
     }
   }
 
   /** Lists all selections as of one revision, takes in what differs, tells it. */
-  async #list(): Promise<Failure | undefined> {
+  async #list(): Promise<End> {
     let revision: Revision | undefined;
     const found: Entry[] = [];
     try {
-      for (const selection of this.#selections) {
+      for (const selection of this.#followed) {
         const listed = await this.#store.list(selection, revision);
         revision = listed.revision;
-        found.push(...listed.entries);
+        for (const entry of listed.entries) found.push(entry);
       }
       revision ??= await this.#store.revision();
     } catch (error) {
       return { error };
     }
-    if (this.#stop.signal.aborted) return undefined;
+    if (this.#stop.signal.aborted) return 'stopped';
     this.#retry = FIRST_RETRY;
+    this.#from = revision;
+    if (this.#isHeldBy(found.find(({ key }) => isLock(key))?.value)) return 'follow next';
     this.#tell(this.#replaceAll(found, revision));
-    if (this.#synced) return undefined;
+    if (this.#synced) return 'follow next';
     this.#synced = true;
     for (const listener of this.#syncListeners) listener();
     this.#syncListeners.clear();
-    return undefined;
+    return 'follow next';
   }
 
-  async #follow(): Promise<Failure | undefined> {
+  async #follow(): Promise<End> {
     const { signal } = this.#stop;
-    const watch = this.#store.watch(this.#selections, this.#revision ?? '0', signal);
+    const watch = this.#store.watch(this.#held ? [LOCK] : this.#followed, this.#from, signal);
     const batches = watch[Symbol.asyncIterator]();
     for (;;) {
       let next: Awaited<ReturnType<typeof batches.next>>;
@@ -159,19 +186,55 @@ export class Mirror {
       } catch (error) {
         return { error };
       }
-      // The store closed under us, or we were stopped: `#run` sees which.
-      if (next.done === true) return signal.aborted ? undefined : { error: new Error('the watch ended') };
-      if (signal.aborted) continue;
+      if (signal.aborted) return 'stopped';
+      // The store closed under us.
+      if (next.done === true) return { error: new Error('the watch ended') };
       this.#retry = FIRST_RETRY;
-      this.#revision = next.value.revision;
-      this.#tell(next.value.events.map((event) => this.#apply(event)));
+      if (!this.#take(next.value)) {
+        await batches.return?.();
+        return 'list next';
+      }
     }
+  }
+
+  /** @returns false when what came is taken in by a new list instead */
+  #take({ revision, events }: WatchBatch): boolean {
+    const wasHeld = this.#held;
+    const lock = events.findLast((event) => isLock(keyOf(event)));
+    const isHeld =
+      lock === undefined ? wasHeld : this.#isHeldBy(lock.type === 'put' ? lock.entry.value : undefined);
+    // What came with the lock waits like all that follows; after it, one list tells all that has changed.
+    if (isHeld !== wasHeld) return false;
+    this.#from = revision;
+    if (isHeld) return true;
+    this.#revision = revision;
+    const wanted = events.filter((event) => this.#isSelected(keyOf(event)));
+    this.#tell(wanted.map((event) => this.#apply(event)));
+    return true;
+  }
+
+  /** Notes, and tells, whether a migration holds the datastore. */
+  #isHeldBy(clusterInformation: unknown): boolean {
+    if (this.#onHold === undefined) return false;
+    const held = isLockedBy(clusterInformation);
+    if (held !== this.#held) {
+      this.#held = held;
+      this.#onHold(held);
+    }
+    return held;
+  }
+
+  #isSelected(key: Key): boolean {
+    return (
+      this.#followed === this.#selections || this.#selections.some((selection) => selects(selection, key))
+    );
   }
 
   #replaceAll(found: readonly Entry[], revision: Revision): MirrorChange[] {
     const changes: MirrorChange[] = [];
     const present = new Set<Entry>();
     for (const entry of found) {
+      if (!this.#isSelected(entry.key)) continue;
       const previous = this.get(entry.key);
       const kept = previous !== undefined && previous.revision === entry.revision ? previous : entry;
       present.add(kept);
@@ -233,8 +296,15 @@ export class Mirror {
   }
 }
 
-interface Failure {
-  readonly error: unknown;
+/** How one list or one watch ended; else the store failed. */
+type End = 'follow next' | 'list next' | 'stopped' | { readonly error: unknown };
+
+function keyOf(event: WatchEvent): Key {
+  return event.type === 'put' ? event.entry.key : event.previous.key;
+}
+
+function isLock(key: Key): boolean {
+  return key.kind === CLUSTER_INFORMATION.kind && key.name === CLUSTER_INFORMATION.name;
 }
 
 /** Within a kind; names may contain `/` (CIDRs), scopes and names never a NUL. */

@@ -2,6 +2,7 @@
 export { copyStore } from './copy.ts';
 export { dumpLines, type Dumped, parseDump } from './dump.ts';
 export { IPAM_KINDS, MIGRATED_KINDS } from './kinds.ts';
-export { CLUSTER_INFORMATION, isLocked, setReady } from './lock.ts';
+export { CLUSTER_INFORMATION } from '../ready.ts';
+export { isLocked, setReady } from './lock.ts';
 export { type KindCount, restore, type Restored } from './restore.ts';
 export { exportStore, snapshot } from './snapshot.ts';

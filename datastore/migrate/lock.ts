@@ -1,20 +1,18 @@
 /**
- * The lock of a migration, as Calico has it: `ClusterInformation.spec.datastoreReady`. While it is false the node agents
- * (Calico's and ours) attach no new workload; what runs goes on running.
+ * Sets and asks for the lock of a migration (`../ready.ts`). While it is held the node agents (Calico's and ours) attach no
+ * new workload, and bgpd and felix-lite keep what they last knew; what runs goes on running.
  */
 import { API_VERSION, type ClusterInformation, PoplinError, unwrap } from '../../api/index.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { ResourceClient } from '../resources.ts';
-import type { Key, Store } from '../store.ts';
+import { CLUSTER_INFORMATION, isLockedBy } from '../ready.ts';
+import type { Store } from '../store.ts';
 import { isRecord } from './dump.ts';
-
-export const CLUSTER_INFORMATION: Key = { kind: 'ClusterInformation', scope: '', name: 'default' };
 
 const ATTEMPTS = 20;
 
 export async function isLocked(store: Store): Promise<boolean> {
-  const value = (await store.get(CLUSTER_INFORMATION))?.value;
-  return isRecord(value) && isRecord(value['spec']) && value['spec']['datastoreReady'] === false;
+  return isLockedBy((await store.get(CLUSTER_INFORMATION))?.value);
 }
 
 /**
@@ -34,7 +32,7 @@ export async function setReady(store: Store, clock: Clock, ready: boolean): Prom
       continue;
     }
     const value = withReady(entry.value, ready);
-    if (isReady(entry.value) === ready) return false;
+    if (isLockedBy(entry.value) !== ready) return false;
     const { key, revision } = entry;
     const commit = await store.commit([{ type: 'put', key, value, expect: { revision } }]);
     if (commit.ok) return true;
@@ -54,10 +52,6 @@ export function withReady(value: unknown, ready: boolean): Record<string, unknow
   const resource = isRecord(value) ? value : { ...fresh() };
   const spec = isRecord(resource['spec']) ? resource['spec'] : {};
   return { ...resource, spec: { ...spec, datastoreReady: ready } };
-}
-
-function isReady(value: unknown): boolean {
-  return !(isRecord(value) && isRecord(value['spec']) && value['spec']['datastoreReady'] === false);
 }
 
 function fresh(): ClusterInformation {

@@ -5,7 +5,8 @@ import { sameJson, stringifyJson } from '../json.ts';
 import { type Entry, type Key, keyText, type Operation, type Store } from '../store.ts';
 import { type Dumped, isRecord } from './dump.ts';
 import { MIGRATED_KINDS } from './kinds.ts';
-import { CLUSTER_INFORMATION, setReady, withReady } from './lock.ts';
+import { CLUSTER_INFORMATION } from '../ready.ts';
+import { setReady, withReady } from './lock.ts';
 import { snapshot } from './snapshot.ts';
 
 /** etcd takes 128 operations and 1.5 MiB per transaction as it comes; a policy may need two operations there. */
