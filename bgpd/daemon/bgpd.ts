@@ -50,6 +50,13 @@ export class Bgpd {
       clock,
       onError: (error, retryInMs) =>
         log.warn({ retryInMs, error: String(error) }, 'the datastore cannot be read'),
+      onHold: (held) =>
+        log.warn(
+          {},
+          held
+            ? 'a migration holds the datastore (datastoreReady is false); the configuration stays as it is'
+            : 'the migration is over; the configuration follows the datastore again',
+        ),
     });
     this.#mirror.onChange((changes) => {
       this.#world.apply(changes);

@@ -77,6 +77,13 @@ export class Felix {
             { error: String(error), retryInMs },
             'the datastore is out of reach; policy stays as it is',
           ),
+        onHold: (held) =>
+          options.log.warn(
+            {},
+            held
+              ? 'a migration holds the datastore (datastoreReady is false); policy stays as it is'
+              : 'the migration is over; policy follows the datastore again',
+          ),
       },
     );
   }
