@@ -1,7 +1,7 @@
 /** One plain value, as read from a file or a store, to one resource with its defaults; or every problem in it. */
 import { fail, ok, type Position, type Problem, type Result } from './problem.ts';
-import { API_VERSION } from './kinds/kind.ts';
-import { type KindInfo, KINDS, kindInfo, type Resource } from './kinds/index.ts';
+import { type KindInfo, KINDS, kindInfo, type Resource, writtenKind } from './kinds/index.ts';
+import { blockAffinity } from './kinds/block-affinity.ts';
 import { withDefaults } from './defaults.ts';
 import { quote } from './schema/field.ts';
 import { type FieldPath, formatPath } from './schema/path.ts';
@@ -29,6 +29,11 @@ export function readStored(value: unknown): Result<Resource> {
   return check(value, undefined, (input, schema) => withoutUnknown(schema, input));
 }
 
+/** The resource as a manifest spells it, for people and other tools to see. */
+export function asWritten(resource: Resource): Omit<Resource, 'kind'> & { readonly kind: string } {
+  return { ...resource, kind: kindInfo(resource.kind)?.written.kind ?? resource.kind };
+}
+
 type Prepare = (value: unknown, schema: KindInfo['schema']) => unknown;
 
 function check(value: unknown, at: Locate | undefined, prepare: Prepare): Result<Resource> {
@@ -44,11 +49,12 @@ function check(value: unknown, at: Locate | undefined, prepare: Prepare): Result
     );
   }
   const { kind, apiVersion } = value as { readonly kind?: unknown; readonly apiVersion?: unknown };
-  const info = typeof kind === 'string' ? KINDS.find((row) => row.kind === kind) : undefined;
-  if (info === undefined) return fail(unknownKind(kind, at));
-  if (apiVersion !== API_VERSION) return fail(wrongVersion(apiVersion, at));
-
-  const input = prepare(withoutNulls(info.schema, value), info.schema);
+  const info = writtenKind(apiVersion, kind);
+  if (info === undefined) {
+    const versions = KINDS.flatMap(({ written }) => (written.kind === kind ? [written.apiVersion] : []));
+    return fail(versions.length > 0 ? wrongVersion(apiVersion, versions, at) : unknownKind(kind, at));
+  }
+  const input = prepare(withoutNulls(info.schema, { ...value, kind: info.kind }), info.schema);
   const parsed = info.schema.safeParse(input);
   if (parsed.success) return ok(withDefaults(parsed.data));
   const resource = nameOf(info.kind, value);
@@ -59,16 +65,20 @@ function unknownKind(kind: unknown, at: Locate | undefined): Problem {
   if (kind === undefined) {
     return header(['kind'], kind, 'is missing', 'add it: the kind of the resource, such as IPPool', at);
   }
-  const known = KINDS.map((row) => row.kind);
-  const meant = typeof kind === 'string' ? (kindInfo(kind)?.kind ?? nearest(kind, known)) : undefined;
+  if (kind === blockAffinity.kind) {
+    const what = 'block affinities are kept by IPAM and cannot be written';
+    return header(['kind'], kind, what, 'see them with: poplin ipam show --show-blocks', at);
+  }
+  const known = [...new Set(KINDS.map(({ written }) => written.kind))];
+  const meant = typeof kind === 'string' ? (kindInfo(kind)?.written.kind ?? nearest(kind, known)) : undefined;
   const remedy = meant === undefined ? `use one of ${known.join(', ')}` : `write ${meant}`;
   return header(['kind'], kind, `${quote(kind)} is not a kind that Poplin knows`, remedy, at);
 }
 
-function wrongVersion(apiVersion: unknown, at: Locate | undefined): Problem {
+function wrongVersion(apiVersion: unknown, wanted: readonly string[], at: Locate | undefined): Problem {
   const what =
     apiVersion === undefined ? 'is missing' : `${quote(apiVersion)} is not the version of this kind`;
-  return header(['apiVersion'], apiVersion, what, `write ${API_VERSION}`, at);
+  return header(['apiVersion'], apiVersion, what, `write ${wanted.join(' or ')}`, at);
 }
 
 function header(

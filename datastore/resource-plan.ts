@@ -10,6 +10,7 @@ import {
   type Position,
   type Problem,
   type Resource,
+  TIERED_KINDS,
 } from '../api/index.ts';
 import { sameJson } from './json.ts';
 import type { Entry, Key, Operation } from './store.ts';
@@ -46,9 +47,8 @@ export interface Step {
 /** Which stored kinds a change of a kind must be looked at together with, see `api/check/together.ts`. */
 const TOGETHER: Partial<Record<Kind, readonly Kind[]>> = {
   IPPool: ['IPPool'],
-  Tier: ['Tier', 'NetworkPolicy', 'GlobalNetworkPolicy'],
-  NetworkPolicy: ['Tier'],
-  GlobalNetworkPolicy: ['Tier'],
+  Tier: ['Tier', ...TIERED_KINDS],
+  ...Object.fromEntries(TIERED_KINDS.map((kind) => [kind, ['Tier']])),
 };
 
 export function checkedWith(changes: readonly ResourceChange[]): Kind[] {
@@ -139,7 +139,7 @@ function storedForm(wanted: Resource, before: Resource | undefined, { now, newUi
   const uid = before?.metadata.uid ?? metadata.uid ?? newUid();
   const creationTimestamp =
     before?.metadata.creationTimestamp ?? metadata.creationTimestamp ?? toSeconds(now);
-  return { ...before, ...wanted, metadata: { ...metadata, uid, creationTimestamp } };
+  return { ...before, ...wanted, metadata: { ...metadata, uid, creationTimestamp } } as Resource;
 }
 
 /** RFC 3339 in whole seconds, as Kubernetes writes it. */

@@ -3,7 +3,7 @@
  * before anything is written.
  */
 import type { Problem } from '../problem.ts';
-import { kindInfo, type Resource } from '../kinds/index.ts';
+import { isTiered, kindInfo, type Resource } from '../kinds/index.ts';
 import { DEFAULT_TIER } from '../kinds/policy.ts';
 import { FIXED_TIER_ORDERS } from '../kinds/tier.ts';
 import { nearest } from '../schema/suggest.ts';
@@ -56,7 +56,7 @@ function* tiers(resources: readonly Resource[]): Generator<Problem> {
   const known = new Set([...Object.keys(FIXED_TIER_ORDERS), DEFAULT_TIER]);
   for (const resource of resources) if (resource.kind === 'Tier') known.add(resource.metadata.name);
   for (const resource of resources) {
-    if (resource.kind !== 'NetworkPolicy' && resource.kind !== 'GlobalNetworkPolicy') continue;
+    if (!isTiered(resource)) continue;
     const { tier } = resource.spec;
     if (known.has(tier)) continue;
     const meant = nearest(tier, [...known]);

@@ -4,7 +4,7 @@ import { type Complaint, quote, rules } from '../schema/field.ts';
 import { duration } from '../schema/duration.ts';
 import { interfaceName, name } from '../schema/names.ts';
 import { address, asNumber, cidr, community, isCommunity } from '../schema/network.ts';
-import { integer, port } from '../schema/scalars.ts';
+import { integer, port, word } from '../schema/scalars.ts';
 import { type KindNames, resource } from './kind.ts';
 import { clusterOrNode } from './naming.ts';
 import { secretKeyRef } from './secret.ts';
@@ -12,7 +12,7 @@ import { secretKeyRef } from './secret.ts';
 const serviceBlocks = z.array(z.strictObject({ cidr: cidr({ bare: true, hostBits: 'refuse' }) }));
 
 const fields = z.strictObject({
-  logSeverityScreen: z.exactOptional(z.enum(['Trace', 'Debug', 'Info', 'Warning', 'Error', 'Fatal'])),
+  logSeverityScreen: z.exactOptional(word(['Trace', 'Debug', 'Info', 'Warning', 'Error', 'Fatal'])),
   nodeToNodeMeshEnabled: z.exactOptional(z.boolean()),
   asNumber: z.exactOptional(asNumber()),
   listenPort: z.exactOptional(port()),
@@ -30,7 +30,9 @@ const fields = z.strictObject({
   ignoredInterfaces: z.exactOptional(z.array(interfaceName({ wildcard: true }))),
   localWorkloadPeeringIPV4: z.exactOptional(address(4)),
   localWorkloadPeeringIPV6: z.exactOptional(address(6)),
-  programClusterRoutes: z.exactOptional(z.enum(['Enabled', 'Disabled', 'EnabledNoEncapOnly'])),
+  programClusterRoutes: z.exactOptional(
+    z.enum(['Enabled', 'Disabled', 'EnabledNoEncapOnly', 'EnabledIPIPOnly']),
+  ),
   ipv4NormalRoutePriority: z.exactOptional(integer(1, 2_147_483_646)),
   ipv6NormalRoutePriority: z.exactOptional(integer(1, 2_147_483_646)),
 });

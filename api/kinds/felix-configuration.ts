@@ -1,123 +1,50 @@
-/** FelixConfiguration: the dataplane agent, for the cluster (`default`) or for one node (`node.<name>`). */
-import { z } from 'zod';
-import { rules } from '../schema/field.ts';
-import { duration } from '../schema/duration.ts';
-import { cidr } from '../schema/network.ts';
-import { integer, port } from '../schema/scalars.ts';
+/**
+ * FelixConfiguration: the dataplane agent, for the cluster (`default`), for one node (`node.<name>`), or for the nodes
+ * that `nodeSelector` selects (any other name).
+ */
+import type { z } from 'zod';
+import { type Complaint, quote, rules } from '../schema/field.ts';
+import { felixFields } from './felix-fields.ts';
 import { type KindNames, resource } from './kind.ts';
-import { clusterOrNode } from './naming.ts';
-import { protocol } from './rule.ts';
 
-const protoPorts = z.array(
-  z.strictObject({ protocol, port: port(), net: z.exactOptional(cidr({ bare: true, hostBits: 'mask' })) }),
-);
-const flag = () => z.exactOptional(z.boolean());
-const text = () => z.exactOptional(z.string());
-const interval = () => z.exactOptional(duration());
-const mtu = () => z.exactOptional(integer(0, 65_535));
-const logLevel = z.enum(['Trace', 'Debug', 'Info', 'Warning', 'Error', 'Fatal', 'None']);
+type FelixConfigurationSpec = z.output<typeof felixFields>;
 
-const spec = z.strictObject({
-  logSeverityScreen: z.exactOptional(logLevel),
-  logSeverityFile: z.exactOptional(logLevel),
-  logSeveritySys: z.exactOptional(logLevel),
-  logFilePath: text(),
-  logPrefix: text(),
-  interfacePrefix: text(),
-  interfaceExclude: text(),
-  chainInsertMode: z.exactOptional(z.enum(['Insert', 'Append'])),
-  defaultEndpointToHostAction: z.exactOptional(z.enum(['Drop', 'Accept', 'Return'])),
-  iptablesFilterAllowAction: z.exactOptional(z.enum(['Accept', 'Return'])),
-  iptablesMangleAllowAction: z.exactOptional(z.enum(['Accept', 'Return'])),
-  iptablesFilterDenyAction: z.exactOptional(z.enum(['Drop', 'Reject'])),
-  iptablesBackend: z.exactOptional(z.enum(['Auto', 'Legacy', 'NFT'])),
-  nftablesMode: z.exactOptional(z.enum(['Auto', 'Enabled', 'Disabled'])),
-  iptablesMarkMask: z.exactOptional(integer(1, 0xffff_ffff)),
-  nftablesMarkMask: z.exactOptional(integer(1, 0xffff_ffff)),
-  iptablesRefreshInterval: interval(),
-  nftablesRefreshInterval: interval(),
-  ipsetsRefreshInterval: interval(),
-  routeRefreshInterval: interval(),
-  interfaceRefreshInterval: interval(),
-  iptablesLockProbeInterval: interval(),
-  iptablesPostWriteCheckInterval: interval(),
-  endpointReportingEnabled: flag(),
-  endpointReportingDelay: interval(),
-  endpointStatusPathPrefix: text(),
-  reportingInterval: interval(),
-  reportingTTL: interval(),
-  maxIpsetSize: z.exactOptional(integer(1, 0x7fff_ffff)),
-  failsafeInboundHostPorts: z.exactOptional(protoPorts),
-  failsafeOutboundHostPorts: z.exactOptional(protoPorts),
-  deviceRouteProtocol: z.exactOptional(integer(1, 255)),
-  deviceRouteSourceAddress: text(),
-  deviceRouteSourceAddressIPv6: text(),
-  removeExternalRoutes: flag(),
-  routeSource: z.exactOptional(z.enum(['WorkloadIPs', 'CalicoIPAM'])),
-  routeTableRanges: z.exactOptional(
-    z.array(z.strictObject({ min: integer(1, 0xffff_ffff), max: integer(1, 0xffff_ffff) })),
-  ),
-  programClusterRoutes: z.exactOptional(z.enum(['Enabled', 'Disabled', 'EnabledNoEncapOnly'])),
-  natPortRange: z.exactOptional(
-    z.union([z.number(), z.string()], { error: 'a port or a range such as "32768:65535"' }),
-  ),
-  natOutgoingAddress: text(),
-  natOutgoingExclusions: z.exactOptional(z.enum(['IPPoolsOnly', 'IPPoolsAndHostIPs'])),
-  allowIPIPPacketsFromWorkloads: flag(),
-  allowVXLANPacketsFromWorkloads: flag(),
-  workloadSourceSpoofing: z.exactOptional(z.enum(['Disabled', 'Any'])),
-  serviceLoopPrevention: z.exactOptional(z.enum(['Drop', 'Reject', 'Disabled'])),
-  floatingIPs: z.exactOptional(z.enum(['Enabled', 'Disabled'])),
-  ipForwarding: z.exactOptional(z.enum(['Enabled', 'Disabled'])),
-  ipv6Support: flag(),
-  ipipEnabled: flag(),
-  ipipMTU: mtu(),
-  vxlanEnabled: flag(),
-  vxlanMTU: mtu(),
-  vxlanMTUV6: mtu(),
-  vxlanPort: z.exactOptional(port()),
-  vxlanVNI: z.exactOptional(integer(1, 0xff_ffff)),
-  wireguardEnabled: flag(),
-  wireguardEnabledV6: flag(),
-  wireguardMTU: mtu(),
-  wireguardMTUV6: mtu(),
-  wireguardListeningPort: z.exactOptional(port()),
-  wireguardListeningPortV6: z.exactOptional(port()),
-  wireguardHostEncryptionEnabled: flag(),
-  wireguardInterfaceName: text(),
-  wireguardInterfaceNameV6: text(),
-  wireguardRoutingRulePriority: z.exactOptional(integer(0, 0x7fff_ffff)),
-  wireguardKeepAlive: interval(),
-  mtuIfacePattern: text(),
-  healthEnabled: flag(),
-  healthHost: text(),
-  healthPort: z.exactOptional(port()),
-  prometheusMetricsEnabled: flag(),
-  prometheusMetricsHost: text(),
-  prometheusMetricsPort: z.exactOptional(port()),
-  prometheusGoMetricsEnabled: flag(),
-  prometheusProcessMetricsEnabled: flag(),
-  prometheusWireGuardMetricsEnabled: flag(),
-  metadataAddr: text(),
-  metadataPort: z.exactOptional(port()),
-  policySyncPathPrefix: text(),
-  usageReportingEnabled: flag(),
-  featureDetectOverride: text(),
-  featureGates: text(),
-  sidecarAccelerationEnabled: flag(),
-  xdpEnabled: flag(),
-  xdpRefreshInterval: interval(),
-  genericXDPEnabled: flag(),
-  bpfEnabled: flag(),
-  nodeSelector: text(),
+const spec = rules(felixFields, function* (spec: FelixConfigurationSpec): Generator<Complaint> {
+  if (spec.routeTableRange === undefined || spec.routeTableRanges === undefined) return;
+  yield {
+    path: ['routeTableRange'],
+    what: 'routeTableRanges is set too, and the two exclude each other',
+    remedy: 'remove routeTableRange, which it replaces',
+  };
 });
+
+const schema = rules(
+  resource('FelixConfiguration', spec.prefault({})),
+  function* ({ metadata, spec }): Generator<Complaint> {
+    const fixed = metadata.name === 'default' || /^node\..+/.test(metadata.name);
+    if (fixed && spec.nodeSelector !== undefined) {
+      yield {
+        path: ['spec', 'nodeSelector'],
+        what: `${quote(metadata.name)} says by its name where it applies`,
+        remedy: 'remove nodeSelector, or give the resource another name',
+      };
+    }
+    if (fixed || spec.nodeSelector !== undefined) return;
+    yield {
+      path: ['metadata', 'name'],
+      what: `${quote(metadata.name)} would never be read`,
+      remedy:
+        'name it default for the whole cluster, or node.<name of the node>, or say with spec.nodeSelector on which nodes it applies',
+    };
+  },
+);
 
 export const felixConfiguration = {
   kind: 'FelixConfiguration',
   plural: 'felixconfigurations',
   shortNames: ['felixconfig', 'felixconfigs'],
   namespaced: false,
-  schema: rules(resource('FelixConfiguration', spec.prefault({})), clusterOrNode),
+  schema,
 } as const satisfies KindNames<'FelixConfiguration'> & { schema: z.ZodType };
 
 export type FelixConfiguration = z.output<typeof felixConfiguration.schema>;

@@ -2,22 +2,25 @@
 import { z } from 'zod';
 import { type Complaint, rules } from '../schema/field.ts';
 import { selector } from '../schema/scalars.ts';
-import { type KindNames, resource } from './kind.ts';
+import { conditions, type KindNames, resource } from './kind.ts';
 import { policyComplaints, policyFields, withTypes } from './policy.ts';
 
-const fields = z.strictObject({
+/** Fields of a policy that is not of one namespace, staged or not. */
+export const globalPolicyFields = {
   ...policyFields,
   namespaceSelector: z.exactOptional(selector()),
   doNotTrack: z.exactOptional(z.boolean()),
   preDNAT: z.exactOptional(z.boolean()),
   applyOnForward: z.exactOptional(z.boolean()),
-});
+};
+
+const fields = z.strictObject(globalPolicyFields);
 
 type GlobalNetworkPolicySpec = z.output<typeof fields>;
 
 const spec = rules(fields, globalComplaints).overwrite(withTypes);
 
-function* globalComplaints(spec: GlobalNetworkPolicySpec): Generator<Complaint> {
+export function* globalComplaints(spec: GlobalNetworkPolicySpec): Generator<Complaint> {
   yield* policyComplaints(spec);
   const { preDNAT = false, doNotTrack = false, applyOnForward = false } = spec;
   if (preDNAT && doNotTrack) {
@@ -62,7 +65,7 @@ export const globalNetworkPolicy = {
   plural: 'globalnetworkpolicies',
   shortNames: ['gnp', 'gnps'],
   namespaced: false,
-  schema: resource('GlobalNetworkPolicy', spec.prefault({})),
+  schema: resource('GlobalNetworkPolicy', spec.prefault({})).extend({ status: z.exactOptional(conditions) }),
 } as const satisfies KindNames<'GlobalNetworkPolicy'> & { schema: z.ZodType };
 
 export type GlobalNetworkPolicy = z.output<typeof globalNetworkPolicy.schema>;

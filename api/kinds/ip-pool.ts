@@ -4,7 +4,7 @@ import { Prefix } from '../../net/addr/index.ts';
 import { type Complaint, quote, rules } from '../schema/field.ts';
 import { cidr } from '../schema/network.ts';
 import { integer, selector } from '../schema/scalars.ts';
-import { type KindNames, resource } from './kind.ts';
+import { conditions, type KindNames, resource } from './kind.ts';
 
 const encapsulation = z.enum(['Never', 'Always', 'CrossSubnet']);
 
@@ -127,7 +127,7 @@ export const ipPool = {
   plural: 'ippools',
   shortNames: ['ipp', 'ipps', 'pool', 'pools'],
   namespaced: false,
-  schema: resource('IPPool', spec),
+  schema: resource('IPPool', spec).extend({ status: z.exactOptional(conditions) }),
 } as const satisfies KindNames<'IPPool'> & { schema: z.ZodType };
 
 export type IPPool = z.output<typeof ipPool.schema>;

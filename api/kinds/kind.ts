@@ -31,9 +31,15 @@ export const metadata = z.strictObject({
 
 export type Metadata = z.output<typeof metadata>;
 
+/** Names of pods are made up by controllers, and their labels are checked by Kubernetes. */
+const kubernetesMetadata = metadata.extend({ generateName: z.exactOptional(z.string()) });
+
 export interface KindNames<K extends string> {
+  /** Unique among all kinds. As in manifests, but for what Kubernetes calls by a name that Calico uses too. */
   readonly kind: K;
   readonly plural: string;
+  /** How manifests begin that are not Calico's own: `apiVersion` and `kind` as Kubernetes spells them. */
+  readonly kubernetes?: { readonly apiVersion: string; readonly kind: string };
   /** What else calicoctl calls it, besides the lower-case kind and the plural. */
   readonly shortNames: readonly string[];
   readonly namespaced: boolean;
@@ -44,7 +50,28 @@ export function resource<K extends string, S extends z.ZodType>(kind: K, spec: S
   return z.strictObject({ apiVersion: z.literal(API_VERSION), kind: z.literal(kind), metadata, spec });
 }
 
-/** A spec that may be left out altogether; its defaults then apply. */
-export function optionalSpec<S extends z.ZodObject>(spec: S) {
-  return spec.prefault({} as z.input<S>);
+/** An object of Kubernetes: its own fields beside the usual head. */
+export function kubernetesResource<K extends string, V extends string, F extends z.ZodRawShape>(
+  kind: K,
+  apiVersion: V,
+  fields: F,
+) {
+  return z.strictObject({
+    apiVersion: z.literal(apiVersion),
+    kind: z.literal(kind),
+    metadata: kubernetesMetadata,
+    ...fields,
+  });
 }
+
+const condition = z.strictObject({
+  type: z.string(),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string(),
+  message: z.string(),
+  lastTransitionTime: z.string(),
+  observedGeneration: z.exactOptional(z.number()),
+});
+
+/** The status of kinds whose health controllers tell in the usual form of Kubernetes. */
+export const conditions = z.strictObject({ conditions: z.exactOptional(z.array(condition)) });

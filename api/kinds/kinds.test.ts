@@ -486,7 +486,11 @@ describe('api/kinds: names', () => {
     ['hep', 'HostEndpoint'],
     ['nodes', 'Node'],
     ['bgpconfig', 'BGPConfiguration'],
-    ['pod', undefined],
+    ['snp', 'StagedNetworkPolicy'],
+    ['knp', 'KubernetesNetworkPolicy'],
+    ['anp', 'AdminNetworkPolicy'],
+    ['ipamconfig', 'IPAMConfiguration'],
+    ['container', undefined],
   ];
   for (const [name, kind] of cases)
     it(`${name} is ${kind}`, () => expect(kindInfo(name)?.kind).to.equal(kind));

@@ -1,7 +1,7 @@
 /** NetworkPolicy: policy for the workload endpoints of one namespace. */
 import { z } from 'zod';
 import { rules } from '../schema/field.ts';
-import { type KindNames, resource } from './kind.ts';
+import { conditions, type KindNames, resource } from './kind.ts';
 import { policyComplaints, policyFields, withTypes } from './policy.ts';
 
 const spec = rules(z.strictObject(policyFields), policyComplaints).overwrite(withTypes);
@@ -11,7 +11,7 @@ export const networkPolicy = {
   plural: 'networkpolicies',
   shortNames: ['np', 'nps', 'policy', 'policies', 'pol', 'pols'],
   namespaced: true,
-  schema: resource('NetworkPolicy', spec.prefault({})),
+  schema: resource('NetworkPolicy', spec.prefault({})).extend({ status: z.exactOptional(conditions) }),
 } as const satisfies KindNames<'NetworkPolicy'> & { schema: z.ZodType };
 
 export type NetworkPolicy = z.output<typeof networkPolicy.schema>;

@@ -25,7 +25,7 @@ export const policyFields = {
   performanceHints: z.exactOptional(z.array(z.enum(['AssumeNeededOnEveryNode']))),
 };
 
-interface PolicyDirections {
+export interface PolicyDirections {
   readonly types?: readonly PolicyType[];
   readonly ingress?: readonly unknown[];
   readonly egress?: readonly unknown[];
@@ -56,11 +56,16 @@ export function withTypes<S extends PolicyDirections>(spec: S): S {
 }
 
 interface PolicyRules extends PolicyDirections {
+  readonly performanceHints?: readonly string[];
   readonly ingress?: readonly Rule[];
   readonly egress?: readonly Rule[];
 }
 
 export function* policyComplaints(spec: PolicyRules): Generator<Complaint> {
+  const hints = spec.performanceHints ?? [];
+  if (new Set(hints).size < hints.length) {
+    yield { path: ['performanceHints'], what: 'a hint is given twice', remedy: 'give it once' };
+  }
   const types = spec.types ?? [];
   if (new Set(types).size < types.length) {
     yield {

@@ -29,7 +29,7 @@ export const protocol = read(
       remedy: 'use TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite, or a number from 1 to 255',
     };
   },
-);
+).meta({ examples: ['TCP', 'UDP', 'SCTP', 'ICMP', 'ICMPv6', 47] });
 
 const PROTOCOL_NAMES = Object.keys(PROTOCOLS) as readonly (keyof typeof PROTOCOLS)[];
 
@@ -65,9 +65,11 @@ const port = read(z.union([z.number(), z.string()], { error: PORT }), (input): R
   if (match === undefined) return { what: `${quote(input)} is not a port`, remedy: `use ${PORT}` };
   if ('name' in match) return { value: match.name };
   return { value: match.min === match.max ? match.min : `${match.min}:${match.max}` };
-});
+}).meta({ examples: [22, '8000:8010', 'http'] });
 
-const resourceName = read(z.string(), (text): Reading<string> => nameComplaint(text) ?? { value: text });
+const resourceName = read(z.string(), (text): Reading<string> => nameComplaint(text) ?? { value: text }).meta(
+  { examples: ['web'] },
+);
 
 const entityRuleFields = z.strictObject({
   nets: z.exactOptional(z.array(cidr({ hostBits: 'refuse' }))),
@@ -123,7 +125,17 @@ const icmp = rules(
   },
 );
 
-const httpPath = z.strictObject({ exact: z.exactOptional(z.string()), prefix: z.exactOptional(z.string()) });
+const httpPath = rules(
+  z.strictObject({ exact: z.exactOptional(z.string()), prefix: z.exactOptional(z.string()) }),
+  function* (path): Generator<Complaint> {
+    if ((path.exact ?? '') === '' || (path.prefix ?? '') === '') return;
+    yield {
+      path: ['exact'],
+      what: 'a path that is both exact and a prefix',
+      remedy: 'set one of the two, and write the other as a path of its own',
+    };
+  },
+);
 
 const ruleFields = z.strictObject({
   action,

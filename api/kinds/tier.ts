@@ -2,13 +2,27 @@
 import { z } from 'zod';
 import { type Complaint, quote, rules } from '../schema/field.ts';
 import { MAX_LABEL } from '../schema/names.ts';
-import { type KindNames, resource } from './kind.ts';
+import { conditions, type KindNames, resource } from './kind.ts';
 
-/** Tiers that exist without being created, with the only order each may have. */
+/**
+ * Tiers that exist without being created, with the only order each may have. `kube-admin` and `kube-baseline` hold the
+ * policies that are made from ClusterNetworkPolicy; the two after them those from its forerunners.
+ */
 export const FIXED_TIER_ORDERS: Readonly<Record<string, number>> = {
   'kube-admin': 1000,
   default: 1_000_000,
   'kube-baseline': 10_000_000,
+  adminnetworkpolicy: 1000,
+  baselineadminnetworkpolicy: 10_000_000,
+};
+
+/** What becomes of traffic that a fixed tier left undecided. */
+export const FIXED_TIER_ACTIONS: Readonly<Record<string, 'Deny' | 'Pass'>> = {
+  'kube-admin': 'Pass',
+  default: 'Deny',
+  'kube-baseline': 'Pass',
+  adminnetworkpolicy: 'Pass',
+  baselineadminnetworkpolicy: 'Pass',
 };
 
 const spec = z.strictObject({
@@ -16,7 +30,7 @@ const spec = z.strictObject({
   defaultAction: z.enum(['Deny', 'Pass']).prefault('Deny'),
 });
 
-const shape = resource('Tier', spec.prefault({}));
+const shape = resource('Tier', spec.prefault({})).extend({ status: z.exactOptional(conditions) });
 
 export type Tier = z.output<typeof shape>;
 
@@ -35,6 +49,14 @@ function* tierComplaints(tier: Tier): Generator<Complaint> {
       path: ['spec', 'order'],
       what: `the order of the tier ${name} is ${tier.spec.order ?? 'not set'}`,
       remedy: `write ${fixed}`,
+    };
+  }
+  const action = Object.hasOwn(FIXED_TIER_ACTIONS, name) ? FIXED_TIER_ACTIONS[name] : undefined;
+  if (action !== undefined && tier.spec.defaultAction !== action) {
+    yield {
+      path: ['spec', 'defaultAction'],
+      what: `the default action of the tier ${name} is ${tier.spec.defaultAction}`,
+      remedy: `write ${action}`,
     };
   }
 }

@@ -4,7 +4,7 @@ import { Prefix } from '../../net/addr/index.ts';
 import { type Complaint, quote, read, type Reading, rules } from '../schema/field.ts';
 import { interfaceName, name, portName } from '../schema/names.ts';
 import { address, cidr, macAddress, readPrefix } from '../schema/network.ts';
-import { integer, port } from '../schema/scalars.ts';
+import { dscp, integer, port } from '../schema/scalars.ts';
 import { type KindNames, resource } from './kind.ts';
 import { hasPorts, protocol } from './rule.ts';
 import { wepName } from './workload-names.ts';
@@ -15,7 +15,7 @@ const single = read(z.string(), (text): Reading<string> => {
   if (!(prefix instanceof Prefix)) return prefix;
   if (prefix.isHost) return { value: prefix.toString() };
   return { what: `${quote(text)} holds more than one address`, remedy: 'use /32 (IPv4) or /128 (IPv6)' };
-});
+}).meta({ examples: ['10.244.7.66/32', 'fd00:10:244::1/128'] });
 
 const workloadPort = rules(
   z.strictObject({
@@ -52,7 +52,7 @@ const qosControls = z.strictObject({
   egressPacketBurst: count(),
   ingressMaxConnections: count(),
   egressMaxConnections: count(),
-  dscp: z.exactOptional(z.union([z.number(), z.string()])),
+  dscp: z.exactOptional(dscp()),
 });
 
 const fields = z.strictObject({

@@ -29,5 +29,5 @@ export function duration() {
       what: `${quote(text)} is not a duration`,
       remedy: 'write numbers with units, as in 90s or 2m0s',
     };
-  });
+  }).meta({ examples: ['2m0s', '150ms', '0s'] });
 }

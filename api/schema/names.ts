@@ -14,7 +14,7 @@ export function name() {
   return read(
     text('a name of lower-case letters, digits, "-" and "."'),
     (text): Reading<string> => nameComplaint(text) ?? { value: text },
-  );
+  ).meta({ examples: ['web.example-1'] });
 }
 
 /** DNS-1123 label, at most 63: no dots, because the name becomes part of other names. */
@@ -25,7 +25,7 @@ export function shortName() {
       what: `${quote(text)} is not a DNS label`,
       remedy: `use at most ${MAX_LABEL} lower-case letters, digits and "-", with a letter or digit at both ends`,
     };
-  });
+  }).meta({ examples: ['prod-1'] });
 }
 
 export function nameComplaint(text: string): Complaint | undefined {
@@ -51,20 +51,24 @@ export function interfaceName(options: { readonly any?: boolean; readonly wildca
       what: `${quote(text)} is not an interface name`,
       remedy: 'use 1 to 15 letters, digits, "_", "." or "-", as in eth0',
     };
-  });
+  }).meta({ examples: ['eth0', 'bond0.12'] });
 }
 
 /** Name of an endpoint's port: at most 15, lower-case, with a letter in it (RFC 6335 §5.1). */
 export function portName() {
-  return read(text('a port name such as http'), (text): Reading<string> => {
-    const sound = text.length <= 15 && DNS_LABEL.test(text) && /[a-z]/.test(text) && !text.includes('--');
-    if (sound) return { value: text };
-    return {
-      what: `${quote(text)} is not a port name`,
-      remedy:
-        'use at most 15 lower-case letters, digits and single "-", with at least one letter, as in http',
-    };
-  });
+  return read(
+    text('a port name such as http'),
+    (text): Reading<string> => portNameComplaint(text) ?? { value: text },
+  ).meta({ examples: ['http', 'dns-tcp'] });
+}
+
+export function portNameComplaint(text: string): Complaint | undefined {
+  if (text.length <= 15 && DNS_LABEL.test(text) && /[a-z]/.test(text) && !text.includes('--'))
+    return undefined;
+  return {
+    what: `${quote(text)} is not a port name`,
+    remedy: 'use at most 15 lower-case letters, digits and single "-", with at least one letter, as in http',
+  };
 }
 
 /** Labels: `prefix/name: value` with the limits of Kubernetes. */
@@ -107,7 +111,7 @@ export function* annotationComplaints(annotations: Readonly<Record<string, strin
   }
 }
 
-function isQualifiedName(key: string): boolean {
+export function isQualifiedName(key: string): boolean {
   const slash = key.indexOf('/');
   if (slash < 0) return LABEL_NAME.test(key);
   const prefix = key.slice(0, slash);

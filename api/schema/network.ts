@@ -21,6 +21,11 @@ export function cidr(options: CidrRules) {
   return read(text(`a prefix such as ${example}`), (text): Reading<string> => {
     const prefix = readPrefix(text, options);
     return prefix instanceof Prefix ? { value: prefix.toString() } : prefix;
+  }).meta({
+    examples: [
+      ...(options.version === 6 ? [] : ['10.244.0.0/16', '192.0.2.7/32']),
+      ...(options.version === 4 ? [] : ['fd00:10:244::/48']),
+    ],
   });
 }
 
@@ -34,7 +39,9 @@ export function address(version?: IpVersion) {
       if (version !== undefined && parsed.version !== version) return wrongVersion(text, version);
       return { value: parsed.toString() };
     },
-  );
+  ).meta({
+    examples: [...(version === 6 ? [] : ['192.0.2.1']), ...(version === 4 ? [] : ['2001:db8::1'])],
+  });
 }
 
 /** `10.1.0.3/24`: an address and the subnet it sits in. The length may be missing and is not invented. */
@@ -52,7 +59,7 @@ export function interfaceAddress(version: IpVersion) {
       const length = text.includes('/') ? `/${parsed.prefix.length}` : '';
       return { value: `${parsed.address.toString()}${length}` };
     },
-  );
+  ).meta({ examples: [example] });
 }
 
 export interface PeerAddress {
@@ -86,7 +93,7 @@ export function peerAddress() {
       if (peer.port === undefined) return { value: host };
       return { value: peer.address.version === 4 ? `${host}:${peer.port}` : `[${host}]:${peer.port}` };
     },
-  );
+  ).meta({ examples: ['192.0.2.1', '192.0.2.1:1179', '[2001:db8::1]:179'] });
 }
 
 /** RFC 6793 4-octet AS number, as a number or in `high.low` notation; 0 may never be used (RFC 7607). */
@@ -96,7 +103,7 @@ export function asNumber() {
     const value = typeof input === 'number' ? input : asNumberOf(input);
     if (value !== undefined && Number.isInteger(value) && value > 0 && value <= 0xffff_ffff) return { value };
     return { what: `${quote(input)} is not an AS number`, remedy: `use ${want}` };
-  });
+  }).meta({ examples: [64_512, 4_200_000_000] });
 }
 
 /** `64512:100` (16 bits each) or `64512:1:2` (a large community, 32 bits each). */
@@ -114,7 +121,7 @@ export function community() {
       what: `${quote(text)} is not a BGP community`,
       remedy: 'write aa:nn with two 16-bit numbers, or aa:nn:mm with three 32-bit numbers (large community)',
     };
-  });
+  }).meta({ examples: ['64512:100', '64512:1:2'] });
 }
 
 export function macAddress() {
@@ -124,7 +131,7 @@ export function macAddress() {
       what: `${quote(text)} is not a MAC address`,
       remedy: 'write six octets in hexadecimal, as in ee:ee:ee:ee:ee:01',
     };
-  });
+  }).meta({ examples: ['ee:ee:ee:ee:ee:01'] });
 }
 
 /** The prefix that a text names under these rules, or what is wrong with it. */

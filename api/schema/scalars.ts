@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type SelectorNode, someNode } from '../selector/ast.ts';
 import { parseTree } from '../selector/parse.ts';
 import { quote, read, type Reading, text } from './field.ts';
+import { nearest } from './suggest.ts';
 
 /** A whole number within bounds, both included. */
 export function integer(min: number, max: number) {
@@ -14,9 +15,62 @@ export function integer(min: number, max: number) {
   });
 }
 
+/** A whole number as Go's `int32` holds it. */
+export function int32() {
+  return integer(-0x8000_0000, 0x7fff_ffff);
+}
+
 /** TCP or UDP port number. */
 export function port() {
   return integer(1, 65_535);
+}
+
+/** One of a few words, which Calico reads in any case; the value is in the spelling given here. */
+export function word<const W extends string>(words: readonly W[]) {
+  const want = `one of ${words.join(', ')}`;
+  return read(text(want), (written): Reading<W> => {
+    const found = words.find((one) => one.toLowerCase() === written.toLowerCase());
+    if (found !== undefined) return { value: found };
+    const meant = nearest(written, words);
+    return {
+      what: `${quote(written)} is not ${want}`,
+      remedy: meant === undefined ? `use ${want}` : `write ${meant}`,
+    };
+  }).meta({ examples: [...words] });
+}
+
+/** Text of a form. `example` is sound, and stands in the remedy. */
+export function matching(pattern: RegExp, want: string, example: string) {
+  return read(text(want), (written): Reading<string> => {
+    if (pattern.test(written)) return { value: written };
+    return { what: `${quote(written)} is not ${want}`, remedy: `write it as in ${quote(example)}` };
+  }).meta({ examples: [example] });
+}
+
+const PORT_RANGE = 'a port from 0 to 65535, or a range such as "32768:65535"';
+
+/** A port, kept as a number, or a range, kept as text. */
+export function portRange() {
+  return read(z.union([z.number(), z.string()], { error: PORT_RANGE }), (input): Reading<number | string> => {
+    const [, first = '', last = first] = /^([0-9]{1,5})(?::([0-9]{1,5}))?$/.exec(String(input)) ?? [];
+    const [min, max] = [Number(first), Number(last)];
+    if (first === '' || min > max || max > 65_535)
+      return { what: `${quote(input)} is not a port or a range`, remedy: `use ${PORT_RANGE}` };
+    return { value: min === max ? min : `${min}:${max}` };
+  }).meta({ examples: [32_768, '32768:65535'] });
+}
+
+const DSCP = 'a DSCP value: a number from 0 to 63, or a class such as EF, AF41 or CS1';
+const DSCP_CLASS = /^(?:DF|EF|VA|LE|CS[0-7]|AF[1-4][1-3])$/;
+
+/** Differentiated services code point (RFC 2474): numbers are kept as numbers, classes as text. */
+export function dscp() {
+  return read(z.union([z.number(), z.string()], { error: DSCP }), (input): Reading<number | string> => {
+    const upper = String(input).toUpperCase();
+    if (DSCP_CLASS.test(upper)) return { value: upper };
+    if (/^[0-9]{1,2}$/.test(upper) && Number(upper) <= 63) return { value: Number(upper) };
+    return { what: `${quote(input)} is not ${DSCP}`, remedy: `use ${DSCP}` };
+  }).meta({ examples: [23, 'AF41'] });
 }
 
 /**
@@ -40,7 +94,7 @@ export function selector(options: { readonly global?: 'alone' } = {}) {
       what: `${quote(text)} uses global()`,
       remedy: "use global() only as the whole namespaceSelector of a rule's source or destination",
     };
-  });
+  }).meta({ examples: ['all()', 'rack == "a" && has(role)'] });
 }
 
 function isGlobal(node: SelectorNode): boolean {

@@ -25,6 +25,12 @@ export function fieldsOf(schema: z.core.$ZodType): Readonly<Record<string, z.cor
   return core instanceof z.ZodObject ? core.shape : undefined;
 }
 
+/** Whether an object schema lets fields pass that it does not name. */
+function isLoose(schema: z.core.$ZodType): boolean {
+  const core = bare(schema);
+  return core instanceof z.ZodObject && core.def.catchall instanceof z.ZodUnknown;
+}
+
 export function schemaAt(schema: z.core.$ZodType, path: FieldPath): z.core.$ZodType | undefined {
   let current: z.core.$ZodType | undefined = schema;
   for (const step of path) {
@@ -62,21 +68,23 @@ function filtered(schema: z.core.$ZodType | undefined, value: unknown, keep: Kee
       Object.entries(value).map(([key, each]) => [key, filtered(member, each, keep)]),
     );
   }
+  const loose = isLoose(schema);
   const known = (key: string): boolean => Object.hasOwn(fields, key);
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key, field]) => keep(known(key), field))
+      .filter(([key, field]) => keep(known(key) || (loose && field !== null), field))
       .map(([key, field]) => [key, known(key) ? filtered(fields[key], field, keep) : field]),
   );
 }
 
 /** What every value of a mapping with free keys is. */
-function valueOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+export function valueOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
   const core = bare(schema);
   return core instanceof z.ZodRecord ? core.valueType : undefined;
 }
 
-function elementOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+/** What every item of a list is. */
+export function elementOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
   const core = bare(schema);
   return core instanceof z.ZodArray ? core.element : undefined;
 }

@@ -35,6 +35,13 @@ describe('keys in etcd', () => {
       '/calico/ipam/v2/handle/k8s-pod-network.4f1c',
     ],
     [{ kind: 'IPAMConfig', scope: '', name: 'default' }, '/calico/ipam/v2/config'],
+    [{ kind: 'CalicoNodeStatus', scope: '', name: 'x' }, `${P}/caliconodestatuses/x`],
+    [{ kind: 'StagedNetworkPolicy', scope: 'prod', name: 'x' }, `${P}/stagednetworkpolicies/prod/x`],
+    [
+      { kind: 'KubernetesNetworkPolicy', scope: 'prod', name: 'web-in' },
+      '/calico/poplin/v1/KubernetesNetworkPolicy/prod/web-in',
+    ],
+    [{ kind: 'Namespace', scope: '', name: 'prod' }, '/calico/poplin/v1/Namespace//prod'],
   ];
   for (const [key, path] of cases) {
     it(`${key.kind} ${key.name} is at ${path}`, () => {
@@ -48,7 +55,8 @@ describe('keys in etcd', () => {
     '/calico/ipam/v2/host/w-1',
     '/calico/felix/v2/no-region/host/w-1/status',
     `${P}/ippools`,
-    `${P}/caliconodestatuses/x`,
+    `${P}/livemigrations/prod/x`,
+    `${P}/services/prod/x`,
     `${P}/ippools/a/b`,
     '/calicox/ipam/v2/config',
     '/elsewhere',

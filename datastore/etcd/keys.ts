@@ -1,10 +1,11 @@
 /**
  * Where Calico keeps what in etcd, both ways. Pure.
  *
- * Kinds that Calico does not know get a folder of their own below the prefix, so that no tool of Calico's ever
- * meets them.
+ * Kinds that Calico does not keep in etcd get a folder of their own below the prefix, so that no tool of Calico's ever
+ * meets them: `poplin/v1/<kind>/<namespace or empty>/<name>`. Objects of Kubernetes are among them: Calico has them in
+ * Kubernetes alone, or as copies that its controllers make (`knp.default.<name>`).
  */
-import { kindInfo } from '../../api/index.ts';
+import { API_VERSION, type KindInfo, kindInfo } from '../../api/index.ts';
 import type { Key, Selection } from '../store.ts';
 
 export const DEFAULT_PREFIX = '/calico';
@@ -37,11 +38,15 @@ function relativePath({ kind, scope, name }: Key): string {
       return `${IPAM}/config`;
     default: {
       const info = kindInfo(kind);
-      if (info?.kind !== kind) return `${OTHERS}/${escape(kind)}/${escape(scope)}/${escape(name)}`;
+      if (!isCalicos(info, kind)) return `${OTHERS}/${escape(kind)}/${escape(scope)}/${escape(name)}`;
       if (info.namespaced !== (scope !== '')) throw misplaced({ kind, scope, name });
       return [RESOURCES, info.plural, ...(info.namespaced ? [escape(scope)] : []), escape(name)].join('/');
     }
   }
+}
+
+function isCalicos(info: KindInfo | undefined, kind: string): info is KindInfo {
+  return info?.kind === kind && info.written.apiVersion === API_VERSION;
 }
 
 function misplaced(key: Key): RangeError {
@@ -65,8 +70,8 @@ export function keyAt(prefix: string, path: string): Key | undefined {
 
 function resourceAt([plural = '', ...names]: readonly string[]): Key | undefined {
   const info = kindInfo(plural);
-  if (info === undefined || info.plural !== plural || names.length !== (info.namespaced ? 2 : 1))
-    return undefined;
+  if (!isCalicos(info, info?.kind ?? '')) return undefined;
+  if (info.plural !== plural || names.length !== (info.namespaced ? 2 : 1)) return undefined;
   const scope = info.namespaced ? unescape(names[0] ?? '') : '';
   return { kind: info.kind, scope, name: unescape(names.at(-1) ?? '') };
 }
@@ -110,7 +115,7 @@ function relativeFolders(kind: string, scope: string | undefined): readonly stri
       return [`${IPAM}/config`];
     default: {
       const info = kindInfo(kind);
-      if (info?.kind !== kind) return [others];
+      if (!isCalicos(info, kind)) return [others];
       const folder = `${RESOURCES}/${info.plural}/`;
       return [info.namespaced && scope !== undefined ? `${folder}${escape(scope)}/` : folder];
     }

@@ -5,12 +5,12 @@
  * annotation is taken off again on read. Policies that an older Calico wrote (dialect A) lie under
  * `default.<name>` and are read under their own name.
  */
-import { DEFAULT_TIER, TIER_LABEL } from '../../api/index.ts';
+import { DEFAULT_TIER, TIER_LABEL, TIERED_KINDS } from '../../api/index.ts';
 import { parseJson, stringifyJson } from '../json.ts';
 import type { Key } from '../store.ts';
 
 const METADATA = 'projectcalico.org/metadata';
-const POLICIES: ReadonlySet<string> = new Set(['NetworkPolicy', 'GlobalNetworkPolicy']);
+const POLICIES: ReadonlySet<string> = new Set(TIERED_KINDS);
 /** Names that Kubernetes' own policies get; they are no prefix of ours to strip. */
 const FOREIGN = /^(?:knp|ossg|kanp|kbanp)\./;
 const DIALECT_A = 'default.';

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { KINDS } from '../../api/index.ts';
+import { type KindInfo, KINDS } from '../../api/index.ts';
 import { routerSchema } from '../../bgpd/config/index.ts';
 import { BGPD_METRICS } from '../../bgpd/daemon/metrics.ts';
 import { COMMANDS } from '../../cli/commands.ts';
@@ -21,9 +21,9 @@ export interface Generated {
 
 export function generatedFiles(): readonly Generated[] {
   return [
-    ...KINDS.map(({ kind, schema }) => ({
-      path: `docs/schemas/${kind}.json`,
-      content: `${JSON.stringify(jsonSchema(kind, schema), undefined, 2)}\n`,
+    ...KINDS.map((info) => ({
+      path: `docs/schemas/${info.kind}.json`,
+      content: `${JSON.stringify(jsonSchema(info), undefined, 2)}\n`,
     })),
     { path: 'docs/cli.md', content: commandReference(COMMANDS) },
     { path: 'docs/metrics.md', content: metricsReference(BGPD_METRICS) },
@@ -38,9 +38,15 @@ export function generatedFiles(): readonly Generated[] {
 }
 
 /** For editors: completion and first checks while typing. What `poplin apply` checks goes further. */
-function jsonSchema(kind: string, schema: z.ZodType): object {
+function jsonSchema({ kind, written, schema }: KindInfo): object {
+  const { properties, ...rest } = z.toJSONSchema(schema, {
+    io: 'input',
+    target: 'draft-2020-12',
+    unrepresentable: 'any',
+  });
   return {
     title: kind,
-    ...z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' }),
+    ...rest,
+    properties: { ...properties, kind: { type: 'string', const: written.kind } },
   };
 }

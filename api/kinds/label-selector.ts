@@ -1,0 +1,41 @@
+/** Selectors of labels as Kubernetes writes them: `matchLabels` and `matchExpressions`. */
+import { z } from 'zod';
+import { type Complaint, quote, rules } from '../schema/field.ts';
+import { isQualifiedName, labelComplaints } from '../schema/names.ts';
+
+const requirement = rules(
+  z.strictObject({
+    key: z.string().meta({ examples: ['role'] }),
+    operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+    values: z.exactOptional(z.array(z.string())),
+  }),
+  function* ({ key, operator, values = [] }): Generator<Complaint> {
+    if (!isQualifiedName(key)) {
+      yield {
+        path: ['key'],
+        what: `the label key ${quote(key)} is not valid`,
+        remedy: 'use letters, digits, "-", "_" and "." (at most 63), optionally after a DNS name and "/"',
+      };
+    }
+    const listed = operator === 'In' || operator === 'NotIn';
+    if (listed && values.length === 0) {
+      yield { path: ['values'], what: `${operator} without values`, remedy: 'list at least one' };
+    }
+    if (!listed && values.length > 0) {
+      yield { path: ['values'], what: `${operator} looks at no values`, remedy: 'remove them' };
+    }
+    for (const [index, value] of values.entries()) {
+      for (const complaint of labelComplaints({ value })) {
+        yield { ...complaint, path: ['values', index] };
+      }
+    }
+  },
+);
+
+export const labelSelector = z.strictObject({
+  matchLabels: z.exactOptional(rules(z.record(z.string(), z.string()), labelComplaints)),
+  matchExpressions: z.exactOptional(z.array(requirement)),
+});
+
+/** Absent labels never match `In`; an empty selector matches everything. */
+export type LabelSelector = z.output<typeof labelSelector>;
