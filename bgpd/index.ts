@@ -7,7 +7,7 @@
  * - **Parts**: {@link Speaker} with a clock, sessions and a forwarding table of your own, {@link Peer} for one session,
  *   {@link Listener}, {@link TcpTransport}; {@link SimulatedClock} makes all of it run in a test without waiting.
  *
- * `bgpd/examples/` shows the first two.
+ * docs/library.md (README.md of the package) shows the first and the last, `bgpd/examples/` the first two.
  *
  * Errors of input are values ({@link Result}); only misuse throws. Everything is immutable unless it says otherwise, and
  * all times are milliseconds of the clock that was handed in, or seconds where the name says so.
@@ -76,6 +76,7 @@ export { formatAsPath, plainAttributes, type PlainAttributes } from './wire/form
 export { Listener, type ListenerOptions } from './speaker/listener.ts';
 export { Peer, type PeerOptions } from './speaker/peer.ts';
 export { TcpSessions } from './speaker/sessions.ts';
+export { SimulatedNetwork, type SimulatedOptions } from './speaker/simulated.ts';
 export { type Dial, type SetTtl, TcpTransport } from './speaker/tcp.ts';
 export type {
   ConnectionHandler,

@@ -99,9 +99,24 @@ export class SimulatedHost implements Transport {
   /** Octets have come this far and wait to be read. See {@link SimulatedNetwork.setBusy}. */
   busy = false;
 
+  readonly #expected = new Map<string, (incoming: IncomingConnection) => void>();
+
   constructor(network: SimulatedNetwork, address: string) {
     this.network = network;
     this.address = address;
+  }
+
+  /** As the listener's: hands connections from that address to the acceptor, and refuses those nobody expects. */
+  expect(address: string, accept: (incoming: IncomingConnection) => void): () => void {
+    this.#expected.set(address, accept);
+    this.accept ??= (incoming) => {
+      const acceptor = this.#expected.get(incoming.remoteAddress);
+      if (acceptor === undefined) incoming.refuse();
+      else acceptor(incoming);
+    };
+    return () => {
+      if (this.#expected.get(address) === accept) this.#expected.delete(address);
+    };
   }
 
   connect({ address, localAddress }: Target, handler: ConnectionHandler): TransportConnection {
