@@ -3,7 +3,7 @@
  * the rules, sets that nothing needs are removed. Ours are those named `cali40…`, `cali60…`, `cali4t…`, `cali6t…`.
  */
 import { Address, type IpVersion, Prefix } from '../../../net/addr/index.ts';
-import { ipset } from '../../../net/kernel/index.ts';
+import { type ipset, IpsetNetlink } from '../../../net/kernel/index.ts';
 import type { Member, SetChange, SetId } from '../../calc/model.ts';
 import { isOurSet, setName, temporarySetName } from '../../rules/names.ts';
 
@@ -12,8 +12,14 @@ export interface IpsetIo {
   write(steps: readonly ipset.IpsetStep[]): Promise<void>;
 }
 
-export function kernelIpsets(options: ipset.IpsetOptions): IpsetIo {
-  return { read: () => ipset.save(undefined, options), write: (steps) => ipset.restore(steps, options) };
+/** The sets of one namespace, over one netlink socket that stays open. */
+export function kernelIpsets(options: ipset.IpsetOptions): IpsetIo & { close(): void } {
+  const kernel = IpsetNetlink.open(options);
+  return {
+    read: () => kernel.save(),
+    write: (steps) => kernel.apply(steps),
+    close: () => kernel.close(),
+  };
 }
 
 /** Calico's default of `maxIpsetSize`; doubled for a set that needs more. */

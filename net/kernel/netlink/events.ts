@@ -16,7 +16,7 @@ import type { Message } from './message.ts';
 import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from './neighbour.ts';
 import type { Route } from './route.ts';
 import { decodeRoute, RTM_DELROUTE, RTM_NEWROUTE } from './route-codec.ts';
-import { openRouteSocket, SOL_NETLINK, takeDatagram } from './socket.ts';
+import { openNetlinkSocket, SOL_NETLINK, takeDatagram } from './socket.ts';
 
 /** `new`: came or changed. Routes name their interfaces by index. */
 export type KernelEvent =
@@ -54,7 +54,7 @@ export function subscribe(
   listener: (event: KernelEvent) => void,
   receiveBuffer: number = RECEIVE_BUFFER,
 ): Cancel {
-  const fd = openRouteSocket(netns, receiveBuffer);
+  const fd = openNetlinkSocket(netns, receiveBuffer);
   const state = { cancelled: false, scheduled: false };
 
   const drain = () => {

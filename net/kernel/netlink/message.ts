@@ -33,6 +33,7 @@ const NLM_F_ACK_TLVS = 0x200;
 /** The two high bits of an attribute's type say nested and network order. */
 const NLA_TYPE_MASK = 0x3fff;
 const NLA_F_NESTED = 0x8000;
+const NLA_F_NET_BYTEORDER = 0x4000;
 
 const align = (length: number) => (length + 3) & ~3;
 
@@ -48,6 +49,11 @@ export class MessageWriter {
 
   get count(): number {
     return this.starts.length;
+  }
+
+  /** Octets so far. */
+  get length(): number {
+    return this.at;
   }
 
   /** Starts a message; its length is set by {@link end}, its sequence number by {@link finish}. */
@@ -122,6 +128,46 @@ export class MessageWriter {
     this.u16(8);
     this.u16(type);
     this.u32(value);
+  }
+
+  attributeU8(type: number, value: number): void {
+    this.u16(5);
+    this.u16(type);
+    this.u8(value);
+    this.pad();
+  }
+
+  /**
+   * Numbers in network order, as all of netfilter has them.
+   *
+   * @param flagged  says so in the attribute's type; ipset insists on it, nf_tables and conntrack do without
+   */
+  attributeBE16(type: number, value: number, flagged = false): void {
+    this.u16(6);
+    this.u16(flagged ? type | NLA_F_NET_BYTEORDER : type);
+    this.u8(value >>> 8);
+    this.u8(value & 0xff);
+    this.pad();
+  }
+
+  /** See {@link attributeBE16}. */
+  attributeBE32(type: number, value: number, flagged = false): void {
+    this.u16(8);
+    this.u16(flagged ? type | NLA_F_NET_BYTEORDER : type);
+    this.be32(value);
+  }
+
+  attributeBE64(type: number, value: bigint): void {
+    this.u16(12);
+    this.u16(type);
+    this.be32(Number(value >> 32n));
+    this.be32(Number(value & 0xffff_ffffn));
+  }
+
+  be32(value: number): void {
+    this.ensure(4);
+    this.buffer.writeUInt32BE(value >>> 0, this.at);
+    this.at += 4;
   }
 
   /** NUL-terminated, as the kernel wants names. */

@@ -16,7 +16,8 @@ import { inNamespace } from '../netns.ts';
 import { type Answer, BatchAnswer, DumpAnswer } from './answer.ts';
 import { type Message, MessageWriter, splitDatagram, type Verdict } from './message.ts';
 
-const NETLINK_ROUTE = 0;
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 export const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
@@ -35,13 +36,17 @@ const DUMP_ATTEMPTS = 10;
 
 const writeFile = promisify(write);
 
-const openHere = () => netlinkSocket(NETLINK_ROUTE);
-
-/** Opens an rtnetlink socket in the namespace at `netns` (ours by default). Throws {@link KernelError}. */
-export function openRouteSocket(netns: string | undefined, receiveBuffer: number): number {
+/** Opens a socket of this netlink family in the namespace at `netns` (ours by default). Throws {@link KernelError}. */
+export function openNetlinkSocket(
+  netns: string | undefined,
+  receiveBuffer: number,
+  family: number = NETLINK_ROUTE,
+  sendBuffer: number = SEND_BUFFER,
+): number {
+  const openHere = () => netlinkSocket(family);
   const fd = netns === undefined ? openHere() : inNamespace(netns, openHere);
   try {
-    setBufferSizes(fd, receiveBuffer, SEND_BUFFER);
+    setBufferSizes(fd, receiveBuffer, sendBuffer);
     setSocketOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
     setSocketOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
     // Kernels before 4.20 do not know it, and answer more than was asked; who asks filters anyway.
@@ -71,14 +76,21 @@ export function takeDatagram(fd: number, visit: (bytes: Buffer, message: Message
   return true;
 }
 
+/** Octets, at the kernel's count (a datagram counts for more than its length). */
+export interface BufferSizes {
+  readonly receive?: number;
+  /** All messages of one send have to fit. */
+  readonly send?: number;
+}
+
 export class RequestSocket {
   private readonly fd: number;
   private sequence = 1;
   private tail: Promise<unknown> = Promise.resolve();
   private closed = false;
 
-  constructor(netns: string | undefined) {
-    this.fd = openRouteSocket(netns, RECEIVE_BUFFER);
+  constructor(netns: string | undefined, family: number = NETLINK_ROUTE, buffers: BufferSizes = {}) {
+    this.fd = openNetlinkSocket(netns, buffers.receive ?? RECEIVE_BUFFER, family, buffers.send);
   }
 
   /** Sends one message and waits for its acknowledgement. Messages in answer go to `visit`. */
@@ -106,6 +118,31 @@ export class RequestSocket {
       await this.send(writer.finish(first, true));
       await this.receive(answer);
       return answer.verdicts;
+    });
+  }
+
+  /**
+   * Sends all of the writer's messages as they are and takes whatever the kernel has answered by the time it has
+   * carried them out: for transactions, whose answers follow no order that a batch could count on.
+   *
+   * @param visit  gets the index of the message that is answered; answers to nobody's message are passed over
+   * @throws KernelError, with ENOBUFS when answers were lost: what was asked for has happened or not as a whole
+   */
+  burst(
+    writer: MessageWriter,
+    visit: (index: number, bytes: Buffer, message: Message) => void,
+  ): Promise<void> {
+    return this.exclusively(async () => {
+      const first = this.take(writer.count);
+      await this.send(writer.finish(first, false));
+      const turn = { since: performance.now() };
+      while (
+        takeDatagram(this.fd, (bytes, message) => {
+          const index = message.sequence - first;
+          if (index >= 0 && index < writer.count) visit(index, bytes, message);
+        })
+      )
+        await breathe(turn);
     });
   }
 
@@ -183,14 +220,11 @@ export class RequestSocket {
 
   /** Takes datagrams until the answer is complete. The kernel has answered before the sending ended, or as we read. */
   private async receive(answer: Answer): Promise<void> {
-    let turn = performance.now();
+    const turn = { since: performance.now() };
     while (!answer.complete) {
       if (!takeDatagram(this.fd, (bytes, message) => answer.take(bytes, message)))
         throw new Error('netlink: the kernel has not answered');
-      if (performance.now() - turn > SLICE_MS) {
-        await new Promise((resolve) => setImmediate(resolve));
-        turn = performance.now();
-      }
+      await breathe(turn);
     }
   }
 
@@ -200,4 +234,11 @@ export class RequestSocket {
     this.closed = true;
     void this.tail.then(() => close(this.fd));
   }
+}
+
+/** Gives the event loop its turn when we have held it long enough. */
+async function breathe(turn: { since: number }): Promise<void> {
+  if (performance.now() - turn.since <= SLICE_MS) return;
+  await new Promise((resolve) => setImmediate(resolve));
+  turn.since = performance.now();
 }
