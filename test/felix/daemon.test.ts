@@ -1,8 +1,10 @@
 /** The executable as the node agent starts it: its sockets and files, and what `kill -9` does to traffic. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { SystemClock } from '../../clock/system.ts';
 import { askControl } from '../../daemon/control.ts';
+import { setReady } from '../../datastore/migrate/index.ts';
 import type { FelixStatus } from '../../felix-lite/daemon/felix.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { NODE, TestNode, type Workload, addressesOf, endpointOf, openProfile } from './node.ts';
@@ -133,6 +135,37 @@ describeOnKernel('the felix-lite daemon', function () {
     expect(seen.allowed).to.be.greaterThan(3);
     expect(await node.prober('web').ping(connection)).to.equal(true);
   });
+
+  it('leaves the kernel alone while a migration holds the datastore, over a restart too, and goes on after it', async () => {
+    start();
+    const before = await ready();
+    const rules = policyRules();
+    await setReady(node.store, new SystemClock(), false);
+    // Half an import: policies and endpoints are gone, or not there yet.
+    await node.delete(POLICY, endpointOf(WEB));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect((await status()).appliedRevision).to.equal(before.appliedRevision);
+    expect(policyRules()).to.equal(rules);
+    await kill('SIGKILL');
+    start();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(await status()).to.deep.include({ synced: false, ready: false });
+    expect(policyRules()).to.equal(rules);
+    await setReady(node.store, new SystemClock(), true);
+    expect((await ready()).endpoints.map((each) => each.interface)).to.deep.equal(['cali20000000000']);
+    expect(policyRules()).to.not.equal(rules);
+  });
+
+  async function status(): Promise<FelixStatus> {
+    const asked = await askControl<FelixStatus>(join(node.runDir, 'felix.sock'), 'GET', '/status');
+    if (!asked.ok) throw new Error(JSON.stringify(asked.problems));
+    return asked.value;
+  }
+
+  function policyRules(): string {
+    const saved = execFileSync('nsenter', [`--net=${node.netns}`, 'iptables-save'], { encoding: 'utf8' });
+    return saved.replaceAll(/^#.*\n|\[\d+:\d+\]/gm, '');
+  }
 
   it('ends on SIGTERM and leaves policy in the kernel', async () => {
     start();

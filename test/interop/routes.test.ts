@@ -4,6 +4,8 @@
  * tor-a (BIRD, AS 65001) - node (bgpd, AS 65101) - tor-b (FRR, AS 65002)
  */
 import { expect } from 'chai';
+import { SystemClock } from '../../clock/system.ts';
+import { setReady } from '../../datastore/migrate/index.ts';
 import { BgpdProcess } from './peers/bgpd.ts';
 import { Bird } from './peers/bird.ts';
 import { eventually } from './peers/eventually.ts';
@@ -285,6 +287,30 @@ describe('routes with a real BIRD and a real FRR', function () {
       ({ problems }) => problems.length === 0,
     );
     expect(await bird.birdc('show protocols all node4')).to.match(/BGP state:\s+Established/);
+  });
+
+  it('keeps sessions and routes while a migration holds the datastore, and goes on after it', async () => {
+    const clock = new SystemClock();
+    await setReady(bgpd.store, clock, false);
+    // Half an import: the node is not there yet, and a peer is.
+    await bgpd.remove('Node', 'node');
+    await bgpd.put('BGPPeer', 'later', { node: 'node', peerIP: '192.0.2.9', asNumber: 65009 });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const held = await bgpd.status();
+    expect(held.problems).to.deep.equal([]);
+    expect(held.peers.map(({ name, state }) => `${name} ${state}`))
+      .to.have.length(4)
+      .and.include('tor-a Established');
+    await allInstalled();
+    await describeCluster(bgpd);
+    await setReady(bgpd.store, clock, true);
+    await eventually(
+      'the new peer is there',
+      () => bgpd.status(),
+      ({ peers }) => peers.some(({ name }) => name === 'later'),
+    );
+    await bgpd.remove('BGPPeer', 'later');
+    await allEstablished();
   });
 
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
