@@ -43,7 +43,7 @@ describe('IPAMBlock', () => {
     expect(newBlock(Prefix.parse('10.0.0.0/30')!, 'host:a', NOW)).to.deep.equal({
       cidr: '10.0.0.0/30',
       affinity: 'host:a',
-      affinity_claim_time: '2026-08-01T10:00:00.000Z',
+      affinity_claim_time: '2026-08-01T10:00:00Z',
       allocations: [null, null, null, null],
       unallocated: [0, 1, 2, 3],
       attributes: [],

@@ -46,7 +46,8 @@ export function newBlock(cidr: Prefix, affinity: string, now: Date): IPAMBlock {
   return {
     cidr: cidr.toString(),
     affinity,
-    affinity_claim_time: now.toISOString(),
+    // Whole seconds, as Calico writes it.
+    affinity_claim_time: now.toISOString().replace(/\.\d+Z$/, 'Z'),
     allocations: Array.from({ length: size }, () => null),
     unallocated: Array.from({ length: size }, (_, ordinal) => ordinal),
     attributes: [],
@@ -73,8 +74,56 @@ export function withoutAffinity(block: IPAMBlock): IPAMBlock {
   return { ...rest, affinity: null };
 }
 
-export function isEmpty(block: IPAMBlock): boolean {
-  return block.allocations.every((index) => index === null);
+/** Addresses that Windows keeps for itself in a block of its own: held, and yet the block counts as empty. */
+const WINDOWS_HANDLE = 'windows-reserved-ipam-handle';
+
+export function isEmpty({ allocations, attributes }: IPAMBlock): boolean {
+  return allocations.every(
+    (index) => index === null || attributes[index]?.handle_id?.toLowerCase() === WINDOWS_HANDLE,
+  );
+}
+
+/** What one write does to a block. */
+export interface BlockChange {
+  /** Ordinals; those that are free already stay so. Applied first. */
+  readonly freed: readonly number[];
+  /** By ordinal; an address may be freed and given in one go. */
+  readonly given: readonly (readonly [ordinal: number, owner: Owner])[];
+}
+
+/** The block after one write: its sequence number is one more, whatever the write brings. */
+export function changed(block: IPAMBlock, { freed, given }: BlockChange): IPAMBlock {
+  const allocations = [...block.allocations];
+  const sequences = { ...block.sequenceNumberForAllocation };
+  const reallyFreed = [...new Set(freed)].filter((ordinal) => typeof allocations[ordinal] === 'number');
+  for (const ordinal of reallyFreed) {
+    allocations[ordinal] = null;
+    delete sequences[String(ordinal)];
+  }
+  const attributes = [...block.attributes];
+  const places = new Map<Owner, number>();
+  for (const [ordinal, owner] of given) {
+    const index = places.get(owner) ?? indexOf(attributes, owner);
+    places.set(owner, index);
+    allocations[ordinal] = index;
+    sequences[String(ordinal)] = block.sequenceNumber;
+  }
+  const taken = new Set(given.map(([ordinal]) => ordinal));
+  return bumped({
+    ...block,
+    ...(reallyFreed.length > 0
+      ? withoutUnusedAttributes(allocations, attributes)
+      : { allocations, attributes }),
+    unallocated: [...block.unallocated, ...reallyFreed].filter((ordinal) => !taken.has(ordinal)),
+    sequenceNumberForAllocation: sequences,
+  });
+}
+
+/** Where the owner stands among the attributes, put there if it is new: equal ones share a place. */
+function indexOf(attributes: AllocationAttribute[], { handle, attributes: secondary }: Owner): number {
+  const attribute: AllocationAttribute = { handle_id: handle, secondary };
+  const known = attributes.findIndex((one) => one.handle_id === handle && sameJson(one, attribute));
+  return known >= 0 ? known : attributes.push(attribute) - 1;
 }
 
 /**
@@ -98,42 +147,21 @@ export function allocateOrdinal(block: IPAMBlock, ordinal: number, owner: Owner)
   return block.allocations[ordinal] === null ? give(block, [ordinal], owner) : undefined;
 }
 
-function give(block: IPAMBlock, ordinals: readonly number[], { handle, attributes }: Owner): IPAMBlock {
-  const attribute: AllocationAttribute = { handle_id: handle, secondary: attributes };
-  const known = block.attributes.findIndex((one) => sameJson(one, attribute));
-  const index = known < 0 ? block.attributes.length : known;
-  const taken = new Set(ordinals);
-  const sequences = ordinals.map((ordinal) => [String(ordinal), block.sequenceNumber] as const);
-  return bumped({
-    ...block,
-    allocations: block.allocations.map((was, ordinal) => (taken.has(ordinal) ? index : was)),
-    unallocated: block.unallocated.filter((ordinal) => !taken.has(ordinal)),
-    attributes: known < 0 ? [...block.attributes, attribute] : block.attributes,
-    sequenceNumberForAllocation: { ...block.sequenceNumberForAllocation, ...Object.fromEntries(sequences) },
-  });
+function give(block: IPAMBlock, ordinals: readonly number[], owner: Owner): IPAMBlock {
+  return changed(block, { freed: [], given: ordinals.map((ordinal) => [ordinal, owner]) });
 }
 
 /** Frees the given ordinals; those that are free already stay so. */
 export function release(block: IPAMBlock, ordinals: readonly number[]): IPAMBlock {
-  const freed = [...new Set(ordinals)].filter((ordinal) => typeof block.allocations[ordinal] === 'number');
-  const isFreed = new Set(freed);
-  const allocations = block.allocations.map((index, ordinal) => (isFreed.has(ordinal) ? null : index));
-  const sequences = Object.entries(block.sequenceNumberForAllocation ?? {});
-  return bumped({
-    ...block,
-    ...withoutUnusedAttributes(allocations, block.attributes),
-    unallocated: [...block.unallocated, ...freed],
-    sequenceNumberForAllocation: Object.fromEntries(
-      sequences.filter(([ordinal]) => !isFreed.has(Number(ordinal))),
-    ),
-  });
+  return changed(block, { freed: ordinals, given: [] });
 }
 
 function withoutUnusedAttributes(
   allocations: readonly (number | null)[],
   attributes: readonly AllocationAttribute[],
 ): Pick<IPAMBlock, 'allocations' | 'attributes'> {
-  const used = attributes.map((_, index) => index).filter((index) => allocations.includes(index));
+  const references = new Set(allocations);
+  const used = attributes.map((_, index) => index).filter((index) => references.has(index));
   const place = new Map(used.map((index, position) => [index, position]));
   return {
     allocations: allocations.map((index) => (index === null ? null : (place.get(index) ?? null))),

@@ -9,7 +9,7 @@
  * on the handle as it was before the block was looked at, so that a promise made in between is not lost either.
  */
 import { bumped, ordinalsOf } from './block.ts';
-import { countIn, withCount } from './handle.ts';
+import { countIn, type IPAMHandle, withCount } from './handle.ts';
 import { type HandleEntry, handleKey, type Records } from './records.ts';
 import { OUTRUN, type Retries } from './retry.ts';
 
@@ -83,9 +83,13 @@ export class HandleCounts {
     });
   }
 
-  /** Sets the count by compare-and-swap; a handle without counts is deleted. @returns false when others were quicker */
+  /** Sets the count in one block. @returns false when others were quicker */
   async write(entry: HandleEntry, cidr: string, count: number): Promise<boolean> {
-    const value = withCount(entry.value, cidr, count);
+    return this.replace(entry, withCount(entry.value, cidr, count));
+  }
+
+  /** Replaces the handle by compare-and-swap; one without counts is deleted. @returns false when others were quicker */
+  async replace(entry: HandleEntry, value: IPAMHandle | undefined): Promise<boolean> {
     if (value === undefined) return this.#records.remove(entry);
     return (await this.#records.replace(entry, value)) !== undefined;
   }

@@ -25,3 +25,13 @@ export function withCount(
   const entries = count > 0 ? [...others, [cidr, count] as const] : others;
   return entries.length === 0 ? undefined : { deleted: false, ...handle, block: Object.fromEntries(entries) };
 }
+
+/** @param more  by block, to be added to what is counted; below nothing nothing is counted */
+export function withMore(
+  handle: IPAMHandle | undefined,
+  more: ReadonlyMap<string, number>,
+): IPAMHandle | undefined {
+  let after = handle;
+  for (const [cidr, count] of more) after = withCount(after, cidr, countIn(after, cidr) + count);
+  return after;
+}

@@ -4,9 +4,10 @@ export {
   type AutoAssignRequest,
   hostOwner,
   Ipam,
-  type PoolSelection,
   type ReleaseRequest,
 } from './ipam.ts';
+export { FollowedFacts } from './facts.ts';
+export { type PoolSelection } from './pools.ts';
 export { type AllocationAttribute, affinityOf, type IPAMBlock } from './block.ts';
 export { type IPAMHandle } from './handle.ts';
 export { isConfirmed } from './claims.ts';

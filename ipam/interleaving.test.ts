@@ -25,17 +25,20 @@ type Step =
   | { readonly do: 'release one'; readonly offset: number }
   | { readonly do: 'release host' }
   | { readonly do: 'release block'; readonly keepIfUsed: boolean }
-  | { readonly do: 'wait' };
+  | { readonly do: 'wait' }
+  | { readonly do: 'together'; readonly steps: readonly Step[] };
 
 interface Writer {
   readonly host: string;
   readonly steps: readonly Step[];
+  /** Writes several keys at once where it can, or, like Calico, one after the other. */
+  readonly transactional: boolean;
   /** Store steps it lives; undefined for one that does not die. */
   readonly dies: number | undefined;
 }
 
 const handle = fc.constantFrom(...HANDLES);
-const step: fc.Arbitrary<Step> = fc.oneof(
+const single: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
@@ -55,8 +58,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
 );
+/** Several at once are done in one batch. */
+function orTogether(one: fc.Arbitrary<Step>): fc.Arbitrary<Step> {
+  const steps = fc.array(one, { minLength: 2, maxLength: 5 });
+  return fc.oneof(
+    { weight: 2, arbitrary: one },
+    { weight: 1, arbitrary: steps.map((steps): Step => ({ do: 'together', steps })) },
+  );
+}
+const step = orTogether(single);
 const writer: fc.Arbitrary<Writer> = fc.record({
   host: fc.constantFrom(...HOSTS),
+  transactional: fc.boolean(),
   steps: fc.array(step, { minLength: 1, maxLength: 4 }),
   dies: fc.option(fc.nat(80), { nil: undefined }),
 });
@@ -95,11 +108,12 @@ async function world(strict: boolean): Promise<ExaminedStore> {
 
 async function act(
   ipam: Ipam,
-  { host }: Writer,
+  writer: Writer,
   step: Step,
   ledger: Ledger,
   clock: SimulatedClock,
 ): Promise<void> {
+  const { host } = writer;
   switch (step.do) {
     case 'assign':
       return ledger.assigning(step.handle, async () => {
@@ -128,6 +142,9 @@ async function act(
       return ipam.releaseHost(host);
     case 'release block':
       await ipam.releaseAffinity(host, Prefix.parse('10.0.0.0/30')!, step);
+      return;
+    case 'together':
+      await Promise.all(step.steps.map(async (one) => act(ipam, writer, one, ledger, clock)));
       return;
     case 'wait':
       clock.advance(61_000);
@@ -162,6 +179,7 @@ async function run(writers: readonly Writer[], plan: readonly Burst[], strict: b
       async () => turns.wait(i),
       writer.dies ?? Number.POSITIVE_INFINITY,
       death.resolve,
+      writer.transactional,
     );
     const ipam = new Ipam(
       mortal,
@@ -189,15 +207,18 @@ const plan: fc.Arbitrary<Burst[]> = fc.array(
 /** All on one handle and one host, whose first block is 10.0.0.12/30: where counts are most in danger. */
 const rival: fc.Arbitrary<Writer> = fc.record({
   host: fc.constant('a'),
+  transactional: fc.boolean(),
   steps: fc.array(
-    fc.oneof(
-      { weight: 3, arbitrary: fc.constant<Step>({ do: 'assign', handle: 'h0', v4: 1, v6: 0 }) },
-      { weight: 1, arbitrary: fc.constant<Step>({ do: 'assign', handle: 'h1', v4: 1, v6: 0 }) },
-      { weight: 2, arbitrary: fc.constant<Step>({ do: 'release handle', handle: 'h0' }) },
-      {
-        weight: 1,
-        arbitrary: fc.integer({ min: 12, max: 15 }).map((offset): Step => ({ do: 'release one', offset })),
-      },
+    orTogether(
+      fc.oneof(
+        { weight: 3, arbitrary: fc.constant<Step>({ do: 'assign', handle: 'h0', v4: 1, v6: 0 }) },
+        { weight: 1, arbitrary: fc.constant<Step>({ do: 'assign', handle: 'h1', v4: 1, v6: 0 }) },
+        { weight: 2, arbitrary: fc.constant<Step>({ do: 'release handle', handle: 'h0' }) },
+        {
+          weight: 1,
+          arbitrary: fc.integer({ min: 12, max: 15 }).map((offset): Step => ({ do: 'release one', offset })),
+        },
+      ),
     ),
     { minLength: 1, maxLength: 3 },
   ),

@@ -26,18 +26,19 @@ export interface Burst {
 
 /**
  * Runs writers one step at a time, in bursts. Long bursts matter: most faults need one writer asleep between two of its
- * steps while another finishes something whole.
+ * steps while another finishes something whole. A writer that does several things at once sleeps at several places, and
+ * goes on at the one where it has slept longest.
  */
 export class Turns {
-  readonly #asleep = new Map<number, () => void>();
-  readonly #settled = new Map<number, () => void>();
+  readonly #asleep = new Map<number, (() => void)[]>();
   readonly #alive = new Set<number>();
 
   /** Resolves when it is the writer's turn. */
   async wait(writer: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#asleep.set(writer, resolve);
-      this.#settled.get(writer)?.();
+      const places = this.#asleep.get(writer);
+      if (places === undefined) this.#asleep.set(writer, [resolve]);
+      else places.push(resolve);
     });
   }
 
@@ -46,14 +47,10 @@ export class Turns {
     const failures: unknown[] = [];
     for (const [i, live] of lives.entries()) {
       this.#alive.add(i);
-      await this.#until(i, () => {
-        live()
-          .catch((error: unknown) => failures.push(error))
-          .finally(() => {
-            this.#alive.delete(i);
-            this.#settled.get(i)?.();
-          });
-      });
+      live()
+        .catch((error: unknown) => failures.push(error))
+        .finally(() => this.#alive.delete(i));
+      await quiet();
     }
     for (const { writer, steps } of plan) {
       for (let step = 0; step < steps && this.#alive.has(writer); step++) await this.#wake(writer);
@@ -65,18 +62,14 @@ export class Turns {
   }
 
   async #wake(writer: number): Promise<void> {
-    const resolve = this.#asleep.get(writer);
-    this.#asleep.delete(writer);
-    if (resolve !== undefined) await this.#until(writer, resolve);
+    this.#asleep.get(writer)?.shift()?.();
+    await quiet();
   }
+}
 
-  /** Starts something and waits until the writer sleeps again or has ended. */
-  async #until(writer: number, start: () => void): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#settled.set(writer, resolve);
-    start();
-    await promise;
-  }
+/** Until all that goes on has come to a place where it sleeps: at most one turn of the event loop is waited for on the way. */
+async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** A writer's clock, on which a pause of a millisecond lasts one of its turns. */
@@ -107,14 +100,25 @@ export function seeded(seed: number): () => number {
 
 /** One writer's view of the store: it waits its turn before and after every call, and after some calls it is dead. */
 export class MortalStore implements Store {
-  readonly transactional = false;
+  readonly transactional: boolean;
   readonly #store: Store;
   readonly #turn: () => Promise<void>;
   readonly #onDeath: () => void;
   #stepsLeft: number;
 
-  /** @param steps  before and after each call is one; Infinity for a writer that lives */
-  constructor(store: Store, turn: () => Promise<void>, steps: number, onDeath: () => void) {
+  /**
+   * @param steps  before and after each call is one; Infinity for a writer that lives
+   * @param transactional  what the writer takes the store for; side by side both must be right, as Calico is no user of
+   *   transactions
+   */
+  constructor(
+    store: Store,
+    turn: () => Promise<void>,
+    steps: number,
+    onDeath: () => void,
+    transactional = false,
+  ) {
+    this.transactional = transactional;
     this.#store = store;
     this.#onDeath = onDeath;
     this.#turn = turn;

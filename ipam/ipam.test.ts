@@ -218,6 +218,52 @@ describe('Ipam', () => {
     expect((await store.list({ kind: 'BlockAffinity' })).entries).to.deep.equal([]);
   });
 
+  it('gives nothing out of a block while it is not confirmed: such a block is not advertised', async () => {
+    const [first = ''] = await take('a', 'h1', 1);
+    const { entries } = await store.list({ kind: 'BlockAffinity' });
+    for (const { key, revision } of entries) {
+      // As a release does first that dies there, Calico's or ours, while this process has the block in mind.
+      const value = { state: 'pendingDeletion', deleted: false };
+      await store.commit([{ type: 'put', key, value, expect: { revision } }]);
+    }
+    await take('a', 'h2', 1);
+    const [block] = await ipam.blocks();
+    expect([block?.state, block?.allocations.length]).to.deep.equal(['confirmed', 2]);
+    expect(block?.cidr.contains(address(first))).to.equal(true);
+  });
+
+  it('counts a block as empty that holds only what Windows keeps for itself, and keeps it as it is', async () => {
+    const block = unwrap(await ipam.ensureAffinity(4, { host: 'win' })).toString();
+    const key = { kind: 'IPAMBlock', scope: '', name: block };
+    const stored = (await store.get(key))!;
+    const reserved = {
+      ...(stored.value as object),
+      allocations: [0, null, null, 0],
+      unallocated: [1, 2],
+      attributes: [{ handle_id: 'windows-reserved-ipam-handle', secondary: { note: 'windows host' } }],
+      sequenceNumberForAllocation: { 0: 1n, 3: 1n },
+    };
+    const count = { block: { [block]: 2 }, deleted: false };
+    await store.commit([
+      { type: 'put', key, value: reserved, expect: { revision: stored.revision } },
+      {
+        type: 'put',
+        key: { kind: 'IPAMHandle', scope: '', name: 'windows-reserved-ipam-handle' },
+        value: count,
+        expect: 'absent',
+      },
+    ]);
+    expect(await take('win', 'h', 2)).to.have.length(2);
+    await ipam.releaseByHandle('h');
+    expect((await store.get(key))?.value).to.deep.include({
+      allocations: [0, null, null, 0],
+      attributes: reserved.attributes,
+    });
+    expect(await ipam.releaseAffinity('win', Prefix.parse(block)!, { keepIfUsed: true })).to.equal(true);
+    // Its handle is left counting what is gone; a release of the handle sets that right.
+    await ipam.releaseByHandle('windows-reserved-ipam-handle');
+  });
+
   it('serves many callers at once on the embedded store, each its own address, without wasting blocks', async () => {
     const embedded = await temporaryStore();
     const client = new ResourceClient(embedded, clock);

@@ -1,9 +1,11 @@
 /**
- * Addresses for workloads, out of blocks that hosts hold: Calico's IPAM on any {@link Store}. Every write is one
- * compare-and-swap on one key, so it runs on engines without transactions, beside other writers (Calico's too), and
- * survives a writer that dies between any two writes: no address is ever given twice, and none is lost to its handle.
+ * Addresses for workloads, out of blocks that hosts hold: Calico's IPAM on any {@link Store}. Every write is a
+ * compare-and-swap, of several keys at once where the engine can and else of one after the other in an order that is
+ * safe; beside other writers (Calico's too), and with writers that die between any two writes: no address is ever given
+ * twice, and none is lost to its handle. Requests that come while others are being written are written together
+ * (`group.ts`).
  */
-import { fail, type IPPool, type Labels, ok, type Problem, type Result } from '../api/index.ts';
+import { fail, type IPPool, ok, type Problem, type Result } from '../api/index.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Store } from '../datastore/index.ts';
 import { type Address, type IpVersion, Prefix } from '../net/addr/index.ts';
@@ -11,33 +13,19 @@ import { Assigner, type ReadBlock } from './assigner.ts';
 import { affinityOf, allocationAt, type IPAMBlock, type Owner, ordinalOf, prefixOf } from './block.ts';
 import { BlockClaims } from './claims.ts';
 import { HandleCounts } from './counts.ts';
-import { choosePools, type Pool, poolOf, type Use } from './pools.ts';
+import { type FactsSource, StoredFacts } from './facts.ts';
+import { Group } from './group.ts';
+import { FreeJob, TakeJob, type Want } from './jobs.ts';
+import { type PoolSelection, poolOf } from './pools.ts';
+import { addressTaken, blockOfOther, heldOtherwise, outsidePools } from './problems.ts';
 import { Records } from './records.ts';
 import { Releaser } from './releaser.ts';
 import { Retries } from './retry.ts';
-import { AddressSearch, type SearchRequest } from './search.ts';
-import { Serial } from './serial.ts';
-import {
-  changeSettings,
-  type IpamSettings,
-  readSettings,
-  Reservations,
-  type SettingsChange,
-} from './settings.ts';
-import { type BlockView, type HandleView, holderOf, type Holder, viewBlocks, viewHandles } from './view.ts';
+import { changeSettings, type IpamSettings, readSettings, type SettingsChange } from './settings.ts';
+import { type BlockView, type HandleView, type Holder, holderOf, viewBlocks, viewHandles } from './view.ts';
 
-/** Who asks, and which pools are open to them. */
-export interface PoolSelection {
-  /** Name of the node; its blocks belong to `host:<node>`. */
-  readonly host: string;
-  /** Names or CIDRs, in order; instead of what the pools' selectors say. */
-  readonly v4Pools?: readonly string[];
-  readonly v6Pools?: readonly string[];
-  readonly nodeLabels?: Labels;
-  readonly namespaceLabels?: Labels;
-  /** Default `Workload`. */
-  readonly use?: Use;
-}
+/** Owner of the blocks that addresses of services come from. */
+const LOAD_BALANCERS = 'virtual:load-balancer';
 
 export interface AutoAssignRequest extends PoolSelection {
   /** Under which the addresses are found again to be released. */
@@ -65,23 +53,23 @@ export interface ReleaseRequest {
 
 export class Ipam {
   readonly #records: Records;
-  readonly #clock: Clock;
-  readonly #random: () => number;
   readonly #claims: BlockClaims;
   readonly #assigner: Assigner;
   readonly #releaser: Releaser;
-  /** Requests of one host in this process follow one another: side by side they would each claim a block. */
-  readonly #serial = new Serial();
+  readonly #group: Group;
 
-  constructor(store: Store, clock: Clock, random: () => number) {
-    this.#records = new Records(store);
-    this.#clock = clock;
-    this.#random = random;
+  /** @param follow  a daemon's: pools, reservations and settings as it follows them, so that they are not asked for each time */
+  constructor(store: Store, clock: Clock, random: () => number, follow?: (records: Records) => FactsSource) {
+    const records = new Records(store);
+    const facts = follow?.(records) ?? new StoredFacts(records);
     const retries = new Retries(clock, random);
-    const counts = new HandleCounts(this.#records, retries);
-    this.#claims = new BlockClaims(this.#records, clock, retries);
-    this.#assigner = new Assigner(this.#records, counts, retries);
-    this.#releaser = new Releaser(this.#records, counts, retries);
+    const counts = new HandleCounts(records, retries);
+    const claims = new BlockClaims(records, clock, retries);
+    this.#records = records;
+    this.#claims = claims;
+    this.#assigner = new Assigner(records, counts, retries);
+    this.#releaser = new Releaser(records, counts, retries);
+    this.#group = new Group({ records, claims, clock, random }, facts, counts, retries);
   }
 
   /**
@@ -93,20 +81,16 @@ export class Ipam {
   async autoAssign(
     request: AutoAssignRequest,
   ): Promise<Result<{ readonly v4: Address[]; readonly v6: Address[] }>> {
-    const given: Record<IpVersion, Address[]> = { 4: [], 6: [] };
-    for (const [version, count] of [
-      [4, request.v4],
-      [6, request.v6],
-    ] as const) {
-      if (count === 0) continue;
-      const owner: Owner = { handle: request.handle, attributes: request.attributes ?? {} };
-      const found = await this.#search(version, count, owner, request);
-      if (found.ok) given[version].push(...found.value);
-      if (found.ok && found.value.length === count) continue;
-      await this.release([...given[4], ...given[6]].map((address) => ({ address, handle: request.handle })));
-      return found.ok ? fail(await this.#exhausted(version, count, found.value.length, request)) : found;
-    }
-    return ok({ v4: given[4], v6: given[6] });
+    const { handle, attributes = {} } = request;
+    const v4: Want = { version: 4, count: request.v4, found: [] };
+    const v6: Want = { version: 6, count: request.v6, found: [] };
+    const wants = [v4, v6].filter(({ count }) => count > 0);
+    const job = new TakeJob(claimantOf(request), { handle, attributes }, request, wants);
+    const outcome = await this.#group.run(job);
+    if (outcome.ok) return ok({ v4: v4.found, v6: v6.found });
+    const found = [...v4.found, ...v6.found];
+    if (found.length > 0) await this.release(found.map((address) => ({ address, handle })));
+    return outcome;
   }
 
   /** Gives one particular address, reserved or not; the block is claimed for the host when nobody has it. */
@@ -131,7 +115,7 @@ export class Ipam {
 
   /** Frees all that the handle holds; nothing, when it holds nothing. @returns the addresses freed */
   async releaseByHandle(handle: string): Promise<Address[]> {
-    return this.#releaser.handle(handle);
+    return this.#group.run(new FreeJob(handle));
   }
 
   /**
@@ -154,7 +138,7 @@ export class Ipam {
           const handleFits = request.handle === undefined || request.handle === held.handle;
           const sequenceFits = request.sequence === undefined || request.sequence === held.sequence;
           if (handleFits && sequenceFits) return [held.ordinal];
-          conflicts.set(request, heldOtherwise(request, held.handle));
+          conflicts.set(request, heldOtherwise(request.address, request.handle, held.handle));
           return [];
         });
       };
@@ -166,13 +150,12 @@ export class Ipam {
 
   /** Makes sure that the host has a block of this version, so that it is advertised before the first workload comes. */
   async ensureAffinity(version: IpVersion, selection: PoolSelection): Promise<Result<Prefix>> {
-    const claimant = hostOwner(selection.host);
-    return this.#serial.run(`${claimant} ${version}`, async () => {
-      const search = await this.#prepare(version, 0, { handle: '', attributes: {} }, selection);
-      if (!search.ok) return search;
-      const block = await search.value.anyBlock();
-      return block === undefined ? fail(await this.#exhausted(version, 1, 0, selection)) : ok(block);
-    });
+    const block = { cidr: undefined as Prefix | undefined };
+    const want: Want = { version, count: 0, found: [], block };
+    const nobody: Owner = { handle: '', attributes: {} };
+    const outcome = await this.#group.run(new TakeJob(claimantOf(selection), nobody, selection, [want]));
+    if (!outcome.ok) return outcome;
+    return ok(block.cidr!);
   }
 
   /**
@@ -221,54 +204,6 @@ export class Ipam {
     return block && holderOf(block.value, address, poolOf(await this.#pools(), address)?.name);
   }
 
-  async #search(
-    version: IpVersion,
-    count: number,
-    owner: Owner,
-    selection: PoolSelection,
-  ): Promise<Result<Address[]>> {
-    return this.#serial.run(`${hostOwner(selection.host)} ${version}`, async () => {
-      const search = await this.#prepare(version, count, owner, selection);
-      return search.ok ? ok(await search.value.run()) : search;
-    });
-  }
-
-  async #prepare(
-    version: IpVersion,
-    count: number,
-    owner: Owner,
-    selection: PoolSelection,
-  ): Promise<Result<AddressSearch>> {
-    const pools = await this.#choose(version, selection);
-    if (!pools.ok) return pools;
-    const request: SearchRequest = {
-      claimant: hostOwner(selection.host),
-      owner,
-      count,
-      pools: pools.value,
-      settings: await readSettings(this.#records),
-      reservations: await Reservations.read(this.#records),
-    };
-    const parts = {
-      records: this.#records,
-      claims: this.#claims,
-      assigner: this.#assigner,
-      clock: this.#clock,
-      random: this.#random,
-    };
-    return ok(new AddressSearch(parts, request));
-  }
-
-  async #choose(version: IpVersion, selection: PoolSelection): Promise<Result<Pool[]>> {
-    return choosePools(await this.#pools(), {
-      version,
-      use: selection.use ?? 'Workload',
-      nodeLabels: selection.nodeLabels ?? {},
-      namespaceLabels: selection.namespaceLabels,
-      requested: version === 4 ? selection.v4Pools : selection.v6Pools,
-    });
-  }
-
   async #pools(): Promise<IPPool[]> {
     return this.#records.resources<IPPool>('IPPool');
   }
@@ -297,40 +232,11 @@ export class Ipam {
     return groups;
   }
 
-  async #exhausted(
-    version: IpVersion,
-    wanted: number,
-    found: number,
-    selection: PoolSelection,
-  ): Promise<Problem> {
-    const pools = await this.#choose(version, selection);
-    const names = pools.ok
-      ? pools.value.map(({ name, cidr }) => `${name} (${cidr.toString()})`).join(', ')
-      : '';
-    return {
-      code: 'POOL_FULL',
-      what: `${wanted} IPv${version} ${wanted === 1 ? 'address was' : 'addresses were'} asked for on ${selection.host}, ${found} could be had from ${names}`,
-      remedy: 'add an IPPool, raise maxBlocksPerHost, or find leaked addresses with: poplin ipam check',
-    };
-  }
-
   async #refusal(address: Address, cidr: Prefix): Promise<Problem> {
     const block = await this.#records.block(cidr.toString());
     const holder = block && holderOf(block.value, address, undefined);
-    if (holder !== undefined) {
-      return {
-        code: 'ADDRESS_TAKEN',
-        what: `${address.toString()} is held by ${holder.handle ?? 'an owner without handle'}`,
-        remedy: `ask for another address, or see who that is with: poplin ipam show --ip ${address.toString()}`,
-        value: address.toString(),
-      };
-    }
-    return {
-      code: 'BLOCK_OF_OTHER',
-      what: `${address.toString()} lies in block ${cidr.toString()} of ${(block && affinityOf(block.value)) ?? 'nobody'}, and affinity is strict`,
-      remedy: 'ask for an address of this host, or set strictAffinity to false',
-      value: address.toString(),
-    };
+    if (holder !== undefined) return addressTaken(address, holder.handle);
+    return blockOfOther(address, cidr.toString(), block && affinityOf(block.value));
   }
 }
 
@@ -338,20 +244,7 @@ export function hostOwner(host: string): string {
   return `host:${host}`;
 }
 
-function outsidePools(address: Address): Problem {
-  return {
-    code: 'ADDRESS_OUTSIDE_POOLS',
-    what: `${address.toString()} lies in no enabled IPPool`,
-    remedy: 'ask for an address inside a pool that poplin get ippools shows',
-    value: address.toString(),
-  };
-}
-
-function heldOtherwise({ address, handle }: ReleaseRequest, holder: string | undefined): Problem {
-  return {
-    code: 'ADDRESS_HELD_OTHERWISE',
-    what: `${address.toString()} is held by ${holder ?? 'an owner without handle'}${handle === holder ? ' anew' : `, not by ${handle ?? 'nobody'}`}`,
-    remedy: 'leave it: it has been given to someone else in the meantime',
-    value: address.toString(),
-  };
+/** Addresses of services belong to no node: their blocks are held in common, as in Calico. */
+function claimantOf({ host, use }: PoolSelection): string {
+  return use === 'LoadBalancer' ? LOAD_BALANCERS : hostOwner(host);
 }

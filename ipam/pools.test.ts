@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { type IPPool, unwrap, validate } from '../api/index.ts';
 import { Prefix } from '../net/addr/index.ts';
-import { blocksFrom } from './candidates.ts';
+import { blocksFrom, placeOf } from './candidates.ts';
 import { choosePools, type PoolRequest } from './pools.ts';
 
 function pool(name: string, spec: object): IPPool {
@@ -69,7 +69,7 @@ describe('pools', () => {
 describe('candidate blocks', () => {
   it('are all blocks of the pool, each once', () => {
     const cidr = Prefix.parse('10.0.0.0/24')!;
-    const blocks = [...blocksFrom({ name: 'p', cidr, blockLength: 28 }, 'host:a')].map(String);
+    const blocks = [...blocksFrom({ name: 'p', cidr, blockLength: 28 }, placeOf('host:a'))].map(String);
     expect(new Set(blocks).size).to.equal(16);
     expect(blocks.every((block) => cidr.contains(Prefix.parse(block)!))).to.equal(true);
   });
@@ -77,7 +77,7 @@ describe('candidate blocks', () => {
   it('begin far apart for nodes of similar names', () => {
     const cidr = Prefix.parse('10.0.0.0/16')!;
     const firsts = Array.from({ length: 100 }, (_, i) =>
-      String(blocksFrom({ name: 'p', cidr, blockLength: 26 }, `host:node-${i}`).next().value),
+      String(blocksFrom({ name: 'p', cidr, blockLength: 26 }, placeOf(`host:node-${i}`)).next().value),
     );
     // 100 balls in 1024 bins: some five share one.
     expect(new Set(firsts).size).to.be.greaterThan(85);
@@ -85,7 +85,7 @@ describe('candidate blocks', () => {
 
   it('come one by one out of a pool that nobody can count', () => {
     const cidr = Prefix.parse('fd00::/8')!;
-    const blocks = blocksFrom({ name: 'p', cidr, blockLength: 122 }, 'host:a');
+    const blocks = blocksFrom({ name: 'p', cidr, blockLength: 122 }, placeOf('host:a'));
     for (let i = 0; i < 3; i++) expect((blocks.next().value as Prefix).length).to.equal(122);
   });
 });

@@ -12,6 +12,19 @@ export interface Pool {
   readonly blockLength: number;
 }
 
+/** Who asks, and which pools are open to them. */
+export interface PoolSelection {
+  /** Name of the node; its blocks belong to `host:<node>`. */
+  readonly host: string;
+  /** Names or CIDRs, in order; instead of what the pools' selectors say. */
+  readonly v4Pools?: readonly string[];
+  readonly v6Pools?: readonly string[];
+  readonly nodeLabels?: Labels;
+  readonly namespaceLabels?: Labels;
+  /** Default `Workload`. */
+  readonly use?: Use;
+}
+
 export interface PoolRequest {
   readonly version: IpVersion;
   readonly use: Use;
@@ -74,6 +87,21 @@ function named(all: readonly IPPool[], requested: readonly string[]): Result<IPP
 
 function canonical(cidr: string): string | undefined {
   return Prefix.parse(cidr)?.toString();
+}
+
+/** Those that are open to a caller, in order; never an empty list. */
+export function poolsFor(
+  all: readonly IPPool[],
+  version: IpVersion,
+  selection: PoolSelection,
+): Result<Pool[]> {
+  return choosePools(all, {
+    version,
+    use: selection.use ?? 'Workload',
+    nodeLabels: selection.nodeLabels ?? {},
+    namespaceLabels: selection.namespaceLabels,
+    requested: version === 4 ? selection.v4Pools : selection.v6Pools,
+  });
 }
 
 /** The enabled pool that an address lies in. */

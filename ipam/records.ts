@@ -1,5 +1,15 @@
-/** The objects of IPAM in the store, typed; each write is one compare-and-swap on one key. */
-import type { Entry, Key, Store } from '../datastore/index.ts';
+/**
+ * The objects of IPAM in the store, typed. Blocks and handles that were read or written are remembered: a write can be
+ * tried on what is remembered, as it is refused when that is not the newest any more, and then the store says what is.
+ */
+import {
+  type Commit,
+  type Entry,
+  type Key,
+  keyText,
+  type Operation,
+  type Store,
+} from '../datastore/index.ts';
 import type { IPAMBlock } from './block.ts';
 import type { IPAMHandle } from './handle.ts';
 
@@ -26,11 +36,63 @@ export function handleKey(id: string): Key {
   return { kind: 'IPAMHandle', scope: '', name: id };
 }
 
+/** Enough for the blocks of a host and the handles of all its workloads; for what is more, the oldest is forgotten. */
+const REMEMBERED = 5000;
+
 export class Records {
   readonly #store: Store;
+  readonly #remembered = new Map<string, Entry>();
 
   constructor(store: Store) {
     this.#store = store;
+  }
+
+  get transactional(): boolean {
+    return this.#store.transactional;
+  }
+
+  /** As it was when last seen here: perhaps not the newest, perhaps gone. Undefined says nothing. */
+  rememberedBlock(cidr: string): BlockEntry | undefined {
+    return this.#remembered.get(keyText(blockKey(cidr))) as BlockEntry | undefined;
+  }
+
+  /** See {@link rememberedBlock}. */
+  rememberedHandle(id: string): HandleEntry | undefined {
+    return this.#remembered.get(keyText(handleKey(id))) as HandleEntry | undefined;
+  }
+
+  forget(key: Key): void {
+    this.#remembered.delete(keyText(key));
+  }
+
+  /** When nobody knows what became of a write. */
+  forgetAll(): void {
+    this.#remembered.clear();
+  }
+
+  /** All or nothing; on stores that are not transactional one operation at a time. */
+  async commit(operations: readonly Operation[]): Promise<Commit> {
+    const commit = await this.#store.commit(operations);
+    if (!commit.ok) {
+      this.#learn(commit.failed.key, commit.current);
+      return commit;
+    }
+    for (const { type, key } of operations) if (type === 'delete') this.forget(key);
+    for (const entry of commit.entries) this.#learn(entry.key, entry);
+    return commit;
+  }
+
+  #learn(key: Key, entry: Entry | undefined): void {
+    if (key.kind !== 'IPAMBlock' && key.kind !== 'IPAMHandle') return;
+    const id = keyText(key);
+    this.#remembered.delete(id);
+    if (entry === undefined) return;
+    this.#remembered.set(id, entry);
+    if (this.#remembered.size <= REMEMBERED) return;
+    for (const oldest of this.#remembered.keys()) {
+      this.#remembered.delete(oldest);
+      break;
+    }
   }
 
   async block(cidr: string): Promise<BlockEntry | undefined> {
@@ -83,7 +145,7 @@ export class Records {
 
   /** @returns false when the entry is not the newest any more */
   async remove({ key, revision }: Entry): Promise<boolean> {
-    return (await this.#store.commit([{ type: 'delete', key, expect: { revision } }])).ok;
+    return (await this.commit([{ type: 'delete', key, expect: { revision } }])).ok;
   }
 
   async #put<T>(
@@ -91,12 +153,14 @@ export class Records {
     value: T,
     expect: 'absent' | { readonly revision: string },
   ): Promise<Entry<T> | undefined> {
-    const commit = await this.#store.commit([{ type: 'put', key, value, expect }]);
+    const commit = await this.commit([{ type: 'put', key, value, expect }]);
     return commit.ok ? (commit.entries[0] as Entry<T>) : undefined;
   }
 
   async #get<T>(key: Key): Promise<Entry<T> | undefined> {
-    return (await this.#store.get(key)) as Entry<T> | undefined;
+    const entry = (await this.#store.get(key)) as Entry<T> | undefined;
+    this.#learn(key, entry);
+    return entry;
   }
 
   async #list<T>(kind: string, scope?: string): Promise<Entry<T>[]> {

@@ -1,6 +1,6 @@
 /** Takes addresses back: the block first, the handle after, so that a count is never smaller than the truth. */
 import type { Address } from '../net/addr/index.ts';
-import { affinityOf, bumped, type IPAMBlock, isEmpty, ordinalsOf, prefixOf, release } from './block.ts';
+import { affinityOf, type IPAMBlock, isEmpty, ordinalsOf, prefixOf, release } from './block.ts';
 import { countIn } from './handle.ts';
 import type { HandleCounts } from './counts.ts';
 import type { BlockEntry, HandleEntry, Records } from './records.ts';
@@ -15,41 +15,6 @@ export class Releaser {
     this.#records = records;
     this.#retries = retries;
     this.#counts = counts;
-  }
-
-  /** All that the handle holds, wherever. @returns the addresses freed */
-  async handle(handle: string): Promise<Address[]> {
-    const freed: Address[] = [];
-    for (let entry = await this.#records.handle(handle); entry !== undefined; ) {
-      const cidr = Object.keys(entry.value.block)[0];
-      if (cidr === undefined) await this.#records.remove(entry);
-      else freed.push(...(await this.#handleInBlock(handle, cidr)));
-      entry = await this.#records.handle(handle);
-    }
-    return freed;
-  }
-
-  async #handleInBlock(handle: string, cidr: string): Promise<Address[]> {
-    const freed: Address[] = [];
-    await this.#retries.until(`block ${cidr}`, async () => {
-      // The handle before the block: see counts.ts.
-      const entry = await this.#records.handle(handle);
-      if (entry === undefined || !Object.hasOwn(entry.value.block, cidr)) return undefined;
-      const block = await this.#records.block(cidr);
-      if (block !== undefined) {
-        const ordinals = ordinalsOf(block.value, handle);
-        if (
-          !(await this.#write(
-            block,
-            ordinals.length > 0 ? release(block.value, ordinals) : bumped(block.value),
-          ))
-        )
-          return OUTRUN;
-        freed.push(...addressesOf(cidr, ordinals));
-      }
-      return (await this.#counts.write(entry, cidr, 0)) ? undefined : OUTRUN;
-    });
-    return freed;
   }
 
   /**

@@ -25,21 +25,33 @@ export class Retries {
    * @throws PoplinError `IPAM_BUSY` after a hundred rounds
    */
   async until<T>(what: string, round: () => Promise<T | typeof OUTRUN>): Promise<T> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       const answer = await round();
       if (answer !== OUTRUN) return answer;
-      if (attempt > 0) await this.#pause(Math.min(2 ** attempt, LONGEST_PAUSE) * this.#random());
+      await this.pause(what, attempt);
     }
-    throw new PoplinError([
-      {
-        code: 'IPAM_BUSY',
-        what: `${what}: others wrote first ${ATTEMPTS} times in a row`,
-        remedy: 'try again; if this persists, look for a program that rewrites IPAM objects in a loop',
-      },
-    ]);
+  }
+
+  /**
+   * Waits as long as fits the number of attempts that failed before this one.
+   * @throws PoplinError `IPAM_BUSY` when that was the last one
+   */
+  async pause(what: string, attempt: number): Promise<void> {
+    if (attempt >= ATTEMPTS) throw busy(what);
+    if (attempt > 0) await this.#pause(Math.min(2 ** attempt, LONGEST_PAUSE) * this.#random());
   }
 
   async #pause(delay: Millis): Promise<void> {
     return new Promise((resolve) => void this.#clock.after(delay, 'try IPAM again', resolve));
   }
+}
+
+function busy(what: string): PoplinError {
+  return new PoplinError([
+    {
+      code: 'IPAM_BUSY',
+      what: `${what}: others wrote first ${ATTEMPTS} times in a row`,
+      remedy: 'try again; if this persists, look for a program that rewrites IPAM objects in a loop',
+    },
+  ]);
 }

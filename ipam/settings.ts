@@ -22,7 +22,7 @@ export interface IpamSettings {
 }
 
 /** The object that Calico's IPAM reads. A stored one without `auto_allocate_blocks` means false. */
-interface IPAMConfig {
+export interface IPAMConfig {
   readonly strict_affinity?: boolean;
   readonly auto_allocate_blocks?: boolean;
   readonly maxBlocksPerHost?: number;
@@ -40,6 +40,16 @@ const MAX_BLOCKS = 20;
  */
 export async function readSettings(records: Records): Promise<IpamSettings> {
   const config = await records.get<IPAMConfig>('IPAMConfig', 'default');
+  return settingsOf(
+    config,
+    config === undefined ? await records.get<IPAMConfiguration>('IPAMConfiguration', 'default') : undefined,
+  );
+}
+
+export function settingsOf(
+  config: IPAMConfig | undefined,
+  resource: IPAMConfiguration | undefined,
+): IpamSettings {
   if (config !== undefined) {
     return {
       strictAffinity: config.strict_affinity ?? false,
@@ -47,7 +57,6 @@ export async function readSettings(records: Records): Promise<IpamSettings> {
       maxBlocksPerHost: config.maxBlocksPerHost || MAX_BLOCKS,
     };
   }
-  const resource = await records.get<IPAMConfiguration>('IPAMConfiguration', 'default');
   return {
     strictAffinity: resource?.spec.strictAffinity ?? false,
     autoAllocateBlocks: resource?.spec.autoAllocateBlocks ?? true,

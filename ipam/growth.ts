@@ -1,0 +1,180 @@
+/**
+ * Where addresses come from, in Calico's order: the host's own blocks, then newly claimed ones up to the limit, then,
+ * unless affinity is strict, addresses out of others' blocks. A host at its limit borrows none.
+ */
+import type { Clock, Millis } from '../clock/clock.ts';
+import type { Prefix } from '../net/addr/index.ts';
+import type { Batch } from './batch.ts';
+import { affinityOf, isEmpty, prefixOf } from './block.ts';
+import { blocksFrom, placeOf } from './candidates.ts';
+import type { BlockClaims } from './claims.ts';
+import type { BlockDraft } from './draft.ts';
+import type { Facts } from './facts.ts';
+import { type Home, type Homes, isUsable, type OwnBlock } from './homes.ts';
+import type { Pool } from './pools.ts';
+import type { BlockEntry, Records } from './records.ts';
+
+/** An empty block of another host may be taken over once its claim is this old: a young one is about to be used. */
+const CLAIM_IS_YOUNG: Millis = 60_000;
+
+/** What was known of the own blocks has been read anew: plan again with that. */
+export const AGAIN: unique symbol = Symbol('again');
+
+export interface GrowthParts {
+  readonly records: Records;
+  readonly homes: Homes;
+  readonly claims: BlockClaims;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** For the attempts at one batch. */
+export class Growth {
+  readonly #parts: GrowthParts;
+  readonly #batch: Batch;
+  readonly #facts: Facts;
+  readonly #isRepeated: boolean;
+  #all: readonly BlockEntry[] | undefined;
+
+  /** @param isRepeated  an attempt before this one was refused, perhaps as two hosts claimed the same block */
+  constructor(parts: GrowthParts, batch: Batch, facts: Facts, isRepeated: boolean) {
+    this.#parts = parts;
+    this.#batch = batch;
+    this.#facts = facts;
+    this.#isRepeated = isRepeated;
+  }
+
+  /** Drafts to take from, one after the other until there is enough. */
+  async *sources(claimant: string, pools: readonly Pool[]): AsyncGenerator<BlockDraft | typeof AGAIN> {
+    const home = this.#parts.homes.of(claimant);
+    for (const pool of pools) {
+      for (const own of home.blocks) {
+        if (!pool.cidr.contains(own.cidr) || this.#facts.reservations.covers(own.cidr)) continue;
+        const draft = await this.#own(home, own);
+        if (draft !== undefined) yield draft;
+      }
+      for (const draft of this.#batch.newOf(claimant)) if (pool.cidr.contains(draft.cidr)) yield draft;
+    }
+    if (!home.isFresh) {
+      await home.load();
+      yield AGAIN;
+      return;
+    }
+    const { autoAllocateBlocks, maxBlocksPerHost, strictAffinity } = this.#facts.settings;
+    const isIn = ({ cidr }: { readonly cidr: Prefix }): boolean =>
+      pools.some((pool) => pool.cidr.contains(cidr));
+    let room =
+      maxBlocksPerHost - home.blocks.filter(isIn).length - this.#batch.newOf(claimant).filter(isIn).length;
+    if (autoAllocateBlocks && room > 0) {
+      for await (const draft of this.#newBlocks(home, pools)) {
+        yield draft;
+        if (--room === 0) break;
+      }
+    }
+    if (!strictAffinity && room > 0) yield* this.#others(claimant, pools);
+  }
+
+  async #own(home: Home, own: OwnBlock): Promise<BlockDraft | undefined> {
+    const known = this.#batch.draft(own.name);
+    if (known !== undefined && this.#batch.ownerOf(known)?.claimant === home.claimant) return known;
+    if (!isUsable(own)) return this.#repaired(home, own.cidr);
+    const { records } = this.#parts;
+    const entry = known?.entry ?? records.rememberedBlock(own.name) ?? (await records.block(own.name));
+    if (entry === undefined || affinityOf(entry.value) !== home.claimant)
+      return this.#repaired(home, own.cidr);
+    return this.#batch.draftOfOwn(home.claimant, own, entry);
+  }
+
+  /** Finishes a claim that was cut short, revokes a release, takes away an affinity that is stale. */
+  async #repaired(home: Home, cidr: Prefix): Promise<BlockDraft | undefined> {
+    const block = await this.#parts.claims.own(home.claimant, cidr);
+    return block === undefined ? undefined : this.#adopted(home, block);
+  }
+
+  /** A block that is the claimant's by now. */
+  async #adopted(home: Home, block: BlockEntry): Promise<BlockDraft | undefined> {
+    const affinity = await this.#parts.records.affinity(home.claimant, block.value.cidr);
+    if (affinity === undefined) return undefined;
+    home.add(affinity);
+    const own = home.blocks.find(({ name }) => name === block.value.cidr);
+    return own === undefined || !isUsable(own)
+      ? undefined
+      : this.#batch.draftOfOwn(home.claimant, own, block);
+  }
+
+  async #blocks(): Promise<readonly BlockEntry[]> {
+    this.#all ??= await this.#parts.records.blocks();
+    return this.#all;
+  }
+
+  async *#newBlocks(home: Home, pools: readonly Pool[]): AsyncGenerator<BlockDraft> {
+    const blocks = await this.#blocks();
+    const owned = new Set(home.blocks.map(({ name }) => name));
+    for (const pool of pools) {
+      const inPool = blocks.filter(({ value }) => pool.cidr.contains(prefixOf(value.cidr)));
+      // A block of ours whose affinity was lost on the way would otherwise stay lost.
+      for (const { value } of inPool) {
+        if (affinityOf(value) === home.claimant && !owned.has(value.cidr))
+          yield* this.#claim(home, prefixOf(value.cidr));
+      }
+      for (const cidr of this.#free(home.claimant, pool, blocks)) {
+        if (this.#parts.records.transactional)
+          yield this.#batch.draftOfNew(home.claimant, cidr, this.#parts.clock.wall());
+        else yield* this.#claim(home, cidr);
+      }
+      for (const { value } of inPool) {
+        const holder = affinityOf(value);
+        if (holder === undefined || holder === home.claimant || !isEmpty(value) || !this.#isOld(value))
+          continue;
+        if (this.#batch.draft(value.cidr) !== undefined) continue;
+        if (await this.#parts.claims.release(holder, value.cidr, true))
+          yield* this.#claim(home, prefixOf(value.cidr));
+      }
+    }
+  }
+
+  /** Places for a block that nobody has. */
+  *#free(claimant: string, pool: Pool, blocks: readonly BlockEntry[]): Generator<Prefix> {
+    const taken = new Set(blocks.map(({ value }) => value.cidr));
+    const odd = blocks
+      .map(({ value }) => prefixOf(value.cidr))
+      .filter(({ length, version }) => version === pool.cidr.version && length !== pool.blockLength);
+    // Two hosts that met once would go on to meet at the next place.
+    const place = this.#isRepeated ? this.#parts.random() : placeOf(claimant);
+    for (const cidr of blocksFrom(pool, place)) {
+      const name = cidr.toString();
+      if (taken.has(name) || this.#batch.draft(name) !== undefined || this.#facts.reservations.covers(cidr))
+        continue;
+      // Left from a pool of another block size: cutting the same addresses anew would give them twice.
+      if (!odd.some((block) => block.overlaps(cidr))) yield cidr;
+    }
+  }
+
+  async *#claim(home: Home, cidr: Prefix): AsyncGenerator<BlockDraft> {
+    const block = await this.#parts.claims.claim(home.claimant, cidr);
+    const draft = block && (await this.#adopted(home, block));
+    if (draft !== undefined) yield draft;
+  }
+
+  #isOld({ affinity_claim_time: time }: BlockEntry['value']): boolean {
+    const claimed = Date.parse(time ?? '');
+    return Number.isNaN(claimed) || this.#parts.clock.wall().getTime() - claimed > CLAIM_IS_YOUNG;
+  }
+
+  async *#others(claimant: string, pools: readonly Pool[]): AsyncGenerator<BlockDraft> {
+    const all = await this.#blocks();
+    for (const pool of pools) {
+      const blocks = all.filter(
+        ({ value }) =>
+          affinityOf(value) !== claimant &&
+          value.unallocated.length > 0 &&
+          pool.cidr.contains(prefixOf(value.cidr)),
+      );
+      // Borrowers begin at different blocks, so that they do not all write the same one.
+      const start = Math.floor(this.#parts.random() * blocks.length);
+      for (const entry of [...blocks.slice(start), ...blocks.slice(0, start)]) {
+        if (!this.#facts.reservations.covers(prefixOf(entry.value.cidr))) yield this.#batch.draftOf(entry);
+      }
+    }
+  }
+}

@@ -1,0 +1,174 @@
+/** Decides for several jobs together what is taken from which block, and what is given back. */
+import type { Problem } from '../api/index.ts';
+import { Batch, type Grant } from './batch.ts';
+import type { BlockDraft } from './draft.ts';
+import type { Facts, FactsSource } from './facts.ts';
+import { AGAIN, Growth, type GrowthParts } from './growth.ts';
+import { type IPAMHandle, withCount } from './handle.ts';
+import { type AnyJob, FreeJob, TakeJob, type Want } from './jobs.ts';
+import { type Pool, poolsFor } from './pools.ts';
+import { exhausted } from './problems.ts';
+import type { BlockEntry, HandleEntry } from './records.ts';
+
+/** A refusal would go by facts that may be out of date. */
+const STALE: unique symbol = Symbol('stale');
+
+/** What the jobs that free addresses go by: each of these was asked for, so undefined means that it does not exist. */
+interface Seen {
+  readonly handles: ReadonlyMap<string, HandleEntry | undefined>;
+  readonly blocks: ReadonlyMap<string, BlockEntry | undefined>;
+}
+
+export class Planner {
+  readonly #parts: GrowthParts;
+  readonly #facts: FactsSource;
+
+  constructor(parts: GrowthParts, facts: FactsSource) {
+    this.#parts = parts;
+    this.#facts = facts;
+  }
+
+  /**
+   * Jobs that need no write, or cannot be done, are settled; those for which there is no room in one commit are left
+   * for the next.
+   *
+   * @param refusals  attempts before this one that others were quicker than
+   */
+  async plan(jobs: readonly AnyJob[], refusals: number): Promise<Batch> {
+    const { homes } = this.#parts;
+    homes.beginAttempt();
+    const [read, seen] = await Promise.all([this.#facts.read(), this.#look(jobs, refusals)]);
+    for (let facts = read; ; ) {
+      const batch = new Batch();
+      const growth = new Growth(this.#parts, batch, facts, refusals > 0);
+      const hindrance = await this.#fill(batch, jobs, seen, facts, growth);
+      if (hindrance === undefined) return batch;
+      if (hindrance === STALE) facts = await this.#facts.fresh();
+    }
+  }
+
+  /** Side by side what the plan would else ask for one after the other. */
+  async #look(jobs: readonly AnyJob[], refusals: number): Promise<Seen> {
+    const { homes, records } = this.#parts;
+    const claimants = new Set(jobs.flatMap((job) => (job instanceof TakeJob ? [job.claimant] : [])));
+    const loads = [...claimants].map((claimant) => homes.of(claimant)).filter(({ isKnown }) => !isKnown);
+    // The store names one key that is not as expected, not all: after two refusals we ask.
+    const isDoubtful = refusals >= 2;
+    const handles = new Map<string, HandleEntry | undefined>();
+    const lookAt = async (job: AnyJob): Promise<void> => {
+      if (job instanceof TakeJob && !isDoubtful) return;
+      const remembered = isDoubtful ? undefined : records.rememberedHandle(job.handle);
+      handles.set(job.handle, remembered ?? (await records.handle(job.handle)));
+    };
+    await Promise.all([
+      ...loads.map(async (home) => home.load()),
+      ...jobs.filter(({ isSettled }) => !isSettled).map(lookAt),
+    ]);
+    const frees = jobs.filter((job) => job instanceof FreeJob);
+    const names = new Set(frees.flatMap(({ handle }) => Object.keys(handles.get(handle)?.value.block ?? {})));
+    const blocks = new Map<string, BlockEntry | undefined>();
+    await Promise.all(
+      [...names].map(async (name) => {
+        const remembered = isDoubtful ? undefined : records.rememberedBlock(name);
+        blocks.set(name, remembered ?? (await records.block(name)));
+      }),
+    );
+    return { handles, blocks };
+  }
+
+  async #fill(
+    batch: Batch,
+    jobs: readonly AnyJob[],
+    seen: Seen,
+    facts: Facts,
+    growth: Growth,
+  ): Promise<typeof AGAIN | typeof STALE | undefined> {
+    for (const job of jobs) {
+      if (job.isSettled) continue;
+      if (batch.isFull) return undefined;
+      if (job instanceof FreeJob) {
+        free(batch, job, seen);
+        continue;
+      }
+      const hindrance = await this.#take(batch, job, facts, growth);
+      if (hindrance !== undefined) return hindrance;
+    }
+    return undefined;
+  }
+
+  async #take(
+    batch: Batch,
+    job: TakeJob,
+    facts: Facts,
+    growth: Growth,
+  ): Promise<typeof AGAIN | typeof STALE | undefined> {
+    const grants: Grant[] = [];
+    for (const want of job.wants) {
+      const pools = poolsFor(facts.pools, want.version, job.selection);
+      const hindrance = pools.ok
+        ? await this.#satisfy(batch, job, want, pools.value, facts, growth, grants)
+        : pools;
+      if (hindrance === undefined) continue;
+      if (hindrance === AGAIN) return AGAIN;
+      for (const { draft, ordinals } of grants) draft.putBack(ordinals);
+      if (!facts.isFresh) return STALE;
+      batch.refused.push({ job, problems: hindrance.problems });
+      return undefined;
+    }
+    batch.takes.push({ job, grants });
+    return undefined;
+  }
+
+  /** @returns undefined when there is enough, or when what is there fills the batch and the rest comes with the next */
+  async #satisfy(
+    batch: Batch,
+    job: TakeJob,
+    want: Want,
+    pools: readonly Pool[],
+    { reservations }: Facts,
+    growth: Growth,
+    grants: Grant[],
+  ): Promise<typeof AGAIN | { readonly problems: readonly Problem[] } | undefined> {
+    let missing = want.count - want.found.length;
+    const needsBlock = want.block !== undefined && want.block.cidr === undefined;
+    if (missing === 0 && !needsBlock) return undefined;
+    for await (const draft of growth.sources(job.claimant, pools)) {
+      if (draft === AGAIN) return AGAIN;
+      if (needsBlock) {
+        // A block of others is none to have at hand.
+        if (batch.ownerOf(draft) === undefined) break;
+        if (draft.entry === undefined) draft.touch();
+        grants.push({ want, draft, ordinals: [] });
+        return undefined;
+      }
+      const ordinals = draft.take(missing, job.owner, (ordinal) => reservations.has(draft.cidr.nth(ordinal)));
+      if (ordinals.length > 0) grants.push({ want, draft, ordinals });
+      missing -= ordinals.length;
+      if (missing === 0 || batch.isFull) return undefined;
+    }
+    const wanted = needsBlock ? 1 : want.count;
+    return { problems: [exhausted(want.version, wanted, want.count - missing, job.selection.host, pools)] };
+  }
+}
+
+function free(batch: Batch, job: FreeJob, { handles, blocks }: Seen): void {
+  const handle = handles.get(job.handle);
+  if (handle === undefined) return job.complete();
+  const parts: { draft: BlockDraft; ordinals: readonly number[] }[] = [];
+  let rest: IPAMHandle | undefined = handle.value;
+  for (const name of Object.keys(handle.value.block)) {
+    const entry = blocks.get(name);
+    if (entry !== undefined) {
+      if (batch.isFull) break;
+      const draft = batch.draftOf(entry);
+      parts.push({ draft, ordinals: draft.free(job.handle) });
+    }
+    rest = withCount(rest, name, 0);
+  }
+  batch.frees.push({
+    job,
+    handle,
+    rest: Object.keys(handle.value.block).length === 0 ? undefined : rest,
+    parts,
+  });
+}
