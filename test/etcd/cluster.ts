@@ -1,36 +1,46 @@
 /**
- * Three real etcd members, each in a network namespace of its own behind one bridge, so that a member can be killed,
- * stopped, or cut off from the other members while clients still reach it. Needs root.
+ * Three real etcd members, each in a network namespace of its own behind one bridge in another, so that a member can be
+ * killed, stopped, or cut off from the other members while clients still reach it. Nothing of it is in the namespace of the
+ * test itself, which reaches each member through a Unix socket (`door.ts`). Needs root.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Door } from './door.ts';
 
 const READY_MS = 20_000;
 /** Of the kernel's names for links, which take 15 characters. */
 const TAG = `pe${process.pid % 100_000}`;
-const BRIDGE = `${TAG}br`;
+/** Holds the bridge, and what clients come through. */
+const SQUARE = `${TAG}-0`;
+const BRIDGE = 'square';
 /** RFC 2544's range for tests of networks: on no real network. */
-const NETWORK = `198.18.${process.pid % 250}`;
+const NETWORK = '198.18.0';
 
 export class EtcdCluster {
   readonly #folder = mkdtempSync(join(tmpdir(), 'poplin-etcd-'));
   readonly members: readonly Member[] = [1, 2, 3].map((index) => new Member(index, this.#folder));
+  #doors: ChildProcess | undefined;
 
   /** As a store's location has it. */
   get endpoints(): string {
-    return this.members.map(({ address }) => `${address}:2379`).join(',');
+    return this.members.map(({ endpoint }) => endpoint).join(',');
   }
 
   async start(): Promise<void> {
-    ip('link', 'add', BRIDGE, 'type', 'bridge');
-    ip('address', 'add', `${NETWORK}.254/24`, 'dev', BRIDGE);
-    ip('link', 'set', BRIDGE, 'up');
+    ip('netns', 'add', SQUARE);
+    ip('-n', SQUARE, 'link', 'set', 'lo', 'up');
+    ip('-n', SQUARE, 'link', 'add', BRIDGE, 'type', 'bridge');
+    ip('-n', SQUARE, 'address', 'add', `${NETWORK}.254/24`, 'dev', BRIDGE);
+    ip('-n', SQUARE, 'link', 'set', BRIDGE, 'up');
     for (const member of this.members) {
       member.connect();
       member.start(this.members);
     }
+    const pairs = this.members.flatMap(({ door, address }) => [door.path, `${address}:2379`]);
+    this.#doors = await Door.openAll(SQUARE, pairs);
+    for (const { door } of this.members) await door.listen();
     await this.healthy();
   }
 
@@ -57,9 +67,18 @@ export class EtcdCluster {
     throw new Error('the cluster has no leader');
   }
 
+  /** Hands leadership to another member, as before planned work on one. */
+  async moveLeader(): Promise<void> {
+    const leader = await this.leader();
+    const next = this.members[(this.members.indexOf(leader) + 1) % this.members.length];
+    const targetID = await next?.id();
+    await leader.ask('v3/maintenance/transfer-leadership', { targetID });
+  }
+
   async remove(): Promise<void> {
     for (const member of this.members) await member.remove();
-    tryIp('link', 'delete', BRIDGE);
+    this.#doors?.kill('SIGKILL');
+    tryIp('netns', 'delete', SQUARE);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
@@ -67,6 +86,7 @@ export class EtcdCluster {
 export class Member {
   readonly name: string;
   readonly address: string;
+  readonly door: Door;
   readonly #namespace: string;
   readonly #data: string;
   #process: ChildProcess | undefined;
@@ -74,15 +94,34 @@ export class Member {
   constructor(index: number, folder: string) {
     this.name = `m${index}`;
     this.address = `${NETWORK}.${index}`;
+    this.door = new Door(join(folder, `${this.name}.sock`));
     this.#namespace = `${TAG}-${index}`;
     this.#data = join(folder, this.name);
   }
 
+  /** Where the test reaches it. */
+  get endpoint(): string {
+    return this.door.endpoint;
+  }
+
   connect(): void {
-    const [outside, inside] = [`${TAG}${this.name}`, `${TAG}${this.name}i`];
+    const inside = 'eth0';
     ip('netns', 'add', this.#namespace);
-    ip('link', 'add', outside, 'type', 'veth', 'peer', 'name', inside, 'netns', this.#namespace);
-    ip('link', 'set', outside, 'master', BRIDGE, 'up');
+    ip(
+      '-n',
+      SQUARE,
+      'link',
+      'add',
+      this.name,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      inside,
+      'netns',
+      this.#namespace,
+    );
+    ip('-n', SQUARE, 'link', 'set', this.name, 'master', BRIDGE, 'up');
     ip('-n', this.#namespace, 'address', 'add', `${this.address}/24`, 'dev', inside);
     ip('-n', this.#namespace, 'link', 'set', inside, 'up');
     ip('-n', this.#namespace, 'link', 'set', 'lo', 'up');
@@ -131,21 +170,41 @@ export class Member {
   }
 
   async isHealthy(): Promise<boolean> {
-    return (await this.#ask('health', 'GET')).includes('"true"');
+    return (await this.ask('health')).includes('"true"');
   }
 
   async isLeader(): Promise<boolean> {
-    const text = await this.#ask('v3/maintenance/status', 'POST');
-    if (text === '') return false;
-    const { header, leader } = JSON.parse(text) as { header?: { member_id?: string }; leader?: string };
+    const { header, leader } = await this.#status();
     return leader !== undefined && leader === header?.member_id;
+  }
+
+  async id(): Promise<string | undefined> {
+    return (await this.#status()).header?.member_id;
   }
 
   async remove(): Promise<void> {
     await this.kill();
+    await this.door.close();
     // Before the namespace, which lives on where another process has it mounted.
-    tryIp('link', 'delete', `${TAG}${this.name}`);
+    tryIp('-n', SQUARE, 'link', 'delete', this.name);
     tryIp('netns', 'delete', this.#namespace);
+  }
+
+  /** Etcd's gateway from HTTP to gRPC. @returns '' when there is no answer */
+  async ask(path: string, body?: object): Promise<string> {
+    try {
+      const signal = AbortSignal.timeout(1000);
+      const post = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+      const answer = await fetch(`http://${this.endpoint}/${path}`, { signal, ...post });
+      return answer.ok ? await answer.text() : '';
+    } catch {
+      return '';
+    }
+  }
+
+  async #status(): Promise<{ header?: { member_id?: string }; leader?: string }> {
+    const text = await this.ask('v3/maintenance/status', {});
+    return text === '' ? {} : (JSON.parse(text) as { header?: { member_id?: string }; leader?: string });
   }
 
   #filter(operation: '-A' | '-D'): void {
@@ -157,17 +216,6 @@ export class Member {
     ] as const) {
       const rule = ['iptables', '-w', operation, chain, '-p', 'tcp', port, '2380', '-j', 'DROP'];
       ip('netns', 'exec', this.#namespace, ...rule);
-    }
-  }
-
-  async #ask(path: string, method: 'GET' | 'POST'): Promise<string> {
-    try {
-      const signal = AbortSignal.timeout(1000);
-      const body = method === 'POST' ? { body: '{}' } : {};
-      const answer = await fetch(`http://${this.address}:2379/${path}`, { method, signal, ...body });
-      return answer.ok ? await answer.text() : '';
-    } catch {
-      return '';
     }
   }
 }
