@@ -1,7 +1,7 @@
 /** What an assignment goes by beside blocks and handles: pools, reservations, settings. */
 import type { IPAMConfiguration, IPPool, IPReservation } from '../api/index.ts';
 import { Mirror, type MirrorOptions, type Store } from '../datastore/index.ts';
-import type { Records } from './records.ts';
+import { Records } from './records.ts';
 import { type IPAMConfig, type IpamSettings, Reservations, readSettings, settingsOf } from './settings.ts';
 
 export interface Facts {
@@ -49,8 +49,8 @@ export class FollowedFacts implements FactsSource {
   readonly #stored: StoredFacts;
   #known: Facts | undefined;
 
-  constructor(store: Store, records: Records, options?: MirrorOptions) {
-    this.#stored = new StoredFacts(records);
+  constructor(store: Store, options?: MirrorOptions) {
+    this.#stored = new StoredFacts(new Records(store));
     this.#mirror = new Mirror(
       store,
       KINDS.map((kind) => ({ kind })),

@@ -58,10 +58,9 @@ export class Ipam {
   readonly #releaser: Releaser;
   readonly #group: Group;
 
-  /** @param follow  a daemon's: pools, reservations and settings as it follows them, so that they are not asked for each time */
-  constructor(store: Store, clock: Clock, random: () => number, follow?: (records: Records) => FactsSource) {
+  /** @param facts  for daemons, so that pools, reservations and settings are not asked for each time */
+  constructor(store: Store, clock: Clock, random: () => number, facts?: FactsSource) {
     const records = new Records(store);
-    const facts = follow?.(records) ?? new StoredFacts(records);
     const retries = new Retries(clock, random);
     const counts = new HandleCounts(records, retries);
     const claims = new BlockClaims(records, clock, retries);
@@ -69,7 +68,8 @@ export class Ipam {
     this.#claims = claims;
     this.#assigner = new Assigner(records, counts, retries);
     this.#releaser = new Releaser(records, counts, retries);
-    this.#group = new Group({ records, claims, clock, random }, facts, counts, retries);
+    const parts = { records, claims, clock, random };
+    this.#group = new Group(parts, facts ?? new StoredFacts(records), counts, retries);
   }
 
   /**

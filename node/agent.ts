@@ -10,7 +10,7 @@ import { PendingDeletions } from '../cni-plugin/pending.ts';
 import { type ControlServer, askControl, respond, serveControl } from '../daemon/control.ts';
 import type { Log } from '../daemon/log.ts';
 import { openStore, ResourceClient, type Store } from '../datastore/index.ts';
-import { Ipam } from '../ipam/index.ts';
+import { FollowedFacts, Ipam } from '../ipam/index.ts';
 import { Netlink } from '../net/kernel/index.ts';
 import { EndpointStatusFolder } from './cni/endpoint-status.ts';
 import type { CniPorts } from './cni/ports.ts';
@@ -45,6 +45,8 @@ export class Agent {
   #server: ControlServer | undefined;
   #store: Store | undefined;
   #ports: CniPorts | undefined;
+  /** What IPAM goes by beside blocks. */
+  #facts: FollowedFacts | undefined;
   #background: Promise<void> = Promise.resolve();
 
   constructor(options: AgentOptions) {
@@ -82,6 +84,7 @@ export class Agent {
     await this.#supervisor.stop();
     await this.#background;
     await this.#ports?.inventory.stop();
+    await this.#facts?.stop();
     this.#ports?.host.netlink.close();
     this.#status.close();
     await this.#store?.close();
@@ -134,10 +137,12 @@ export class Agent {
     const { node, clock, log, policyWait } = this.#options;
     const inventory = new Inventory(node, store, clock, log);
     await inventory.start();
+    this.#facts = new FollowedFacts(store, { clock });
+    this.#facts.start();
     return {
       node,
       client: new ResourceClient(store, clock),
-      ipam: new Ipam(store, clock, Math.random),
+      ipam: new Ipam(store, clock, Math.random, this.#facts),
       inventory,
       host: { netlink: Netlink.open(), netns: undefined },
       status: this.#status,
