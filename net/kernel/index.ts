@@ -16,6 +16,26 @@ export { CommandError, formatCommand, type RunOptions, type RunResult, run } fro
 export { readSysctl, sysctlPath, writeSysctl } from './sysctl.ts';
 export type { AddressOptions, LinkAddress } from './netlink/address.ts';
 export type { EventGroup, KernelEvent } from './netlink/events.ts';
+export {
+  type Expression,
+  expressionsKey,
+  joinRanges,
+  type NftVerdict,
+} from './netlink/nftables/expression.ts';
+export type {
+  BaseChain,
+  KeyType,
+  ListedRule,
+  NftChain,
+  NftElement,
+  NftOperation,
+  NftRule,
+  NftSet,
+  TableRef,
+} from './netlink/nftables/model.ts';
+export { type ListedSet, makeOf } from './netlink/nftables/messages.ts';
+export { type Committed, hasNftables, NftError, Nftables } from './netlink/nftables/nftables.ts';
+export { type RulesetEdit, watchTables } from './netlink/nftables/watch.ts';
 export type { Link, LinkChange, VethEnd } from './netlink/link.ts';
 export type { Neighbour, NeighbourState } from './netlink/neighbour.ts';
 export {

@@ -6,17 +6,16 @@
  * went down or away: who cares for routes listens to links too. IPv6 routes that go that way are reported next hop by
  * next hop.
  */
-import { closeSync } from 'node:fs';
 import type { Cancel } from '../../../clock/clock.ts';
 import { isKernelError } from '../errors.ts';
-import { pollReadable, setSocketOption } from '../libc.ts';
 import { decodeAddress, type LinkAddress, RTM_DELADDR, RTM_NEWADDR } from './address.ts';
 import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from './link.ts';
+import { listen } from './listen.ts';
 import type { Message } from './message.ts';
 import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from './neighbour.ts';
 import type { Route } from './route.ts';
 import { decodeRoute, RTM_DELROUTE, RTM_NEWROUTE } from './route-codec.ts';
-import { openNetlinkSocket, SOL_NETLINK, takeDatagram } from './socket.ts';
+import { openNetlinkSocket, takeDatagram } from './socket.ts';
 
 /** `new`: came or changed. Routes name their interfaces by index. */
 export type KernelEvent =
@@ -36,12 +35,9 @@ const GROUPS: Readonly<Record<EventGroup, readonly number[]>> = {
   address: [5, 9],
   route: [7, 11],
 };
-const NETLINK_ADD_MEMBERSHIP = 1;
 
 /** A burst of 50,000 routes is some 20 MB of buffers at the kernel's count. */
 const RECEIVE_BUFFER = 32 * 1024 * 1024;
-/** Datagrams taken per turn of the event loop. What is left makes the poll fire again. */
-const PER_TURN = 256;
 
 /**
  * Listens until cancelled. Alone, it does not keep the process running.
@@ -55,36 +51,19 @@ export function subscribe(
   receiveBuffer: number = RECEIVE_BUFFER,
 ): Cancel {
   const fd = openNetlinkSocket(netns, receiveBuffer);
-  const state = { cancelled: false, scheduled: false };
-
-  const drain = () => {
-    state.scheduled = false;
-    for (let i = 0; i < PER_TURN && !state.cancelled; i++) {
+  let cancelled = false;
+  const stop = listen(
+    fd,
+    groups.flatMap((name) => GROUPS[name]),
+    () => {
       const { events, more } = takeEvents(fd);
-      for (const event of events) if (!state.cancelled) listener(event);
-      if (!more) return;
-    }
-  };
-
-  let stopPolling: () => void;
-  try {
-    for (const group of groups.flatMap((name) => GROUPS[name]))
-      setSocketOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
-    // Out of libuv's callback first: promise jobs would not run inside it.
-    stopPolling = pollReadable(fd, () => {
-      if (state.scheduled) return;
-      state.scheduled = true;
-      setImmediate(drain);
-    });
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
+      for (const event of events) if (!cancelled) listener(event);
+      return more;
+    },
+  );
   return () => {
-    if (state.cancelled) return;
-    state.cancelled = true;
-    stopPolling();
-    closeSync(fd);
+    cancelled = true;
+    stop();
   };
 }
 

@@ -72,6 +72,13 @@ export class MessageWriter {
     this.buffer.writeUInt32LE(this.at - start, start);
   }
 
+  /** More flags for a message that is there already, by its place. */
+  addFlags(index: number, flags: number): void {
+    const start = this.starts[index];
+    if (start === undefined) throw new RangeError(`netlink: there is no message ${index}`);
+    this.buffer.writeUInt16LE(this.buffer.readUInt16LE(start + 6) | flags, start + 6);
+  }
+
   /** Takes back the message begun last, whole or half. */
   discard(): void {
     const start = this.starts.pop();

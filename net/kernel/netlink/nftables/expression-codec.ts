@@ -1,0 +1,301 @@
+/** Expressions of nf_tables as netlink attributes, both ways. Pure. Numbers from linux/netfilter/nf_tables.h. */
+import { eachAttribute, type MessageWriter, readString } from '../message.ts';
+import type { Expression, MetaKey, NftVerdict, VerdictCode } from './expression.ts';
+
+const LIST_ELEMENT = 1;
+const EXPRESSION_NAME = 1;
+const EXPRESSION_DATA = 2;
+export const DATA_VALUE = 1;
+export const DATA_VERDICT = 2;
+const VERDICT_CODE = 1;
+const VERDICT_CHAIN = 2;
+
+const VERDICTS: Readonly<Record<VerdictCode, number>> = {
+  drop: 0,
+  accept: 1,
+  continue: 0xffff_ffff,
+  jump: 0xffff_fffd,
+  goto: 0xffff_fffc,
+  return: 0xffff_fffb,
+};
+const VERDICT_NAMES = new Map(entriesOf(VERDICTS).map(([name, code]) => [code, name]));
+
+const META_KEYS: Readonly<Record<MetaKey, number>> = {
+  mark: 3,
+  iifname: 6,
+  oifname: 7,
+  nfproto: 15,
+  l4proto: 16,
+};
+const META_NAMES = new Map(entriesOf(META_KEYS).map(([name, key]) => [key, name]));
+
+const PAYLOAD_BASE = { network: 1, transport: 2 } as const;
+const CMP_OP = { eq: 0, neq: 1 } as const;
+const CT_STATE = 0;
+const LOOKUP_INVERT = 1;
+/** NFT_FIB_RESULT_OIF; source address, mark and incoming interface. */
+const FIB_RESULT_OIF = 1;
+const FIB_FLAGS = 1 | 4 | 8;
+
+function entriesOf<K extends string>(record: Readonly<Record<K, number>>): readonly (readonly [K, number])[] {
+  // Object.entries forgets the keys' type.
+  return Object.entries<number>(record) as [K, number][];
+}
+
+/**
+ * Writes the list of expressions into the attribute that holds it.
+ *
+ * @param anonymous  name and id, inside the transaction, of the set made for an expression's own ranges
+ */
+export function writeExpressions(
+  w: MessageWriter,
+  attribute: number,
+  expressions: readonly Expression[],
+  anonymous: (ranges: object) => { readonly name: string; readonly id: number },
+): void {
+  w.nested(attribute, () => {
+    for (const each of expressions)
+      w.nested(LIST_ELEMENT, () => {
+        w.attributeString(EXPRESSION_NAME, nameOf(each));
+        w.nested(EXPRESSION_DATA, () => writeBody(w, each, anonymous));
+      });
+  });
+}
+
+function nameOf(each: Expression): string {
+  switch (each.kind) {
+    case 'meta-set':
+      return 'meta';
+    case 'ct-state':
+      return 'ct';
+    case 'verdict-map':
+      return 'lookup';
+    case 'fib-source-route':
+      return 'fib';
+    case 'masquerade':
+      return 'masq';
+    case 'verdict':
+      return 'immediate';
+    case 'unknown':
+      throw new RangeError(`nftables: cannot write what was not understood: ${each.name}`);
+    default:
+      return each.kind;
+  }
+}
+
+function writeBody(
+  w: MessageWriter,
+  each: Expression,
+  anonymous: (ranges: object) => { readonly name: string; readonly id: number },
+): void {
+  switch (each.kind) {
+    case 'payload':
+      w.attributeBE32(1, each.register);
+      w.attributeBE32(2, PAYLOAD_BASE[each.base]);
+      w.attributeBE32(3, each.offset);
+      w.attributeBE32(4, each.length);
+      return;
+    case 'meta':
+    case 'meta-set':
+      w.attributeBE32(2, META_KEYS[each.key]);
+      w.attributeBE32(each.kind === 'meta' ? 1 : 3, each.register);
+      return;
+    case 'ct-state':
+      w.attributeBE32(2, CT_STATE);
+      w.attributeBE32(1, each.register);
+      return;
+    case 'cmp':
+      w.attributeBE32(1, each.register);
+      w.attributeBE32(2, CMP_OP[each.op]);
+      writeValue(w, 3, each.data);
+      return;
+    case 'range':
+      w.attributeBE32(1, each.register);
+      w.attributeBE32(2, CMP_OP[each.op]);
+      writeValue(w, 3, each.from);
+      writeValue(w, 4, each.to);
+      return;
+    case 'bitwise':
+      w.attributeBE32(1, each.register);
+      w.attributeBE32(2, each.register);
+      w.attributeBE32(3, each.length);
+      writeValue(w, 4, each.mask);
+      writeValue(w, 5, each.xor);
+      return;
+    case 'lookup': {
+      const set = typeof each.set === 'string' ? { name: each.set, id: undefined } : anonymous(each.set);
+      w.attributeString(1, set.name);
+      if (set.id !== undefined) w.attributeBE32(4, set.id);
+      w.attributeBE32(2, each.register);
+      if (each.invert) w.attributeBE32(5, LOOKUP_INVERT);
+      return;
+    }
+    case 'verdict-map':
+      w.attributeString(1, each.map);
+      w.attributeBE32(2, each.register);
+      w.attributeBE32(3, 0);
+      return;
+    case 'fib-source-route':
+      w.attributeBE32(1, each.register);
+      w.attributeBE32(2, FIB_RESULT_OIF);
+      w.attributeBE32(3, FIB_FLAGS);
+      return;
+    case 'counter':
+      w.attributeBE64(1, each.bytes);
+      w.attributeBE64(2, each.packets);
+      return;
+    case 'limit':
+      w.attributeBE64(1, BigInt(each.rate));
+      w.attributeBE64(2, BigInt(each.perSeconds));
+      w.attributeBE32(3, each.burst);
+      w.attributeBE32(4, 0);
+      w.attributeBE32(5, 0);
+      return;
+    case 'log':
+      w.attributeString(2, each.prefix);
+      w.attributeBE32(5, each.level);
+      return;
+    case 'verdict':
+      w.attributeBE32(1, 0);
+      writeVerdict(w, 2, each.verdict);
+      return;
+    case 'masquerade':
+    case 'unknown':
+  }
+}
+
+export function writeValue(w: MessageWriter, attribute: number, hex: string): void {
+  w.nested(attribute, () => w.attribute(DATA_VALUE, Buffer.from(hex, 'hex')));
+}
+
+export function writeVerdict(w: MessageWriter, attribute: number, { code, chain }: NftVerdict): void {
+  w.nested(attribute, () =>
+    w.nested(DATA_VERDICT, () => {
+      w.attributeBE32(VERDICT_CODE, VERDICTS[code]);
+      if (chain !== undefined) w.attributeString(VERDICT_CHAIN, chain);
+    }),
+  );
+}
+
+/** Reads a list of expressions. A set of a rule's own comes as the kernel's name for it. */
+export function readExpressions(bytes: Buffer, start: number, end: number): Expression[] {
+  const expressions: Expression[] = [];
+  eachAttribute(bytes, start, end, (_, from, to) => {
+    let name = '';
+    let body: Attributes = new Map();
+    eachAttribute(bytes, from, to, (type, at, until) => {
+      if (type === EXPRESSION_NAME) name = readString(bytes, at, until);
+      else if (type === EXPRESSION_DATA) body = attributesOf(bytes, at, until);
+    });
+    expressions.push(readBody(bytes, name, body) ?? { kind: 'unknown', name });
+  });
+  return expressions;
+}
+
+type Attributes = ReadonlyMap<number, readonly [number, number]>;
+
+function attributesOf(bytes: Buffer, start: number, end: number): Attributes {
+  const found = new Map<number, readonly [number, number]>();
+  eachAttribute(bytes, start, end, (type, from, to) => found.set(type, [from, to]));
+  return found;
+}
+
+/** Undefined for one that could not have been written here. */
+function readBody(bytes: Buffer, name: string, body: Attributes): Expression | undefined {
+  const u32 = (type: number): number => {
+    const found = body.get(type);
+    return found === undefined ? 0 : bytes.readUInt32BE(found[0]);
+  };
+  const u64 = (type: number): bigint => {
+    const found = body.get(type);
+    return found === undefined ? 0n : bytes.readBigUInt64BE(found[0]);
+  };
+  const text = (type: number): string => {
+    const found = body.get(type);
+    return found === undefined ? '' : readString(bytes, ...found);
+  };
+  const value = (type: number): string => {
+    const found = body.get(type);
+    return found === undefined ? '' : (readData(bytes, ...found).value ?? '');
+  };
+  const only = (...types: readonly number[]): boolean =>
+    [...body.keys()].every((each) => types.includes(each));
+  switch (name) {
+    case 'payload': {
+      const base = u32(2) === PAYLOAD_BASE.network ? 'network' : 'transport';
+      if (!only(1, 2, 3, 4) || u32(2) === 0) return undefined;
+      return { kind: 'payload', base, offset: u32(3), length: u32(4), register: u32(1) };
+    }
+    case 'meta': {
+      const key = META_NAMES.get(u32(2));
+      if (key === undefined) return undefined;
+      return body.has(3)
+        ? { kind: 'meta-set', key, register: u32(3) }
+        : { kind: 'meta', key, register: u32(1) };
+    }
+    case 'ct':
+      return u32(2) === CT_STATE && only(1, 2) ? { kind: 'ct-state', register: u32(1) } : undefined;
+    case 'cmp':
+      return u32(2) > 1
+        ? undefined
+        : { kind: 'cmp', op: u32(2) === 0 ? 'eq' : 'neq', register: u32(1), data: value(3) };
+    case 'range':
+      return {
+        kind: 'range',
+        op: u32(2) === 0 ? 'eq' : 'neq',
+        register: u32(1),
+        from: value(3),
+        to: value(4),
+      };
+    case 'bitwise':
+      // Operations beyond the boolean one (6) are shifts.
+      if (u32(1) !== u32(2) || u32(6) !== 0) return undefined;
+      return { kind: 'bitwise', register: u32(1), length: u32(3), mask: value(4), xor: value(5) };
+    case 'lookup':
+      return body.has(3)
+        ? { kind: 'verdict-map', register: u32(2), map: text(1) }
+        : { kind: 'lookup', register: u32(2), set: text(1), invert: (u32(5) & LOOKUP_INVERT) !== 0 };
+    case 'fib':
+      return u32(2) === FIB_RESULT_OIF && u32(3) === FIB_FLAGS
+        ? { kind: 'fib-source-route', register: u32(1) }
+        : undefined;
+    case 'counter':
+      return { kind: 'counter', bytes: u64(1), packets: u64(2) };
+    case 'limit':
+      return u32(4) === 0 && u32(5) === 0
+        ? { kind: 'limit', rate: Number(u64(1)), perSeconds: Number(u64(2)), burst: u32(3) }
+        : undefined;
+    case 'log':
+      return { kind: 'log', prefix: text(2), level: u32(5) };
+    case 'masq':
+      return body.size === 0 ? { kind: 'masquerade' } : undefined;
+    case 'immediate': {
+      const found = body.get(2);
+      const verdict = found === undefined ? undefined : readData(bytes, ...found).verdict;
+      return verdict === undefined ? undefined : { kind: 'verdict', verdict };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** NFTA_DATA: octets as hexadecimal text, or a verdict. */
+export function readData(
+  bytes: Buffer,
+  start: number,
+  end: number,
+): { readonly value?: string; readonly verdict?: NftVerdict } {
+  let value: string | undefined;
+  let verdict: NftVerdict | undefined;
+  eachAttribute(bytes, start, end, (type, from, to) => {
+    if (type === DATA_VALUE) value = bytes.toString('hex', from, to);
+    if (type !== DATA_VERDICT) return;
+    const body = attributesOf(bytes, from, to);
+    const [codeAt] = body.get(VERDICT_CODE) ?? [];
+    const chain = body.get(VERDICT_CHAIN);
+    const code = codeAt === undefined ? undefined : VERDICT_NAMES.get(bytes.readUInt32BE(codeAt));
+    if (code === undefined) return;
+    verdict = chain === undefined ? { code } : { code, chain: readString(bytes, ...chain) };
+  });
+  return { ...(value === undefined ? {} : { value }), ...(verdict === undefined ? {} : { verdict }) };
+}

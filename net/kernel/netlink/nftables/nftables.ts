@@ -1,0 +1,298 @@
+/**
+ * nf_tables of one network namespace: transactions, and lists of what the kernel holds.
+ *
+ * A transaction is all or nothing, over as many tables and families as it names, and packets see it at once.
+ */
+import { PoplinError } from '../../../../api/problem.ts';
+import { errnoName, errnoText, isKernelError, KernelError } from '../../errors.ts';
+import { MessageWriter, NLMSG_ERROR, readVerdict } from '../message.ts';
+import { NETLINK_NETFILTER, RequestSocket } from '../socket.ts';
+import type { Range } from './expression.ts';
+import {
+  decodeChain,
+  decodeElements,
+  decodeGeneration,
+  decodeHandle,
+  decodeRule,
+  decodeSet,
+  encodeBatchBegin,
+  encodeBatchEnd,
+  encodeChain,
+  encodeChainDelete,
+  encodeDump,
+  encodeElements,
+  encodeGenerationQuery,
+  encodeRule,
+  encodeRuleDelete,
+  encodeSet,
+  encodeSetDelete,
+  encodeSetFlush,
+  encodeTable,
+  joinElements,
+  type ListedSet,
+  MESSAGE,
+  NLM_F_ECHO,
+  type SetIds,
+} from './messages.ts';
+import type { ListedRule, NftChain, NftElement, NftOperation, TableRef } from './model.ts';
+
+/** A whole transaction is one send. Memory is taken as needed, up to this. */
+const SEND_BUFFER = 128 * 1024 * 1024;
+const RECEIVE_BUFFER = 32 * 1024 * 1024;
+
+export interface Committed {
+  /** The kernel's count of transactions, as this one left it. */
+  readonly generation: number;
+  /** Of each `add-rule`, by its place among the operations; missing where the kernel did not tell. */
+  readonly handles: ReadonlyMap<number, bigint>;
+}
+
+/** A transaction that the kernel refused; nothing of it was done. */
+export class NftError extends PoplinError {
+  /** As in errno.h. */
+  readonly errno: number;
+  readonly code: string;
+  /** The operations that it refused, by their place; empty where it refused the whole. */
+  readonly refused: readonly number[];
+
+  constructor(errno: number, refused: readonly number[], what: string, detail: string | undefined) {
+    const told = detail === undefined ? errnoText(errno) : `${errnoText(errno)} (${detail})`;
+    super([
+      {
+        code: `NFTABLES_${errnoName(errno).replaceAll(' ', '_').toUpperCase()}`,
+        what: `nftables ${what}: ${errnoName(errno)}, ${told}`,
+        remedy:
+          errnoName(errno) === 'EPERM'
+            ? 'run as root (CAP_NET_ADMIN is needed)'
+            : 'compare with what `nft list ruleset` shows',
+        value: errno,
+      },
+    ]);
+    this.errno = errno;
+    this.code = errnoName(errno);
+    this.refused = refused;
+  }
+}
+
+export class Nftables {
+  readonly #socket: RequestSocket;
+
+  private constructor(netns: string | undefined) {
+    this.#socket = new RequestSocket(netns, NETLINK_NETFILTER, {
+      receive: RECEIVE_BUFFER,
+      send: SEND_BUFFER,
+    });
+  }
+
+  /** @throws KernelError without permission; the file system's error when the namespace is gone */
+  static open(options: { readonly netns?: string | undefined } = {}): Nftables {
+    return new Nftables(options.netns);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * Carries out all operations, in order, or none.
+   *
+   * @param options.handles  ask for the handles of new rules; default true
+   * @throws NftError when the kernel refuses, with every operation that it refused
+   */
+  async commit(
+    operations: readonly NftOperation[],
+    { handles: wanted = true }: { readonly handles?: boolean } = {},
+  ): Promise<Committed> {
+    const { writer, operationOf } = encodeTransaction(operations, wanted);
+    const handles = new Map<number, bigint>();
+    let generation = 0;
+    const refusals: {
+      readonly errno: number;
+      readonly message: number;
+      readonly text: string | undefined;
+    }[] = [];
+    await this.#socket.burst(writer, (index, bytes, message) => {
+      if (message.type === NLMSG_ERROR) {
+        const { errno, text } = readVerdict(bytes, message);
+        if (errno !== 0) refusals.push({ errno, message: index, text });
+      } else if (message.type === MESSAGE.generation) generation = decodeGeneration(bytes, message).id;
+      else if (message.type === MESSAGE.rule) {
+        const operation = operationOf[index];
+        if (operation !== undefined) handles.set(operation, decodeHandle(bytes, message));
+      }
+    });
+    const [first] = refusals;
+    if (first === undefined) return { generation, handles };
+    const refused = [...new Set(refusals.map(({ message }) => operationOf[message]))].filter(
+      (each) => each !== undefined,
+    );
+    const [place] = refused;
+    const operation = place === undefined ? undefined : operations[place];
+    const what = operation === undefined ? 'transaction' : describe(operation);
+    throw new NftError(first.errno, refused, what, first.text);
+  }
+
+  async listChains(table: TableRef): Promise<readonly NftChain[]> {
+    const chains = await this.#dump('NFT_MSG_GETCHAIN', (w) => encodeDump(w, 'chains', table), decodeChain);
+    return chains.filter((each) => each.table === table.name).map(({ chain }) => chain);
+  }
+
+  /** In their order inside each chain. Sets of rules' own are resolved to their ranges. */
+  async listRules(table: TableRef, chain?: string): Promise<readonly ListedRule[]> {
+    const rules = await this.#dump(
+      'NFT_MSG_GETRULE',
+      (w) => encodeDump(w, 'rules', table, chain),
+      decodeRule,
+    );
+    // Kernels of old pass over the wish for one table.
+    const ours = rules.filter(
+      (each) => each.table === table.name && (chain === undefined || each.chain === chain),
+    );
+    const anonymous = new Map<string, readonly Range[]>();
+    for (const { expressions } of ours)
+      for (const each of expressions)
+        if (each.kind === 'lookup' && typeof each.set === 'string' && each.set.startsWith('__set'))
+          anonymous.set(each.set, await this.#ranges(table, each.set));
+    return ours.map((rule) => ({
+      ...rule,
+      expressions: rule.expressions.map((each) =>
+        each.kind === 'lookup' && typeof each.set === 'string'
+          ? { ...each, set: anonymous.get(each.set) ?? each.set }
+          : each,
+      ),
+    }));
+  }
+
+  async listSets(table: TableRef): Promise<readonly ListedSet[]> {
+    const sets = await this.#dump('NFT_MSG_GETSET', (w) => encodeDump(w, 'sets', table), decodeSet);
+    return sets.filter((set) => set.table === table.name);
+  }
+
+  async listElements(table: TableRef, set: string): Promise<readonly NftElement[]> {
+    const parts = await this.#dump(
+      'NFT_MSG_GETSETELEM',
+      (w) => encodeDump(w, 'elements', table, set),
+      decodeElements,
+    );
+    return joinElements(parts.flat());
+  }
+
+  /** The kernel's count of transactions: equal now and later means that nobody has changed anything. */
+  async generation(): Promise<number> {
+    let generation = 0;
+    await this.#socket.request('NFT_MSG_GETGEN', encodeGenerationQuery, (bytes, message) => {
+      if (message.type === MESSAGE.generation) generation = decodeGeneration(bytes, message).id;
+    });
+    return generation;
+  }
+
+  async #ranges(table: TableRef, set: string): Promise<readonly Range[]> {
+    const elements = await this.listElements(table, set);
+    return elements.map(({ key, end }) => ({
+      first: Number.parseInt(key, 16),
+      last: end === undefined ? 0xffff : Number.parseInt(end, 16) - 1,
+    }));
+  }
+
+  /** Nothing, where there is no such table or set. */
+  async #dump<T>(...question: Parameters<typeof RequestSocket.prototype.dump<T>>): Promise<readonly T[]> {
+    try {
+      return await this.#socket.dump(...question);
+    } catch (error) {
+      if (isKernelError(error, 'ENOENT')) return [];
+      throw error;
+    }
+  }
+}
+
+/** Messages of the transaction, and for each the operation that it belongs to. */
+export function encodeTransaction(
+  operations: readonly NftOperation[],
+  handles: boolean,
+): { readonly writer: MessageWriter; readonly operationOf: readonly (number | undefined)[] } {
+  const writer = new MessageWriter(4096);
+  const operationOf: (number | undefined)[] = [];
+  let id = 0;
+  const ids: SetIds = { next: () => ++id };
+  encodeBatchBegin(writer);
+  operationOf.push(undefined);
+  for (const [index, operation] of operations.entries()) {
+    encodeOperation(writer, operation, ids, handles);
+    while (operationOf.length < writer.count) operationOf.push(index);
+  }
+  encodeBatchEnd(writer);
+  // The kernel tells the generation it made to whoever wanted an echo of the message behind the beginning.
+  if (operations.length > 0) writer.addFlags(1, NLM_F_ECHO);
+  return { writer, operationOf };
+}
+
+function encodeOperation(w: MessageWriter, operation: NftOperation, ids: SetIds, handles: boolean): void {
+  const { table } = operation;
+  switch (operation.op) {
+    case 'add-table':
+      return encodeTable(w, 'add', table);
+    case 'delete-table':
+      return encodeTable(w, 'delete', table);
+    case 'add-chain':
+      return encodeChain(w, table, operation.chain);
+    case 'delete-chain':
+      return encodeChainDelete(w, table, operation.chain);
+    case 'flush-chain':
+      return encodeRuleDelete(w, table, operation.chain);
+    case 'add-rule':
+      return encodeRule(w, table, operation.rule, ids, handles);
+    case 'delete-rule':
+      return encodeRuleDelete(w, table, operation.chain, operation.handle);
+    case 'add-set':
+      return encodeSet(w, table, operation.set, ids.next());
+    case 'delete-set':
+      return encodeSetDelete(w, table, operation.set);
+    case 'flush-set':
+      return encodeSetFlush(w, table, operation.set);
+    case 'add-elements':
+    case 'delete-elements': {
+      const op = operation.op === 'add-elements' ? 'add' : 'delete';
+      return encodeElements(w, op, table, { name: operation.set }, operation.elements);
+    }
+  }
+}
+
+function describe(operation: NftOperation): string {
+  const where = `${operation.table.family} ${operation.table.name}`;
+  switch (operation.op) {
+    case 'add-table':
+    case 'delete-table':
+      return `${operation.op} ${where}`;
+    case 'add-chain':
+      return `${operation.op} ${where} ${operation.chain.name}`;
+    case 'delete-chain':
+    case 'flush-chain':
+    case 'delete-rule':
+      return `${operation.op} ${where} ${operation.chain}`;
+    case 'add-rule':
+      return `${operation.op} ${where} ${operation.rule.chain} "${operation.rule.comment ?? ''}"`;
+    case 'add-set':
+      return `${operation.op} ${where} ${operation.set.name}`;
+    case 'delete-set':
+    case 'flush-set':
+    case 'add-elements':
+    case 'delete-elements':
+      return `${operation.op} ${where} ${operation.set}`;
+  }
+}
+
+/** Whether this kernel has nf_tables at all. */
+export async function hasNftables(netns?: string): Promise<boolean> {
+  using nft = Nftables.open({ netns });
+  try {
+    await nft.generation();
+    return true;
+  } catch (error) {
+    if (error instanceof KernelError) return false;
+    throw error;
+  }
+}

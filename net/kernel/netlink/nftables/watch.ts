@@ -1,0 +1,55 @@
+/** Who changes nf_tables: told by the kernel with each transaction, whoever made it. */
+import type { Cancel } from '../../../../clock/clock.ts';
+import { isKernelError } from '../../errors.ts';
+import { listen } from '../listen.ts';
+import { NETLINK_NETFILTER, openNetlinkSocket, takeDatagram } from '../socket.ts';
+import { decodeGeneration, decodeTableName, eventGeneration, isTable, MESSAGE } from './messages.ts';
+import type { TableRef } from './model.ts';
+
+/** NFNLGRP_NFTABLES, from linux/netfilter/nfnetlink.h. */
+const GROUP = 7;
+/** A transaction of 100,000 elements tells of each. */
+const RECEIVE_BUFFER = 16 * 1024 * 1024;
+
+export interface RulesetEdit {
+  /** The kernel's count of transactions behind it. Undefined when events were lost: anything may have changed. */
+  readonly generation: number | undefined;
+  /** The program that made it, as the kernel names its thread (15 characters), and the thread's id. */
+  readonly program: string;
+  readonly pid: number;
+}
+
+/**
+ * Calls `edited` once for each transaction, anybody's, that touched one of the tables; until cancelled. Main thread only.
+ *
+ * @throws KernelError, or the file system's error when the namespace has gone
+ */
+export function watchTables(
+  netns: string | undefined,
+  tables: readonly TableRef[],
+  edited: (edit: RulesetEdit) => void,
+): Cancel {
+  const fd = openNetlinkSocket(netns, RECEIVE_BUFFER, NETLINK_NETFILTER);
+  /** Low 16 bits of the generation whose events are coming in, once one of them is about our tables. */
+  let touched: number | undefined;
+  return listen(fd, [GROUP], () => {
+    try {
+      return takeDatagram(fd, (bytes, message) => {
+        // The event that closes a transaction comes last and tells who.
+        if (message.type === MESSAGE.generation) {
+          const { id, pid, program } = decodeGeneration(bytes, message);
+          if (touched === (id & 0xffff)) edited({ generation: id, program, pid });
+          touched = undefined;
+          return;
+        }
+        if (touched === eventGeneration(bytes, message)) return;
+        const { family, table } = decodeTableName(bytes, message);
+        if (tables.some((each) => isTable(each, family, table))) touched = eventGeneration(bytes, message);
+      });
+    } catch (error) {
+      if (!isKernelError(error, 'ENOBUFS')) throw error;
+      edited({ generation: undefined, program: '', pid: 0 });
+      return true;
+    }
+  });
+}
