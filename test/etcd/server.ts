@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { SmallDisk } from './small-disk.ts';
 
 const READY_MS = 15_000;
 
@@ -13,10 +14,15 @@ export class EtcdServer {
   #process: ChildProcess | undefined;
   #log = '';
   readonly #flags: readonly string[];
+  readonly #disk: SmallDisk | undefined;
 
-  /** @param flags  etcd's own, added to what it is started with */
-  constructor(flags: readonly string[] = []) {
+  /**
+   * @param flags  etcd's own, added to what it is started with
+   * @param disk  for its data
+   */
+  constructor(flags: readonly string[] = [], disk?: SmallDisk) {
     this.#flags = flags;
+    this.#disk = disk;
   }
 
   get endpoint(): string {
@@ -30,9 +36,11 @@ export class EtcdServer {
     const metricsUrl = `http://127.0.0.1:${metrics}`;
     const scheme = this.#flags.some((flag) => flag.startsWith('--cert-file')) ? 'https' : 'http';
     const [clientUrl, peerUrl] = [`${scheme}://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
-    const child = spawn('etcd', [
+    const [program, ...before] = [...(this.#disk?.entering ?? []), 'etcd'];
+    const child = spawn(program, [
+      ...before,
       '--data-dir',
-      join(this.#folder, 'data'),
+      join(this.#disk?.folder ?? this.#folder, 'data'),
       '--listen-client-urls',
       clientUrl,
       '--advertise-client-urls',
@@ -63,11 +71,18 @@ export class EtcdServer {
     }
   }
 
+  /** Resolves when etcd has ended by itself. */
+  async ended(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+
   /** As a crash does: no goodbye to anybody. */
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (child === undefined || child.exitCode !== null) return;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await ended;
