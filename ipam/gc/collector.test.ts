@@ -166,7 +166,8 @@ describe('the garbage collector of IPAM', () => {
     await take('a', 'vm', { node: 'a', namespace: 'default', pod: 'virt-launcher', 'vmi-name': 'vm' });
     const windows = unwrap(
       await ipam.assign({
-        address: Address.parse('10.0.0.7')!,
+        // In a block that others use: one that holds nothing else counts as empty.
+        address: (await ipam.blocks())[0]!.cidr.nth(7),
         host: 'a',
         handle: 'windows-reserved-ipam-handle',
         attributes: { node: 'a', type: 'vxlanTunnelAddress' },
