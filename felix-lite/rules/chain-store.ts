@@ -10,6 +10,8 @@ export class ChainStore {
   readonly #counts = new Map<string, number>();
   readonly #programmed = new Map<string, Chain>();
   readonly #changed = new Set<string>();
+  readonly #maps = new Map<string, Map<string, string>>();
+  readonly #changedEntries = new Map<string, Map<string, string | undefined>>();
 
   /** Adds or replaces. */
   put(chain: Chain): void {
@@ -24,6 +26,31 @@ export class ChainStore {
   /** The kernel's own chains refer to these from now on. */
   addRoots(rules: readonly Rule[]): void {
     for (const name of references(rules)) this.#count(name, 1);
+  }
+
+  /** Leads the key to a chain, which is thereby programmed; undefined takes the key out of the map. */
+  putEntry(map: string, key: string, chain: string | undefined): void {
+    const entries = this.#maps.get(map) ?? new Map<string, string>();
+    this.#maps.set(map, entries);
+    const before = entries.get(key);
+    if (before === chain) return;
+    if (chain === undefined) entries.delete(key);
+    else entries.set(key, chain);
+    const changed = this.#changedEntries.get(map) ?? new Map<string, string | undefined>();
+    this.#changedEntries.set(map, changed.set(key, chain));
+    if (chain !== undefined) this.#count(chain, 1);
+    if (before !== undefined) this.#count(before, -1);
+  }
+
+  get maps(): ReadonlyMap<string, ReadonlyMap<string, string>> {
+    return this.#maps;
+  }
+
+  /** Entries as they have to be; undefined for those that have to go. Each change is told once. */
+  takeMapChanges(): ReadonlyMap<string, ReadonlyMap<string, string | undefined>> {
+    const changes = new Map(this.#changedEntries);
+    this.#changedEntries.clear();
+    return changes;
   }
 
   /** Chains as they have to be; undefined for those that have to go. Each change is told once. */

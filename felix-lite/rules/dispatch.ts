@@ -1,5 +1,6 @@
 /**
- * From an interface's name to its chain: a tree of two levels, branching on the character after the names'
+ * From an interface's name to its chain. For a backend with verdict maps that is one lookup, and one entry for each
+ * endpoint that comes or goes. For the others it is a tree of two levels, branching on the character after the names'
  * common prefix, so that a packet passes a handful of rules and not one for each endpoint. Who matches
  * nothing is unknown to us and is dropped.
  */
@@ -9,6 +10,20 @@ import { type Chain, type Match, type Rule, rule } from './types.ts';
 
 export const FROM_WORKLOAD = 'cali-from-wl-dispatch';
 export const TO_WORKLOAD = 'cali-to-wl-dispatch';
+
+export const DISPATCH_MAPS: Readonly<Record<Direction, string>> = {
+  egress: 'cali-fw-dispatch',
+  ingress: 'cali-tw-dispatch',
+};
+
+/** The root alone; the map is filled beside it. */
+export function dispatchByMap(direction: Direction): Chain {
+  const by = direction === 'egress' ? 'in-interface' : 'out-interface';
+  return {
+    name: direction === 'egress' ? FROM_WORKLOAD : TO_WORKLOAD,
+    rules: [rule([], { kind: 'dispatch', by, map: DISPATCH_MAPS[direction] }), unknown()],
+  };
+}
 
 /** The root is the last chain of the list. */
 export function dispatchChains(direction: Direction, interfaceNames: Iterable<string>): readonly Chain[] {

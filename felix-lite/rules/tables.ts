@@ -5,14 +5,17 @@
 import type { CalcDelta, Direction, LocalEndpoint, PolicyId, PolicyRule } from '../calc/model.ts';
 import type { IpVersion } from '../../net/addr/index.ts';
 import { ChainStore } from './chain-store.ts';
-import { dispatchChains } from './dispatch.ts';
+import { DISPATCH_MAPS, dispatchByMap, dispatchChains } from './dispatch.ts';
 import { endpointChains } from './endpoint-chains.ts';
-import { policyChain, profileChain } from './names.ts';
+import { policyChain, profileChain, workloadChain } from './names.ts';
 import { type PolicyRuleOptions, type RulesOwner, policyRules } from './policy-rules.ts';
 import { type StaticOptions, staticChains, staticHooks } from './static.ts';
 import type { Chain, Hook, TableName } from './types.ts';
 
 export type RulesOptions = StaticOptions & PolicyRuleOptions;
+
+/** How packets find their endpoint's chain: `map` where the backend has verdict maps, else `tree`. */
+export type Dispatch = 'tree' | 'map';
 
 const IP_VERSIONS: readonly IpVersion[] = [4, 6];
 /** Tables in which we keep chains. */
@@ -24,19 +27,26 @@ export interface TableChange {
   readonly table: TableName;
   /** Undefined: the chain has to go. */
   readonly chains: ReadonlyMap<string, Chain | undefined>;
+  /** Map, key, chain that the key leads to. Undefined: the key has to go. Empty unless dispatch is by maps. */
+  readonly maps: ReadonlyMap<string, ReadonlyMap<string, string | undefined>>;
 }
 
 export class RuleTables {
   readonly #options: RulesOptions;
   readonly #stores: ReadonlyMap<IpVersion, ReadonlyMap<TableName, ChainStore>>;
+  readonly #dispatch: Dispatch;
   readonly #interfaces = new Map<string, string>();
+  /** Names in use, with how many endpoints claim each: two may for a moment, while one takes the other's place. */
+  readonly #names = new Map<string, number>();
+  #namesChanged = true;
   /** Chains of each endpoint, to see what a change leaves behind; groups are shared, hence counted. */
   readonly #endpoints = new Map<string, readonly Chain[]>();
   readonly #users = new Map<string, number>();
   readonly #policies = new Map<string, PolicyId>();
 
-  constructor(options: RulesOptions) {
+  constructor(options: RulesOptions, dispatch: Dispatch = 'tree') {
     this.#options = options;
+    this.#dispatch = dispatch;
     const hooks = staticHooks(options);
     this.#stores = new Map(
       IP_VERSIONS.map((version) => [
@@ -49,7 +59,10 @@ export class RuleTables {
         ),
       ]),
     );
-    this.#dispatch();
+    if (dispatch === 'map')
+      for (const version of IP_VERSIONS)
+        for (const direction of DIRECTIONS) this.#filter(version).put(dispatchByMap(direction));
+    this.#growTree();
   }
 
   hooks(): ReadonlyMap<TableName, readonly Hook[]> {
@@ -83,21 +96,31 @@ export class RuleTables {
       }
     }
     for (const [key, endpoint] of delta.endpoints) this.#endpoint(key, endpoint);
-    if (delta.endpoints.size > 0) this.#dispatch();
+    this.#growTree();
   }
 
   /** What has changed since the last call; tables without a change are left out. */
   takeChanges(): readonly TableChange[] {
     return [...this.#stores].flatMap(([version, tables]) =>
       [...tables]
-        .map(([table, store]) => ({ version, table, chains: store.takeChanges() }))
-        .filter(({ chains }) => chains.size > 0),
+        .map(([table, store]) => ({
+          version,
+          table,
+          chains: store.takeChanges(),
+          maps: store.takeMapChanges(),
+        }))
+        .filter(({ chains, maps }) => chains.size > 0 || maps.size > 0),
     );
   }
 
   /** All chains that the kernel should hold now. */
   chains(version: IpVersion, table: TableName): ReadonlyMap<string, Chain> {
     return this.#stores.get(version)?.get(table)?.programmed ?? new Map();
+  }
+
+  /** Entries that the kernel should hold now, by map. */
+  maps(version: IpVersion, table: TableName): ReadonlyMap<string, ReadonlyMap<string, string>> {
+    return this.#stores.get(version)?.get(table)?.maps ?? new Map();
   }
 
   #rules(name: string, rules: readonly PolicyRule[] | undefined, owner: RulesOwner, comment: string): void {
@@ -111,13 +134,9 @@ export class RuleTables {
   #endpoint(key: string, endpoint: LocalEndpoint | undefined): void {
     const before = this.#endpoints.get(key) ?? [];
     const after = endpoint === undefined ? [] : endpointChains(endpoint, this.#options.marks);
-    if (endpoint === undefined) {
-      this.#endpoints.delete(key);
-      this.#interfaces.delete(key);
-    } else {
-      this.#endpoints.set(key, after);
-      this.#interfaces.set(key, endpoint.interfaceName);
-    }
+    if (endpoint === undefined) this.#endpoints.delete(key);
+    else this.#endpoints.set(key, after);
+    this.#interface(key, endpoint?.interfaceName);
     for (const chain of after) {
       this.#users.set(chain.name, (this.#users.get(chain.name) ?? 0) + 1);
       for (const version of IP_VERSIONS) this.#filter(version).put(chain);
@@ -133,17 +152,49 @@ export class RuleTables {
     }
   }
 
-  #dispatched = new Set<string>();
+  #interface(key: string, name: string | undefined): void {
+    const before = this.#interfaces.get(key);
+    if (before === name) return;
+    if (name === undefined) this.#interfaces.delete(key);
+    else this.#interfaces.set(key, name);
+    if (name !== undefined) this.#claim(name, 1);
+    if (before !== undefined) this.#claim(before, -1);
+  }
 
-  #dispatch(): void {
-    const chains = DIRECTIONS.flatMap((direction) => dispatchChains(direction, this.#interfaces.values()));
-    const names = new Set(chains.map(({ name }) => name));
-    for (const version of IP_VERSIONS) {
-      const store = this.#filter(version);
-      for (const chain of chains) store.put(chain);
-      for (const name of this.#dispatched) if (!names.has(name)) store.delete(name);
+  #claim(name: string, by: 1 | -1): void {
+    const before = this.#names.get(name) ?? 0;
+    const after = before + by;
+    if (after === 0) this.#names.delete(name);
+    else this.#names.set(name, after);
+    if (before > 0 && after > 0) return;
+    this.#namesChanged = true;
+    if (this.#dispatch !== 'map') return;
+    for (const version of IP_VERSIONS)
+      for (const direction of DIRECTIONS) {
+        const chain = after > 0 ? workloadChain(direction, name) : undefined;
+        this.#filter(version).putEntry(DISPATCH_MAPS[direction], name, chain);
+      }
+  }
+
+  readonly #tree = new Map<string, Chain>();
+
+  /** Only when names came or went, and of the tree only the branches that it changes. */
+  #growTree(): void {
+    if (this.#dispatch !== 'tree' || !this.#namesChanged) return;
+    this.#namesChanged = false;
+    const chains = DIRECTIONS.flatMap((direction) => dispatchChains(direction, this.#names.keys()));
+    const gone = new Set(this.#tree.keys());
+    for (const chain of chains) {
+      gone.delete(chain.name);
+      const before = this.#tree.get(chain.name);
+      if (before !== undefined && sameDispatch(before, chain)) continue;
+      this.#tree.set(chain.name, chain);
+      for (const version of IP_VERSIONS) this.#filter(version).put(chain);
     }
-    this.#dispatched = names;
+    for (const name of gone) {
+      this.#tree.delete(name);
+      for (const version of IP_VERSIONS) this.#filter(version).delete(name);
+    }
   }
 
   #filter(version: IpVersion): ChainStore {
@@ -151,6 +202,11 @@ export class RuleTables {
     if (store === undefined) throw new Error('every family has a filter table');
     return store;
   }
+}
+
+/** Rules of a dispatch chain differ in interface and target alone. */
+function sameDispatch(a: Chain, b: Chain): boolean {
+  return a.rules.length === b.rules.length && JSON.stringify(a.rules) === JSON.stringify(b.rules);
 }
 
 function filled(chains: readonly Chain[], hooks: readonly Hook[] = []): ChainStore {

@@ -45,7 +45,12 @@ export type Verdict =
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'set-mark'; readonly value: number; readonly mask: number }
   | { readonly kind: 'clear-mark'; readonly mask: number }
-  | { readonly kind: 'log'; readonly prefix: string };
+  | { readonly kind: 'log'; readonly prefix: string }
+  /**
+   * Goto of the chain that the map has for the packet's interface; on to the next rule where it has none. Only made for
+   * a backend with verdict maps: see dispatch.ts.
+   */
+  | { readonly kind: 'dispatch'; readonly by: 'in-interface' | 'out-interface'; readonly map: string };
 
 export interface Rule {
   readonly matches: readonly Match[];

@@ -106,6 +106,9 @@ function verdictText(verdict: Verdict): string {
       return `--jump MARK --set-mark ${hex(verdict.value)}/${hex(verdict.mask)}`;
     case 'clear-mark':
       return `--jump MARK --set-mark 0/${hex(verdict.mask)}`;
+    case 'dispatch':
+      // No line of iptables: rendered for the hash alone, which the other backend shares.
+      return `--${verdict.by} vmap ${verdict.map}`;
     case 'log':
       return `--jump LOG --log-prefix "${logPrefix(verdict.prefix)}" --log-level 5`;
   }
