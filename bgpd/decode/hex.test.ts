@@ -64,6 +64,40 @@ describe('poplin bgp decode, of text and octets', () => {
       expect(pathOf([hexOf(open(65001)), hexOf(open(65002)), old])).to.equal('65001 65002 65003');
     });
 
+    it('shows what it ignores: labelled unicast in full, other families as octets', () => {
+      const attribute = (flags: string, code: string, value: string): string =>
+        `${flags}${code}${(value.length / 2).toString(16).padStart(2, '0')}${value}`;
+      const plain = (attributes: string): Plain | undefined => {
+        const length = attributes.length / 2;
+        const two = (value: number): string => value.toString(16).padStart(4, '0');
+        return decodeLines([`${MARKER}${two(23 + length)}020000${two(length)}${attributes}`])[0];
+      };
+      const rest = `${attribute('40', '01', '00')}${attribute('40', '02', '02010000fde9')}`;
+      const labelled = plain(attribute('80', '0e', '00010404c000020100' + '3005dc110a0001') + rest);
+      expect(labelled).to.deep.include({ type: 'update', outcome: 'attribute-discard' });
+      expect(labelled?.['ignored']).to.deep.equal([
+        {
+          attribute: 'MP_REACH_NLRI',
+          family: 'ipv4-labelled-unicast',
+          nextHop: '192.0.2.1',
+          nlri: [{ prefix: '10.0.1.0/24', labels: [24_001] }],
+        },
+      ]);
+      expect(plain(attribute('80', '0f', '000104' + '308000000a0001'))?.['ignored']).to.deep.equal([
+        {
+          attribute: 'MP_UNREACH_NLRI',
+          family: 'ipv4-labelled-unicast',
+          nlri: [{ prefix: '10.0.1.0/24', labels: [] }],
+        },
+      ]);
+      expect(plain(attribute('80', '0f', '000104' + '3005dc'))?.['ignored']).to.deep.equal([
+        { attribute: 'MP_UNREACH_NLRI', family: 'ipv4-labelled-unicast', octets: '3005dc' },
+      ]);
+      expect(plain(attribute('80', '0f', '001946' + '0102'))?.['ignored']).to.deep.equal([
+        { attribute: 'MP_UNREACH_NLRI', afi: 25, safi: 70, octets: '0102' },
+      ]);
+    });
+
     it('takes path ids from the option, or from OPENs that settle them', () => {
       const message = hexOf(update('10.1.0.0/16', [65001], { addPathSend: ['ipv4-unicast'] }));
       const nlri = [{ prefix: '10.1.0.0/16', pathId: 7 }];

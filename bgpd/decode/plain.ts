@@ -16,6 +16,7 @@ import {
   type OpenMessage,
   type UpdateMessage,
 } from '../wire/index.ts';
+import { ignoredFamilies } from './ignored-families.ts';
 import { attributeName } from '../wire/fault.ts';
 
 export type Plain = Readonly<Record<string, unknown>>;
@@ -33,9 +34,11 @@ export function plainMessage(
   const { message, faults } = decoded;
   if (message === undefined) return { plain: { type, ignored: true, octets: hex(bytes.subarray(19)) } };
   const outcome = outcomeOf(faults);
+  const ignored = message.type === 'update' && faults.length > 0 ? ignoredFamilies(bytes) : [];
   const plain = {
     type,
     ...fieldsOf(message),
+    ...(ignored.length === 0 ? {} : { ignored }),
     ...(outcome === undefined ? {} : { outcome, faults: faults.map(plainFault) }),
   };
   return message.type === 'open' ? { plain, open: message } : { plain };

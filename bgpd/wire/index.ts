@@ -17,6 +17,14 @@ export {
   shutdownText,
 } from './notification.ts';
 export { encodeAttributes, encodeEndOfRib, encodeUpdates, fits, maxMessageLength } from './encode-update.ts';
+export {
+  decodeLabelledNlri,
+  encodeLabelledNlri,
+  type LabelledField,
+  type LabelledNlri,
+} from './labelled-nlri.ts';
+export { Reader } from './reader.ts';
+export { Writer } from './writer.ts';
 export { encodeRouteRefresh } from './route-refresh.ts';
 export { type Fault, formatFault, formatFaults, outcomeOf } from './fault.ts';
 export { pathLength } from './attributes/as-path.ts';
