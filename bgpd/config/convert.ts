@@ -101,6 +101,7 @@ function peerConfig(entry: PeerEntry, config: RouterConfig, clusterIds: readonly
     ...(exportPolicy === undefined ? {} : { exportPolicy }),
     allowedLocalAs: entry.allowOwnAs ?? DEFAULTS.peer.allowOwnAs,
     enforceFirstAs: entry.enforceFirstAs ?? DEFAULTS.peer.enforceFirstAs,
+    rejectAsSets: entry.rejectAsSets ?? DEFAULTS.peer.rejectAsSets,
     reflectorClient: entry.routeReflectorClient ?? DEFAULTS.peer.routeReflectorClient,
     ...clusters(entry, clusterIds),
     nextHop: entry.nextHop ?? DEFAULTS.peer.nextHop,

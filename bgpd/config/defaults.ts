@@ -17,6 +17,7 @@ export const DEFAULTS = {
     aigp: false,
     allowOwnAs: 0,
     enforceFirstAs: true,
+    rejectAsSets: false,
     requirePolicy: true,
   },
   timers: { holdSeconds: 90, connectRetrySeconds: 5, delayOpenSeconds: 0, advertisementIntervalSeconds: 0 },

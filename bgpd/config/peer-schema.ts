@@ -140,6 +140,11 @@ export const peerSettings = {
     "Refuse an external peer's path that does not begin with its AS (RFC 4271 §6.3). A route server needs this off.",
     DEFAULTS.peer.enforceFirstAs,
   ),
+  rejectAsSets: optional(
+    z.boolean(),
+    'Take no path with an AS_SET or AS_CONFED_SET, which RFC 9774 forbids. Off, as aggregates of routers in use still have them.',
+    DEFAULTS.peer.rejectAsSets,
+  ),
   import: optional(
     filterNames,
     'Filters for what the peer says, in order: the first rule that matches decides, and what none matches is refused. `accept-all` and `reject-all` are there without being defined. Without this an internal peer is believed everything and an external one nothing (RFC 8212).',

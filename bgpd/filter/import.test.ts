@@ -51,6 +51,29 @@ const cases: {
     attributes: { origin: 'IGP', asPath: [...sequence(65001).asPath, { type: 'set', asns: [5, 65101] }] },
     want: 'AS loop',
   },
+  {
+    it: 'takes a set where nobody minds',
+    attributes: { origin: 'IGP', asPath: [...sequence(65001).asPath, { type: 'set', asns: [5, 6] }] },
+    want: undefined,
+  },
+  {
+    it: 'refuses a set where that is asked for',
+    context: { ...context, rejectAsSets: true },
+    attributes: { origin: 'IGP', asPath: [...sequence(65001).asPath, { type: 'set', asns: [5, 6] }] },
+    want: 'RFC 9774',
+  },
+  {
+    it: 'refuses a set of a confederation, too',
+    context: { ...internal, rejectAsSets: true },
+    attributes: { origin: 'IGP', asPath: [{ type: 'confed-set', asns: [5] }] },
+    want: 'RFC 9774',
+  },
+  {
+    it: 'takes sequences where sets are refused',
+    context: { ...internal, rejectAsSets: true },
+    attributes: { origin: 'IGP', asPath: [{ type: 'confed-sequence', asns: [5] }, ...sequence(7).asPath] },
+    want: undefined,
+  },
   { it: 'refuses its own AS on iBGP, too', context: internal, attributes: sequence(65101), want: 'AS loop' },
   {
     it: 'wants the peer first in the path',

@@ -20,6 +20,8 @@ export interface ImportContext {
   readonly allowedLocalAs: number;
   /** Refuse an eBGP path that does not begin with the peer's AS (RFC 4271 §6.3); a route server needs this off. */
   readonly enforceFirstAs: boolean;
+  /** Refuse a path with an AS_SET or AS_CONFED_SET (RFC 9774 §3). */
+  readonly rejectAsSets?: boolean;
   /** Addresses of this machine: a route through ourselves leads nowhere (RFC 4271 §5.1.3). */
   readonly isOwnAddress: (address: Address) => boolean;
   /** Name of the link over which an address is reached, where somebody knows; policies may ask. */
@@ -48,7 +50,10 @@ export function importLooksAtPrefix(context: ImportContext): boolean {
 }
 
 export function importPath(candidate: Candidate, context: ImportContext): ImportVerdict {
-  const fault = loop(candidate.attributes, context) ?? badNextHop(candidate.nextHop, context);
+  const fault =
+    loop(candidate.attributes, context) ??
+    asSet(candidate.attributes, context) ??
+    badNextHop(candidate.nextHop, context);
   if (fault !== undefined) return { accepted: false, reason: fault };
   const attributes =
     context.peerKind === 'external' ? withoutInternal(candidate.attributes) : candidate.attributes;
@@ -86,6 +91,13 @@ function loop(attributes: PathAttributes, context: ImportContext): string | unde
   if (attributes.clusterList?.some((id) => context.clusterIds.includes(id)))
     return 'CLUSTER_LIST holds our own cluster id (RFC 4456 §8)';
   return undefined;
+}
+
+/** Treat-as-withdraw to the letter; kept as refused, so that `routes in` shows why and a change of mind needs no refresh. */
+function asSet({ asPath }: PathAttributes, { rejectAsSets }: ImportContext): string | undefined {
+  if (rejectAsSets !== true) return undefined;
+  const found = asPath.find(({ type }) => type === 'set' || type === 'confed-set');
+  return found === undefined ? undefined : 'the path has an AS_SET (RFC 9774 §3)';
 }
 
 function wrongFirstAs(attributes: PathAttributes, context: ImportContext): string | undefined {

@@ -67,5 +67,7 @@ describe('passesUnread', () => {
   it('is not asked where there is a policy', () => {
     const around = { policy: { rules: [], otherwise: 'reject' } } as unknown as ImportContext;
     expect(acceptsEverything(around)).to.equal(false);
+    expect(acceptsEverything({ policy: ACCEPT_ALL, rejectAsSets: false })).to.equal(true);
+    expect(acceptsEverything({ policy: ACCEPT_ALL, rejectAsSets: true })).to.equal(false);
   });
 });

@@ -10,9 +10,15 @@ import type { NextHop } from '../wire/types.ts';
 import { badNextHop, type ImportContext } from './import.ts';
 import type { Policy } from './model.ts';
 
-/** Made once for a context: no policy changes anything, or has to be asked. */
-export function acceptsEverything({ policy }: { readonly policy: Policy }): boolean {
-  return policy.otherwise === 'accept' && policy.rules.length === 0;
+/** Made once for a context: nothing changes anything, or has to be asked. */
+export function acceptsEverything({
+  policy,
+  rejectAsSets,
+}: {
+  readonly policy: Policy;
+  readonly rejectAsSets?: boolean;
+}): boolean {
+  return rejectAsSets !== true && policy.otherwise === 'accept' && policy.rules.length === 0;
 }
 
 /** @param context  one that {@link acceptsEverything} */

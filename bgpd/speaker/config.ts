@@ -34,6 +34,8 @@ export interface PeerConfig {
   readonly allowedLocalAs?: number;
   /** Default true. */
   readonly enforceFirstAs?: boolean;
+  /** Take no path with an AS_SET or AS_CONFED_SET (RFC 9774). Default false. */
+  readonly rejectAsSets?: boolean;
   readonly reflectorClient?: boolean;
   /** Cluster of this client, where it is another than the speaker's (RFC 4456 §7). */
   readonly clusterId?: number;

@@ -331,6 +331,7 @@ export class Neighbour {
       clusterIds: this.#clusterIds(),
       allowedLocalAs: this.config.allowedLocalAs ?? 0,
       enforceFirstAs: this.config.enforceFirstAs ?? true,
+      rejectAsSets: this.config.rejectAsSets ?? false,
       isOwnAddress: this.#around.isOwnAddress,
       interfaceOf: this.#around.linkTo,
       policy: this.config.importPolicy ?? defaultPolicy(this.peerKind),
@@ -340,6 +341,6 @@ export class Neighbour {
 
 function importKey(config: PeerConfig): string {
   const policy = config.importPolicy === undefined ? '' : policyKey(config.importPolicy);
-  const { allowedLocalAs = 0, enforceFirstAs = true, otherClusterIds = [] } = config;
-  return `${policy}|${allowedLocalAs}|${enforceFirstAs}|${otherClusterIds.join()}`;
+  const { allowedLocalAs = 0, enforceFirstAs = true, rejectAsSets = false, otherClusterIds = [] } = config;
+  return `${policy}|${allowedLocalAs}|${enforceFirstAs}|${rejectAsSets}|${otherClusterIds.join()}`;
 }

@@ -35,6 +35,7 @@ export const PEER_FIELDS = {
   exportPolicy: 'export',
   allowedLocalAs: 'import',
   enforceFirstAs: 'import',
+  rejectAsSets: 'import',
   reflectorClient: 'restart',
   clusterId: 'restart',
   otherClusterIds: 'import',
@@ -68,6 +69,7 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   aigp: false,
   allowedLocalAs: 0,
   enforceFirstAs: true,
+  rejectAsSets: false,
   reflectorClient: false,
   nextHop: 'auto',
 } satisfies Partial<SessionConfig & PeerConfig>;

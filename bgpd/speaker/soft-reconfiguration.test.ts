@@ -6,7 +6,15 @@ import { policyOfRules, type RuleText } from '../filter/policy-text.ts';
 import { isEndOfRib } from '../wire/types.ts';
 import type { PeerConfig } from './config.ts';
 import { tableOf } from './testing/tables.ts';
-import { configOf, peerOf, RecordingTable, World, type PeerExtras, type Router } from './testing/world.ts';
+import {
+  configOf,
+  peerOf,
+  prefix,
+  RecordingTable,
+  World,
+  type PeerExtras,
+  type Router,
+} from './testing/world.ts';
 
 const ORIGINATED = ['10.1.0.0/24', '10.1.1.0/24', '10.2.0.0/16', 'fd00:1::/64'];
 
@@ -235,6 +243,30 @@ describe('soft reconfiguration', () => {
     const heard = to.sessions.get('us').received.length;
     move('wlan0');
     expect(to.sessions.get('us').received.length).to.equal(heard);
+  });
+
+  it('refuses stored paths with a set once it shall, and takes them back once it shall not (RFC 9774)', () => {
+    const world = new World();
+    const [us, them] = [world.router('us', 65001, '10.0.0.1'), world.router('them', 65002, '10.0.0.2')];
+    const configure = (rejectAsSets: boolean): void => {
+      us.speaker.configure(configOf(us, [peerOf(us, them, { rejectAsSets })]));
+      world.settle();
+    };
+    const aggregate = {
+      prefix: prefix('10.1.0.0/16'),
+      kernel: 'none',
+      attributes: { asPath: [{ type: 'set', asns: [7, 8] }] },
+    } as const;
+    const plain = { prefix: prefix('10.2.0.0/16'), kernel: 'none' } as const;
+    configure(false);
+    them.speaker.configure(configOf(them, [peerOf(them, us)], [], { originated: [aggregate, plain] }));
+    world.connect(us, them);
+    expect(Object.keys(tableOf(us))).to.deep.equal(['10.1.0.0/16', '10.2.0.0/16']);
+    configure(true);
+    expect(Object.keys(tableOf(us))).to.deep.equal(['10.2.0.0/16']);
+    configure(false);
+    expect(Object.keys(tableOf(us))).to.deep.equal(['10.1.0.0/16', '10.2.0.0/16']);
+    expect(us.sessions.get('them').refreshed).to.deep.equal([]);
   });
 
   it('says once for each peer that RFC 8212 lets nothing pass, and again when that changes', () => {
