@@ -31,6 +31,18 @@ function addPath(send: boolean, receive: boolean): Capability {
   return { code: 69, families: [{ family: 'ipv4-unicast', send, receive }] };
 }
 
+/** An attribute of an UPDATE, all in hexadecimal. */
+function attribute(flags: string, code: string, value: string): string {
+  return `${flags}${code}${(value.length / 2).toString(16).padStart(2, '0')}${value}`;
+}
+
+/** An UPDATE of these attributes alone, decoded. */
+function plain(attributes: string): Plain | undefined {
+  const length = attributes.length / 2;
+  const [whole, field] = [23 + length, length].map((value) => value.toString(16).padStart(4, '0'));
+  return decodeLines([`${MARKER}${whole}020000${field}${attributes}`])[0];
+}
+
 describe('poplin bgp decode, of text and octets', () => {
   describe('hexadecimal lines', () => {
     it('reads a message however it is written down', () => {
@@ -65,15 +77,8 @@ describe('poplin bgp decode, of text and octets', () => {
     });
 
     it('shows what it ignores: labelled unicast in full, other families as octets', () => {
-      const attribute = (flags: string, code: string, value: string): string =>
-        `${flags}${code}${(value.length / 2).toString(16).padStart(2, '0')}${value}`;
-      const plain = (attributes: string): Plain | undefined => {
-        const length = attributes.length / 2;
-        const two = (value: number): string => value.toString(16).padStart(4, '0');
-        return decodeLines([`${MARKER}${two(23 + length)}020000${two(length)}${attributes}`])[0];
-      };
       const rest = `${attribute('40', '01', '00')}${attribute('40', '02', '02010000fde9')}`;
-      const labelled = plain(attribute('80', '0e', '00010404c000020100' + '3005dc110a0001') + rest);
+      const labelled = plain(attribute('80', '0e', '00010404c0000201003005dc110a0001') + rest);
       expect(labelled).to.deep.include({ type: 'update', outcome: 'attribute-discard' });
       expect(labelled?.['ignored']).to.deep.equal([
         {
@@ -83,17 +88,17 @@ describe('poplin bgp decode, of text and octets', () => {
           nlri: [{ prefix: '10.0.1.0/24', labels: [24_001] }],
         },
       ]);
-      expect(plain(attribute('80', '0f', '000104' + '308000000a0001'))?.['ignored']).to.deep.equal([
+      expect(plain(attribute('80', '0f', '000104308000000a0001'))?.['ignored']).to.deep.equal([
         {
           attribute: 'MP_UNREACH_NLRI',
           family: 'ipv4-labelled-unicast',
           nlri: [{ prefix: '10.0.1.0/24', labels: [] }],
         },
       ]);
-      expect(plain(attribute('80', '0f', '000104' + '3005dc'))?.['ignored']).to.deep.equal([
+      expect(plain(attribute('80', '0f', '0001043005dc'))?.['ignored']).to.deep.equal([
         { attribute: 'MP_UNREACH_NLRI', family: 'ipv4-labelled-unicast', octets: '3005dc' },
       ]);
-      expect(plain(attribute('80', '0f', '001946' + '0102'))?.['ignored']).to.deep.equal([
+      expect(plain(attribute('80', '0f', '0019460102'))?.['ignored']).to.deep.equal([
         { attribute: 'MP_UNREACH_NLRI', afi: 25, safi: 70, octets: '0102' },
       ]);
     });
