@@ -72,7 +72,7 @@ export {
   protocolNumber,
   type Rule,
 } from './kinds/rule.ts';
-export { podInterfaceName, wepName, type WorkloadIdentity } from './kinds/workload-names.ts';
+export { podInterfaceName, wepName, wepNameParts, type WorkloadIdentity } from './kinds/workload-names.ts';
 export { parseDuration } from './schema/duration.ts';
 export { parsePeerAddress, type PeerAddress } from './schema/network.ts';
 export { type FieldPath, formatPath, parsePath } from './schema/path.ts';

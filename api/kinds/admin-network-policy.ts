@@ -31,10 +31,10 @@ const adminPort = rules(
   oneField('the port'),
 );
 
-function rulesOf<A extends [string, ...string[]]>(actions: A) {
+function rulesOf<A extends z.ZodType>(action: A) {
   const common = {
     name: z.exactOptional(z.string().max(100)),
-    action: z.enum(actions),
+    action,
     ports: z.exactOptional(z.array(adminPort).max(100)),
   };
   return {
@@ -51,10 +51,10 @@ function rulesOf<A extends [string, ...string[]]>(actions: A) {
 const adminSpec = z.strictObject({
   /** Lower comes first. */
   priority: integer(0, 1000),
-  ...rulesOf(['Allow', 'Deny', 'Pass']),
+  ...rulesOf(z.enum(['Allow', 'Deny', 'Pass'])),
 });
 
-const baselineSpec = z.strictObject(rulesOf(['Allow', 'Deny']));
+const baselineSpec = z.strictObject(rulesOf(z.enum(['Allow', 'Deny'])));
 
 export const adminNetworkPolicy = {
   kind: 'AdminNetworkPolicy',

@@ -23,6 +23,12 @@ export function wepName(identity: WorkloadIdentity): string | undefined {
   return sound ? parts.map((part) => part?.replaceAll('-', '--')).join('-') : undefined;
 }
 
+/** The parts of an endpoint's name: node, orchestrator, and what the orchestrator's pattern adds. */
+export function wepNameParts(name: string): string[] {
+  // A single dash parts; of longer runs each pair stands for one dash of a part, which has none at its ends.
+  return name.split(/(?<!-)-(?!-)/).map((part) => part.replaceAll('--', '-'));
+}
+
 /** `cali` and 11 hexadecimal digits: the host's end of a pod's veth. */
 export function podInterfaceName(namespace: string, pod: string): string {
   return `cali${createHash('sha1').update(`${namespace}.${pod}`).digest('hex').slice(0, 11)}`;

@@ -1,4 +1,23 @@
-/** All kinds that Kubernetes keeps itself, see `native.ts`. */
+/**
+ * All kinds that Kubernetes keeps itself, see `native.ts`. Namespaces and service accounts are served as Profiles and
+ * pods as WorkloadEndpoints; policies, services and endpoint slices as they are, for who reads them to convert
+ * (`api/kubernetes/`), as in every other datastore.
+ */
 import type { NativeKind } from './native.ts';
+import { nodes } from './nodes.ts';
+import { pods } from './pods.ts';
+import { namespaces, serviceAccounts } from './profiles.ts';
+import { rawKind } from './raw.ts';
 
-export const NATIVE_KINDS: readonly NativeKind[] = [];
+export const NATIVE_KINDS: readonly NativeKind[] = [
+  nodes,
+  namespaces,
+  serviceAccounts,
+  pods,
+  rawKind('KubernetesNetworkPolicy', false),
+  rawKind('ClusterNetworkPolicy', true),
+  rawKind('AdminNetworkPolicy', true),
+  rawKind('BaselineAdminNetworkPolicy', true),
+  rawKind('Service', false),
+  rawKind('EndpointSlice', false),
+];
