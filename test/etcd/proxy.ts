@@ -22,6 +22,10 @@ export class Proxy {
   /** Cut off, new connections too. */
   isDown = false;
   caught = 0;
+  /** Connections that clients have made. */
+  connections = 0;
+  /** Octets on their way to clients, all told. */
+  answered = 0;
 
   static async to(endpoint: string): Promise<Proxy> {
     const [host, port] = endpoint.split(':');
@@ -59,6 +63,7 @@ export class Proxy {
       etcd.destroy();
       return;
     }
+    this.connections++;
     let isCaught = false;
     for (const socket of [client, etcd]) {
       socket.setNoDelay(true);
@@ -71,7 +76,12 @@ export class Proxy {
     });
     etcd.on('close', () => client.destroy());
     etcd.on('data', (data: Buffer) => {
-      if (!isCaught) client.write(data);
+      if (isCaught) return;
+      this.answered += data.length;
+      // At the pace of the client, as a network has it.
+      if (client.write(data)) return;
+      etcd.pause();
+      client.once('drain', () => etcd.resume());
     });
     client.on('data', (data: Buffer) => {
       if (isCaught) return;
