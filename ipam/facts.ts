@@ -41,40 +41,46 @@ export class StoredFacts implements FactsSource {
   }
 }
 
-const KINDS = ['IPPool', 'IPReservation', 'IPAMConfig', 'IPAMConfiguration'] as const;
+/** Neighbours in etcd, where a watch takes a stretch of keys: together with IPAMConfig they would enclose every handle. */
+const STRETCHES = [['IPAMConfiguration', 'IPPool', 'IPReservation'], ['IPAMConfig']] as const;
 
 /** Follows the store, so that an address costs no read. For daemons, with {@link start} and {@link stop}. */
 export class FollowedFacts implements FactsSource {
-  readonly #mirror: Mirror;
+  readonly #mirrors: readonly Mirror[];
   readonly #stored: StoredFacts;
   #known: Facts | undefined;
 
   constructor(store: Store, options?: MirrorOptions) {
     this.#stored = new StoredFacts(new Records(store));
-    this.#mirror = new Mirror(
-      store,
-      KINDS.map((kind) => ({ kind })),
-      options,
-    );
-    this.#mirror.onChange(() => (this.#known = undefined));
+    this.#mirrors = STRETCHES.map((kinds) => {
+      const selections = kinds.map((kind) => ({ kind }));
+      return new Mirror(store, selections, options);
+    });
+    for (const mirror of this.#mirrors) mirror.onChange(() => (this.#known = undefined));
   }
 
-  start(): void {
-    this.#mirror.start();
+  /** Resolves once all is known; until then the store is asked. */
+  async start(): Promise<void> {
+    await Promise.all(
+      this.#mirrors.map(async (mirror) => {
+        mirror.start();
+        return new Promise<void>((resolve) => void mirror.onSync(resolve));
+      }),
+    );
   }
 
   async stop(): Promise<void> {
-    await this.#mirror.stop();
+    await Promise.all(this.#mirrors.map(async (mirror) => mirror.stop()));
   }
 
   async read(): Promise<Facts> {
-    if (!this.#mirror.synced) return this.#stored.fresh();
+    if (!this.#mirrors.every(({ synced }) => synced)) return this.#stored.fresh();
     this.#known ??= {
-      pools: this.#all<IPPool>('IPPool'),
-      reservations: new Reservations(this.#all<IPReservation>('IPReservation')),
+      pools: this.#all('IPPool') as IPPool[],
+      reservations: new Reservations(this.#all('IPReservation') as IPReservation[]),
       settings: settingsOf(
-        this.#one('IPAMConfig') as IPAMConfig | undefined,
-        this.#one('IPAMConfiguration') as IPAMConfiguration | undefined,
+        this.#all('IPAMConfig')[0] as IPAMConfig | undefined,
+        this.#all('IPAMConfiguration', 'default')[0] as IPAMConfiguration | undefined,
       ),
       isFresh: false,
     };
@@ -85,11 +91,12 @@ export class FollowedFacts implements FactsSource {
     return this.#stored.fresh();
   }
 
-  #all<T>(kind: (typeof KINDS)[number]): T[] {
-    return this.#mirror.entries({ kind }).map(({ value }) => value as T);
-  }
-
-  #one(kind: (typeof KINDS)[number]): unknown {
-    return this.#mirror.get({ kind, scope: '', name: 'default' })?.value;
+  #all(kind: (typeof STRETCHES)[number][number], name?: string): unknown[] {
+    return this.#mirrors.flatMap((mirror) =>
+      mirror
+        .entries({ kind })
+        .filter(({ key }) => name === undefined || key.name === name)
+        .map(({ value }) => value),
+    );
   }
 }

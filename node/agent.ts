@@ -14,6 +14,7 @@ import { FollowedFacts, Ipam } from '../ipam/index.ts';
 import { Netlink } from '../net/kernel/index.ts';
 import { EndpointStatusFolder } from './cni/endpoint-status.ts';
 import type { CniPorts } from './cni/ports.ts';
+import { type LauncherServer, serveLaunchers } from './cni/launcher.ts';
 import { CniServer } from './cni/server.ts';
 import { Inventory } from './inventory.ts';
 import { type DaemonSpec, Supervisor } from './supervisor.ts';
@@ -43,6 +44,7 @@ export class Agent {
   readonly #status: EndpointStatusFolder;
   readonly #stopping = new AbortController();
   #server: ControlServer | undefined;
+  #launchers: LauncherServer | undefined;
   #store: Store | undefined;
   #ports: CniPorts | undefined;
   /** What IPAM goes by beside blocks. */
@@ -71,6 +73,7 @@ export class Agent {
         return respond(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons });
       },
     });
+    this.#launchers = await serveLaunchers(this.#options.runDir, (request) => this.#cni.handle(request));
     this.#supervisor.start();
     this.#background = this.#run().catch((error: unknown) => {
       if (!this.#stopping.signal.aborted) throw error;
@@ -81,6 +84,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#server?.close();
+    await this.#launchers?.close();
     await this.#supervisor.stop();
     await this.#background;
     await this.#ports?.inventory.stop();
@@ -138,7 +142,7 @@ export class Agent {
     const inventory = new Inventory(node, store, clock, log);
     await inventory.start();
     this.#facts = new FollowedFacts(store, { clock });
-    this.#facts.start();
+    await this.#facts.start();
     return {
       node,
       client: new ResourceClient(store, clock),
