@@ -22,7 +22,9 @@ export const USAGE = `usage: npm run bench -- bgp [--scenario a,b] [--target Pop
   --runs      of each target, medians are printed; default 3
   --scale     of the tables and of the number of clients; default 1
   --json      figures as JSON on stdout
-  --quiet     no line for each run`;
+  --quiet     no line for each run
+
+\`npm run bench -- ipam\` measures addresses instead; see bench/ipam/main.ts.`;
 
 export function parseBenchOptions(args: readonly string[]): Result<BenchOptions> {
   let parsed;
