@@ -5,6 +5,7 @@
 import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { FEEDER_ASN, ROUTERS, type RouterRow } from './matrix/cells.ts';
+import type { ExabgpRouter } from './matrix/exabgp.ts';
 import { Fabric, place, type OurSpeaker } from './matrix/fabric.ts';
 import type { Router, RouterSetup } from './matrix/router.ts';
 import { routesOf } from './matrix/routes.ts';
@@ -16,6 +17,12 @@ const FEED = { asn: FEEDER_ASN, ...place(10), routes: routesOf(0) };
 const TOLD = routesOf(1);
 /** The least there is, so that a router that has stopped is noticed soon. */
 const HOLD_SECONDS = 3;
+
+/**
+ * Loses what our speaker says. Acknowledgements pass, which have no payload and 52 octets: without them Nagle's algorithm
+ * would keep the router's own messages back.
+ */
+const DEAF = `table inet deaf { chain input { type filter hook input priority 0; ip saddr ${OURS.at.v4} ip length > 66 drop; }; }`;
 
 describeOnKernel('events with every router', function () {
   this.timeout(60_000);
@@ -174,6 +181,16 @@ describeOnKernel('events with every router', function () {
     await settled(row);
   });
 
+  it('ExaBGP refuses words with its teardown, as the matrix says', async () => {
+    const { cannot } = ROUTERS.find(({ name }) => name === 'exabgp') as RouterRow;
+    const before = ours.happened.get('exabgp')?.downs.length;
+    await (routerOf('exabgp') as ExabgpRouter).command(
+      `neighbor ${OURS.at.v4} teardown 2 maintenance until noon`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(ours.happened.get('exabgp')?.downs.length, cannot.sendWords).to.equal(before);
+  });
+
   step('is hung up on when it stops, and comes back', async (row, router) => {
     const downs = ours.happened.get(row.name)?.downs ?? [];
     const before = downs.length;
@@ -191,6 +208,24 @@ describeOnKernel('events with every router', function () {
       (count) => count === 0,
     );
     router.thaw();
+    await router.open(OURS.at.v4);
+    await settled(row);
+  });
+
+  step('hangs up on us when it hears nothing more, and takes us back', async (row, router) => {
+    const downs = ours.happened.get(row.name)?.downs ?? [];
+    const before = downs.length;
+    // What we send is lost on its side; what it sends comes: it must be its timer that ends the session, and not ours.
+    await fabric.lab.run(row.name, 'nft', [DEAF]);
+    const down = await eventually(
+      'down',
+      () => downs.at(before),
+      (reason) => reason !== undefined,
+      6 * HOLD_SECONDS * 1000,
+    );
+    await fabric.lab.run(row.name, 'nft', ['delete table inet deaf']);
+    expect(down).to.deep.include({ cause: 'notification-received' });
+    expect(down).to.have.nested.property('notification.code', 4);
     await router.open(OURS.at.v4);
     await settled(row);
   });

@@ -107,6 +107,11 @@ export class ExabgpRouter implements Router {
     );
   }
 
+  /** Of its API, as it stands. */
+  async command(line: string): Promise<void> {
+    await this.#exabgp.command(line);
+  }
+
   freeze(): void {
     this.#exabgp.freeze();
   }
