@@ -25,7 +25,10 @@ export interface SoakOptions {
   readonly location: string;
   readonly processes: number;
   readonly ms: number;
+  /** On average; a process is killed only once it has done something, so that a busy machine comes on, too. */
   readonly killEveryMs: number;
+  /** Go on beyond `ms` until this much has been done, for at most as long again five times. */
+  readonly atLeast?: { readonly attached: number; readonly kills: number };
 }
 
 export interface SoakReport {
@@ -59,6 +62,8 @@ class Soak {
   readonly #did = { a: 0, d: 0, f: 0, b: 0 };
   /** By address: the endpoint that has it, by the history of the store. */
   readonly #users = new Map<string, string>();
+  /** Processes that have done something. */
+  readonly #active = new Set<number>();
   #kills = 0;
   #collected = 0;
 
@@ -75,15 +80,18 @@ class Soak {
     for (let i = 0; i * PROCESSES_PER_NODE < processes; i++) await putNode(this.#store, `n${i}`);
     const following = new AbortController();
     const followed = this.#follow(await this.#store.revision(), following.signal);
-    const end = performance.now() + ms;
+    const started = performance.now();
     for (let i = 0; i < processes; i++) this.#start(i);
-    const collecting = this.#collectUntil(end);
-    while (performance.now() < end) {
+    const ended = new AbortController();
+    const collecting = this.#collectUntil(ended.signal);
+    while (!this.#isEnough(performance.now() - started, ms)) {
       await sleep(killEveryMs * (0.5 + Math.random()));
       const victim = Math.floor(Math.random() * processes);
+      if (!this.#active.has(victim)) continue;
       await this.#kill(victim);
       this.#start(victim);
     }
+    ended.abort();
     for (let i = 0; i < processes; i++) await this.#kill(i);
     await collecting;
     await this.#afterwards();
@@ -105,7 +113,13 @@ class Soak {
     };
   }
 
+  #isEnough(elapsed: number, ms: number): boolean {
+    const { attached, kills } = this.#options.atLeast ?? { attached: 0, kills: 0 };
+    return elapsed > 6 * ms || (elapsed > ms && this.#did.a >= attached && this.#kills >= kills);
+  }
+
   #start(i: number): void {
+    this.#active.delete(i);
     const node = `n${Math.floor(i / PROCESSES_PER_NODE)}`;
     const child = spawn(
       process.execPath,
@@ -113,6 +127,7 @@ class Soak {
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.#active.add(i);
       for (const letter of text) this.#did[letter as 'a' | 'd' | 'f' | 'b']++;
     });
     child.once('exit', (code) => {
@@ -147,9 +162,9 @@ class Soak {
     }
   }
 
-  async #collectUntil(end: number): Promise<void> {
+  async #collectUntil(ended: AbortSignal): Promise<void> {
     const collector = this.#collector(GRACE_MS);
-    while (performance.now() < end) {
+    while (!ended.aborted) {
       await sleep(LOOK_EVERY_MS);
       await this.#collect(collector);
     }
