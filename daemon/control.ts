@@ -2,12 +2,10 @@
  * The control socket of a daemon: HTTP with JSON bodies on a Unix socket that only root may open.
  * Answers are values; a handler that fails answers with its problems and never takes the daemon down.
  */
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, createServer, request } from 'node:http';
-import { connect } from 'node:net';
-import { dirname } from 'node:path';
 import { PoplinError, type Problem, type Result, fail, ok } from '../api/problem.ts';
 import { isStreamed, sendStream } from './stream.ts';
+import { listenPrivately } from './unix-socket.ts';
 
 export interface ControlRequest {
   readonly path: string;
@@ -48,30 +46,8 @@ export function respond(status: number, body: unknown): ControlResponse {
  * @throws PoplinError `CONTROL_IN_USE` when a living process answers there
  */
 export async function serveControl(path: string, routes: ControlRoutes): Promise<ControlServer> {
-  mkdirSync(dirname(path), { recursive: true });
-  if (await answers(path)) {
-    throw new PoplinError([
-      {
-        code: 'CONTROL_IN_USE',
-        value: path,
-        what: `another process already serves ${path}`,
-        remedy: 'stop it, or give this one its own --run-dir',
-      },
-    ]);
-  }
-  rmSync(path, { force: true });
   const server = createServer((incoming, outgoing) => void answer(routes, incoming, outgoing));
-  // Between listen and chmod the file has the process's umask: nobody but the owner may connect in that gap.
-  const umask = process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(path, resolve);
-    });
-  } finally {
-    process.umask(umask);
-  }
-  chmodSync(path, 0o600);
+  await listenPrivately(server, path);
   return {
     path,
     close: () =>
@@ -80,16 +56,6 @@ export async function serveControl(path: string, routes: ControlRoutes): Promise
         server.close(() => resolve());
       }),
   };
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
 }
 
 async function answer(

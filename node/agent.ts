@@ -9,14 +9,19 @@ import type { Clock, Millis } from '../clock/clock.ts';
 import { PendingDeletions } from '../cni-plugin/pending.ts';
 import { type ControlServer, askControl, respond, serveControl } from '../daemon/control.ts';
 import type { Log } from '../daemon/log.ts';
+import { EXPOSITION, exposition } from '../daemon/metrics.ts';
+import { streamed } from '../daemon/stream.ts';
 import { openStore, ResourceClient, type Store } from '../datastore/index.ts';
 import { FollowedFacts, Ipam } from '../ipam/index.ts';
+import type { Users } from '../ipam/gc/index.ts';
 import { Netlink } from '../net/kernel/index.ts';
 import { EndpointStatusFolder } from './cni/endpoint-status.ts';
 import type { CniPorts } from './cni/ports.ts';
 import { type LauncherServer, serveLaunchers } from './cni/launcher.ts';
 import { CniServer } from './cni/server.ts';
 import { Inventory } from './inventory.ts';
+import { IpamCollector } from './ipam-collector.ts';
+import { AGENT_METRICS, type AgentMeasured } from './metrics.ts';
 import { type DaemonSpec, Supervisor } from './supervisor.ts';
 
 export interface AgentOptions {
@@ -25,6 +30,8 @@ export interface AgentOptions {
   readonly runDir: string;
   /** How long ADD waits for felix-lite; 0: not at all. */
   readonly policyWait: Millis;
+  /** Of the garbage collector of IPAM; undefined: what KubeControllersConfiguration says. */
+  readonly leakGrace?: Millis | undefined;
   /** The daemons to run beside us. */
   readonly daemons: readonly DaemonSpec[];
   readonly clock: Clock;
@@ -34,7 +41,7 @@ export interface AgentOptions {
 const RETRY_STORE: Millis = 1000;
 /** What was promised while we were away, and what failed since. */
 const DRAIN_EVERY: Millis = 5000;
-/** Leftovers come from others too (a namespace removed behind our back). It reads every block of the cluster: not often. */
+/** Leftovers come from others too (a namespace removed behind our back). */
 const SWEEP_EVERY: Millis = 300_000;
 
 export class Agent {
@@ -47,6 +54,7 @@ export class Agent {
   #launchers: LauncherServer | undefined;
   #store: Store | undefined;
   #ports: CniPorts | undefined;
+  #collector: IpamCollector | undefined;
   /** What IPAM goes by beside blocks. */
   #facts: FollowedFacts | undefined;
   #background: Promise<void> = Promise.resolve();
@@ -68,6 +76,7 @@ export class Agent {
     this.#server = await serveControl(join(this.#options.runDir, 'agent.sock'), {
       'POST /cni': async ({ body }) => this.#cni.handle(body),
       'GET /status': () => this.#describe(),
+      'GET /metrics': () => streamed(EXPOSITION, exposition(AGENT_METRICS, this.measured)),
       'GET /health': async () => {
         const reasons = await this.#unreadiness();
         return respond(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons });
@@ -80,6 +89,11 @@ export class Agent {
     });
   }
 
+  /** For metrics. */
+  get measured(): AgentMeasured {
+    return { collector: this.#collector?.state };
+  }
+
   /** Ends the daemons too: who stops the agent means the node. (`kill -9` leaves them running, to be adopted.) */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -87,6 +101,7 @@ export class Agent {
     await this.#launchers?.close();
     await this.#supervisor.stop();
     await this.#background;
+    await this.#collector?.stop();
     await this.#ports?.inventory.stop();
     await this.#facts?.stop();
     this.#ports?.host.netlink.close();
@@ -99,7 +114,10 @@ export class Agent {
     const store = await this.#reachStore();
     this.#store = store;
     const ports = await this.#makePorts(store);
-    const { clock, log } = this.#options;
+    const { node, clock, log, leakGrace: grace } = this.#options;
+    const users = (): Users => ports.inventory.users();
+    this.#collector = new IpamCollector({ node, store, clock, log, users, grace });
+    this.#collector.start();
     let nextSweep = -Infinity;
     while (!signal.aborted) {
       const owed = await this.#cni.drain(ports);
