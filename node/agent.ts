@@ -55,6 +55,8 @@ export class Agent {
   #store: Store | undefined;
   #ports: CniPorts | undefined;
   #collector: IpamCollector | undefined;
+  /** For metrics. */
+  readonly measured: AgentMeasured = { collector: () => this.#collector?.state };
   /** What IPAM goes by beside blocks. */
   #facts: FollowedFacts | undefined;
   #background: Promise<void> = Promise.resolve();
@@ -87,11 +89,6 @@ export class Agent {
     this.#background = this.#run().catch((error: unknown) => {
       if (!this.#stopping.signal.aborted) throw error;
     });
-  }
-
-  /** For metrics. */
-  get measured(): AgentMeasured {
-    return { collector: this.#collector?.state };
   }
 
   /** Ends the daemons too: who stops the agent means the node. (`kill -9` leaves them running, to be adopted.) */

@@ -2,10 +2,11 @@
  * What the agent knows of the store without asking: a live mirror of the few kinds that it answers questions from. It may be
  * a moment behind, so what ADD decides by (pools, its Node) is read from the store itself.
  */
-import type { ClusterInformation, IPPool, WorkloadEndpoint } from '../api/index.ts';
+import type { ClusterInformation, IPPool, Node, WorkloadEndpoint } from '../api/index.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../daemon/log.ts';
-import { Mirror, type Store } from '../datastore/index.ts';
+import { type Entry, Mirror, type Store } from '../datastore/index.ts';
+import { type Users, usersOf } from '../ipam/gc/index.ts';
 
 const KINDS = ['Node', 'IPPool', 'WorkloadEndpoint', 'ClusterInformation'] as const;
 
@@ -43,6 +44,14 @@ export class Inventory {
 
   pools(): IPPool[] {
     return this.#all<IPPool>('IPPool');
+  }
+
+  /** Of the whole cluster: who uses addresses. */
+  users(): Users {
+    return usersOf(
+      this.#mirror.entries({ kind: 'Node' }) as Entry<Node>[],
+      this.#mirror.entries({ kind: 'WorkloadEndpoint' }) as Entry<WorkloadEndpoint>[],
+    );
   }
 
   get hasNode(): boolean {

@@ -5,12 +5,14 @@
 import { join } from 'node:path';
 import { fail, formatProblem, ok, type Result } from '../api/index.ts';
 import { NODE_FLAGS } from '../bgpd/daemon/node-flags.ts';
-import { seconds } from '../clock/clock.ts';
+import { type Millis, seconds } from '../clock/clock.ts';
 import { SystemClock } from '../clock/system.ts';
 import { createLog } from '../daemon/log.ts';
+import { type MetricsEndpoint, parseMetricsEndpoint, serveMetrics } from '../daemon/metrics-server.ts';
 import { parseDaemonOptions } from '../daemon/options.ts';
 import { onShutdown } from '../daemon/process.ts';
 import { Agent } from './agent.ts';
+import { AGENT_METRICS } from './metrics.ts';
 import type { DaemonSpec } from './supervisor.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -23,8 +25,13 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   felix: join(ROOT, 'felix-lite', 'daemon', 'main.ts'),
 };
 
-/** `--policy-wait SECONDS` bounds ADD's wait for felix-lite; `--daemons bgpd,felix` or `none` says what to run. */
-const EXTRA = ['policy-wait', 'daemons'] as const;
+/**
+ * `--policy-wait SECONDS` bounds ADD's wait for felix-lite; `--daemons bgpd,felix` or `none` says what to run;
+ * `--leak-grace-period SECONDS`: how long an address must look leaked before the garbage collector of IPAM frees it, 0 for
+ * never, by default as KubeControllersConfiguration says; `--metrics ENDPOINT` (or `POPLIN_NODE_METRICS`): a port for
+ * Prometheus.
+ */
+const EXTRA = ['policy-wait', 'daemons', 'leak-grace-period', 'metrics'] as const;
 const POLICY_WAIT = '10';
 const DAEMONS = 'bgpd,felix';
 
@@ -32,10 +39,14 @@ const DAEMONS = 'bgpd,felix';
 const STOP_WITHIN_MS = 15_000;
 
 const options = parseDaemonOptions(process.argv.slice(2), process.env, EXTRA);
-const policyWait = options.ok ? parseSeconds(options.value.extra['policy-wait'] ?? POLICY_WAIT) : options;
+const policyWait = options.ok
+  ? parseSeconds('--policy-wait', options.value.extra['policy-wait'] ?? POLICY_WAIT)
+  : options;
 const names = options.ok ? parseDaemons(options.value.extra.daemons ?? DAEMONS) : options;
-if (!options.ok || !policyWait.ok || !names.ok) {
-  const wrong = [options, policyWait, names].find((result) => !result.ok);
+const leakGrace = options.ok ? parseLeakGrace(options.value.extra['leak-grace-period']) : options;
+const metrics = options.ok ? parseMetrics(options.value.extra.metrics) : options;
+if (!options.ok || !policyWait.ok || !names.ok || !leakGrace.ok || !metrics.ok) {
+  const wrong = [options, policyWait, names, leakGrace, metrics].find((result) => !result.ok);
   for (const problem of wrong?.ok === false ? wrong.problems : [])
     process.stderr.write(`${formatProblem(problem)}\n`);
   process.exit(2);
@@ -48,6 +59,7 @@ const agent = new Agent({
   datastore,
   runDir,
   policyWait: seconds(policyWait.value),
+  leakGrace: leakGrace.value,
   daemons: names.value.map(specFor),
   clock: new SystemClock(),
   log,
@@ -57,6 +69,7 @@ onShutdown((signal) => {
   return agent.stop();
 }, STOP_WITHIN_MS);
 await agent.start();
+if (metrics.value !== undefined) await openMetricsPort(metrics.value);
 log.info({ node, datastore, runDir }, 'serving');
 
 function specFor(name: string): DaemonSpec {
@@ -68,15 +81,32 @@ function specFor(name: string): DaemonSpec {
   };
 }
 
-function parseSeconds(text: string): Result<number> {
+/** A port that cannot be had is told in the log: no workload depends on metrics. It is open until the process ends. */
+async function openMetricsPort(endpoint: MetricsEndpoint): Promise<void> {
+  const served = await serveMetrics(endpoint, AGENT_METRICS, agent.measured);
+  if (served.ok) log.info({ address: endpoint.address, port: served.value.port }, 'metrics are served');
+  else for (const problem of served.problems) log.error({}, formatProblem(problem));
+}
+
+function parseMetrics(text = process.env['POPLIN_NODE_METRICS']): Result<MetricsEndpoint | undefined> {
+  return text === undefined || text === '' ? ok(undefined) : parseMetricsEndpoint(text);
+}
+
+function parseLeakGrace(text: string | undefined): Result<Millis | undefined> {
+  if (text === undefined) return ok(undefined);
+  const parsed = parseSeconds('--leak-grace-period', text);
+  return parsed.ok ? ok(seconds(parsed.value)) : parsed;
+}
+
+function parseSeconds(flag: string, text: string): Result<number> {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return ok(value);
   return fail({
     code: 'OPTION_INVALID',
-    field: '--policy-wait',
+    field: flag,
     value: text,
     what: `${JSON.stringify(text)} is not a number of seconds`,
-    remedy: `use 0 or more, as in --policy-wait ${POLICY_WAIT}`,
+    remedy: `use 0 or more, as in ${flag} 10`,
   });
 }
 

@@ -60,7 +60,7 @@ export interface CollectOptions {
 export class Collector {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #options: CollectorOptions;
+  #options: CollectorOptions;
   readonly #repairs: Repairs;
   readonly #grace = new Grace();
   #users: { readonly readAt: Millis; readonly users: Users } | undefined;
@@ -80,6 +80,11 @@ export class Collector {
       claims: new BlockClaims(records, clock, retries),
       releaser: new Releaser(records, counts, retries),
     });
+  }
+
+  /** From the next look on; what has been seen so far counts. */
+  configure(timing: Pick<CollectorOptions, 'grace' | 'longestGap'>): void {
+    this.#options = { ...this.#options, ...timing };
   }
 
   /** Writes nothing. @throws PoplinError when the store cannot be read: what was seen before is then kept, see `longestGap` */

@@ -5,7 +5,8 @@
  * - a cable (a veth with our alias) whose handle no endpoint of this node has: removed;
  * - an endpoint of this node with our record whose cable is gone (the machine was restarted, its namespace removed behind
  *   our back): removed, with its addresses;
- * - addresses of this node that carry our attribute, under a handle that no endpoint has: released.
+ * - addresses in blocks of this node that carry our attribute and its name, under a handle that no endpoint has: released.
+ *   Those that it borrowed from others' blocks are left to the garbage collector of IPAM, which reads all blocks for all.
  *
  * It is careful: what lacks our alias, record or attributes is never touched (Calico's endpoints, a user's, tunnel
  * addresses), nothing is done before the whole world is known or while a
@@ -80,7 +81,7 @@ function isCableOf(link: Link, endpoint: WorkloadEndpoint, record: EndpointRecor
 
 async function handlesOf({ ipam, node }: CniPorts): Promise<Set<string>> {
   const handles = new Set<string>();
-  for (const block of await ipam.blocks()) {
+  for (const block of await ipam.blocksOf(node)) {
     for (const { handle, attributes } of block.allocations) {
       if (
         handle !== undefined &&
