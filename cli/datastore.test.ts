@@ -50,6 +50,22 @@ describe('poplin datastore', () => {
     expect((await poplin('datastore migrate import --overwrite', exported.out)).code).to.equal(0);
   });
 
+  it("moves by way of calicoctl's file, and gives what is in it an identity", async () => {
+    const [file, other] = [join(poplin.folder, 'calico.yaml'), join(poplin.folder, 'other.db')];
+    const refs = 'orchRefs: [{nodeName: a1, orchestrator: k8s}]';
+    await poplin('apply -f -', node.replace('spec: {', `spec: {${refs}, `));
+    const exported = await poplin(`datastore migrate export --format calico -f ${file}`);
+    expect(exported.err).to.contain('Left behind 1 WorkloadEndpoint').and.contain('Exported 6 objects');
+    const imported = await poplin(`datastore migrate import -f ${file} --datastore ${other}`);
+    expect(imported).to.deep.include({ code: 0, err: '' });
+    expect(imported.out).to.contain('Verified: all 6 objects');
+    expect((await poplin(`get ippools -o yaml --datastore ${other}`)).out).to.match(/uid: [0-9a-f-]{36}/);
+    const again = await poplin(`datastore migrate export --format calico --datastore ${other}`);
+    expect(again.out.replaceAll(/"datastoreReady": \w+|"uid": .*/g, '')).to.contain(
+      readFileSync(file, 'utf8').split('===\n')[0],
+    );
+  });
+
   it('makes no datastore out of a file that is none', async () => {
     const other = join(poplin.folder, 'other.db');
     writeFileSync(join(poplin.folder, 'no'), 'kind: IPPool\n');

@@ -20,12 +20,12 @@ function exactInteger(_key: string, value: unknown, context?: { readonly source?
 }
 
 /**
- * One line of JSON; a `bigint` becomes its digits, `undefined` members vanish as in `JSON.stringify`.
+ * One line of JSON, or several with `indent`; a `bigint` becomes its digits, `undefined` members vanish as in `JSON.stringify`.
  *
  * @throws TypeError when `value` as a whole has no JSON form, such as `undefined` or a function
  */
-export function stringifyJson(value: unknown): string {
-  const text = JSON.stringify(value, rawInteger) as string | undefined;
+export function stringifyJson(value: unknown, indent?: number): string {
+  const text = JSON.stringify(value, rawInteger, indent) as string | undefined;
   if (text === undefined) throw new TypeError(`a ${typeof value} has no JSON form`);
   return text;
 }

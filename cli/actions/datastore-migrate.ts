@@ -1,4 +1,5 @@
 /** datastore migrate export, import, copy. What is said of the work goes to standard error: an export may be on the other. */
+import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { PoplinError, unwrap } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
@@ -7,10 +8,14 @@ import {
   type Dumped,
   dumpLines,
   exportStore,
+  identified,
+  isCalicoFile,
   isLocked,
+  parseCalicoFile,
   parseDump,
   restore,
   type Restored,
+  toCalicoFile,
 } from '../../datastore/migrate/index.ts';
 import { type Action, type Arguments, EXIT, UsageError } from '../command.ts';
 import { columns } from '../output/table.ts';
@@ -30,17 +35,27 @@ export const migrateExport: Action<Arguments<typeof datastoreMigrateExportTable>
     locked: await isLocked(store),
     objects: unwrap(await exportStore(store)),
   }));
-  if (args.filename === '-') await print(objects, terminal);
-  else writeWhole(args.filename, objects);
+  const { lines, exported, left } = written(objects, args.format);
+  if (args.filename === '-') await print(lines, terminal);
+  else writeWhole(args.filename, lines);
   if (!locked) {
     terminal.err(
       'warning: the datastore is not locked: what nodes write from now on is not in the export\n' +
         '  to mend it: poplin datastore migrate lock, and export again\n',
     );
   }
-  terminal.err(`Exported ${objects.length} objects.\n`);
+  for (const [kind, count] of left)
+    terminal.err(`Left behind ${count} ${kind}: this format has no place for them.\n`);
+  terminal.err(`Exported ${exported} objects.\n`);
   return EXIT.ok;
 };
+
+function written(objects: readonly Dumped[], format: string) {
+  if (format !== 'calico')
+    return { lines: dumpLines(objects), exported: objects.length, left: new Map<string, number>() };
+  const { text, exported, left } = unwrap(toCalicoFile(objects));
+  return { lines: [text], exported, left };
+}
 
 export const migrateImport: Action<Arguments<typeof datastoreMigrateImportTable>> = async (
   args,
@@ -49,7 +64,7 @@ export const migrateImport: Action<Arguments<typeof datastoreMigrateImportTable>
   const fromStdin = args.filename === '-';
   const text = fromStdin ? await terminal.stdin() : read(args.filename);
   // All of it, before a datastore is made that would then stay empty.
-  const objects = unwrap(parseDump(text, fromStdin ? 'standard input' : args.filename));
+  const objects = readable(text, fromStdin ? 'standard input' : args.filename);
   const restored = await withStore(
     args,
     terminal,
@@ -78,20 +93,27 @@ export const migrateCopy: Action<Arguments<typeof datastoreMigrateCopyTable>> = 
   return EXIT.ok;
 };
 
-async function print(objects: readonly Dumped[], terminal: Terminal): Promise<void> {
-  for (const line of dumpLines(objects)) {
+/** Either format; calicoctl's is told by its parts. */
+function readable(text: string, file: string): Dumped[] {
+  if (!isCalicoFile(text)) return unwrap(parseDump(text, file));
+  const now = new SystemClock().wall();
+  return unwrap(parseCalicoFile(text, file)).map((object) => identified(object, now, randomUUID));
+}
+
+async function print(lines: Iterable<string>, terminal: Terminal): Promise<void> {
+  for (const line of lines) {
     terminal.out(line);
     if (!(await terminal.flushed())) return;
   }
 }
 
 /** Under its name only once all of it is on the disk. Not for others to read: resources may hold passwords. */
-function writeWhole(path: string, objects: readonly Dumped[]): void {
+function writeWhole(path: string, lines: Iterable<string>): void {
   const temporary = `${path}.${process.pid}.part`;
   try {
     const file = openSync(temporary, 'wx', 0o600);
     try {
-      for (const line of dumpLines(objects)) writeFileSync(file, line);
+      for (const line of lines) writeFileSync(file, line);
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -17,9 +17,20 @@ export const datastoreMigrateExportTable = table({
   examples: [
     ['poplin datastore migrate export -f backup.jsonl', 'into a file that only its owner can read'],
     ['poplin datastore migrate export | gzip > backup.gz', 'to standard output'],
+    [
+      'poplin datastore migrate export --format calico -f move.yaml',
+      'for calicoctl datastore migrate import',
+    ],
   ],
   positionals: {},
   options: {
+    format: {
+      type: 'string',
+      choices: ['poplin', 'calico'],
+      default: 'poplin',
+      describe:
+        "poplin holds everything; calico is calicoctl's file for moving to Kubernetes, without endpoints, profiles and identities",
+    },
     filename: {
       type: 'string',
       alias: 'f',
@@ -38,6 +49,7 @@ export const datastoreMigrateImportTable = table({
     'Checks the whole file, writes it into an empty datastore, reads all of it back and compares. The datastore is locked meanwhile and stays locked: unlock it when you are content.',
   examples: [
     ['poplin datastore migrate import -f backup.jsonl --datastore etcd://10.0.0.9:2379', 'into an etcd'],
+    ['poplin datastore migrate import -f calico.yaml', 'what calicoctl datastore migrate export wrote'],
   ],
   positionals: {},
   options: {
@@ -46,7 +58,7 @@ export const datastoreMigrateImportTable = table({
       alias: 'f',
       value: 'FILE',
       default: '-',
-      describe: 'File that an export wrote, or - for standard input',
+      describe: 'File that an export wrote, of poplin or of calicoctl, or - for standard input',
     },
     ...overwrite,
     ...storeOptions,

@@ -81,7 +81,8 @@ function toDumped(record: Record<string, unknown> | undefined): Dumped | string 
   return { key: { kind, scope, name }, value };
 }
 
-function faultOf({ key, value }: Dumped, seen: Set<string>): string | undefined {
+/** What is wrong with an object of a file, beside those `seen` before it. */
+export function faultOf({ key, value }: Dumped, seen: Set<string>): string | undefined {
   const text = keyText(key);
   if (seen.has(text)) return `holds ${text} a second time`;
   seen.add(text);
