@@ -42,13 +42,18 @@ export class Fabric {
 
   /** A node for a router; it is started by whoever knows its neighbours. */
   async router(kind: RouterKind, node: string, at: Place): Promise<Router> {
+    await this.join(node, at);
+    return new kind(this.lab, node);
+  }
+
+  /** A node on the Ethernet. */
+  async join(node: string, at: Place): Promise<void> {
     await this.lab.node(node);
     await this.lab.link(
       { node: 'p', interface: node, addresses: [] },
       { node, interface: 'eth0', addresses: [`${at.v4}/16`, `${at.v6}/64`] },
     );
     await this.lab.run('p', 'ip', ['link', 'set', node, 'master', 'br0']);
-    return new kind(this.lab, node);
   }
 
   async speaker(asn: number, at: Place): Promise<OurSpeaker> {
