@@ -4,7 +4,6 @@
  * period anew.
  */
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type KubeControllersConfiguration, parseDuration } from '../api/index.ts';
 import { type Clock, type Millis, seconds } from '../clock/clock.ts';
 import type { Log } from '../daemon/log.ts';
@@ -114,7 +113,12 @@ export class IpamCollector {
   /** @returns false when it is time to stop */
   async #pause(delay: Millis): Promise<boolean> {
     const { signal } = this.#stopping;
-    await sleep(Math.max(0, delay), undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return false;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.after(Math.max(0, delay), 'collect the garbage of IPAM', resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    cancel();
     return !signal.aborted;
   }
 
