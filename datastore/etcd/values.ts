@@ -6,8 +6,9 @@
  * `default.<name>` and are read under their own name.
  */
 import { DEFAULT_TIER, TIER_LABEL, TIERED_KINDS } from '../../api/index.ts';
-import { parseJson, stringifyJson } from '../json.ts';
+import { parseJson } from '../json.ts';
 import type { Key } from '../store.ts';
+import { goJson } from './go-json.ts';
 
 const METADATA = 'projectcalico.org/metadata';
 const POLICIES: ReadonlySet<string> = new Set(TIERED_KINDS);
@@ -30,9 +31,9 @@ export function otherKey(key: Key): Key | undefined {
 
 /** @throws TypeError when the value has no JSON form */
 export function encodeValue(key: Key, value: unknown): string {
-  if (!POLICIES.has(key.kind) || !isShape(value)) return stringifyJson(value);
+  if (!POLICIES.has(key.kind) || !isShape(value)) return goJson(value);
   const { labels, annotations } = value.metadata ?? {};
-  return stringifyJson({
+  return goJson({
     ...value,
     metadata: {
       ...value.metadata,
