@@ -77,12 +77,18 @@ function write(value: unknown, order: readonly string[] | undefined, name: strin
       return quote(value);
     case 'object':
       if (value === null) return 'null';
-      if (!Array.isArray(value)) return writeObject(value as Record<string, unknown>, order, name);
-      // Numbers are most of a block.
-      return `[${value.map((item) => (typeof item === 'number' ? String(item) : (write(item, order, name) ?? 'null'))).join(',')}]`;
+      return Array.isArray(value)
+        ? writeArray(value, order, name)
+        : writeObject(value as Record<string, unknown>, order, name);
     default:
       return JSON.stringify(value);
   }
+}
+
+function writeArray(array: readonly unknown[], order: readonly string[] | undefined, name: string): string {
+  let text = '';
+  for (const item of array) text += `,${write(item, order, name) ?? 'null'}`;
+  return `[${text.slice(1)}]`;
 }
 
 function writeObject(
@@ -91,12 +97,13 @@ function writeObject(
   name: string,
 ): string {
   const isMap = MAPS.has(name);
-  const keys = isMap ? Object.keys(object).sort(byOctets) : ordered(Object.keys(object), order);
-  const members = keys.flatMap((key) => {
-    const text = write(object[key], orderOf(key, order), isMap ? '' : key);
-    return text === undefined ? [] : [`${quote(key)}:${text}`];
-  });
-  return `{${members.join(',')}}`;
+  const keys = isMap ? sorted(Object.keys(object)) : ordered(Object.keys(object), order);
+  let text = '';
+  for (const key of keys) {
+    const member = write(object[key], orderOf(key, order), isMap ? '' : key);
+    if (member !== undefined) text += `,${quote(key)}:${member}`;
+  }
+  return `{${text.slice(1)}}`;
 }
 
 function orderOf(member: string, order: readonly string[] | undefined): readonly string[] | undefined {
@@ -106,18 +113,33 @@ function orderOf(member: string, order: readonly string[] | undefined): readonly
 
 /** What the order does not know stays behind what it knows, as it came. */
 function ordered(keys: readonly string[], order: readonly string[] | undefined): readonly string[] {
-  if (order === undefined) return keys;
-  const known = order.filter((key) => keys.includes(key));
-  return known.length === keys.length ? known : [...known, ...keys.filter((key) => !order.includes(key))];
+  if (order === undefined || isOrdered(keys, order)) return keys;
+  return [...order.filter((key) => keys.includes(key)), ...keys.filter((key) => !order.includes(key))];
 }
 
-function byOctets(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+/** As most objects are, which we or Calico wrote. */
+function isOrdered(keys: readonly string[], order: readonly string[]): boolean {
+  let next = 0;
+  for (const key of keys) {
+    while (next < order.length && order[next] !== key) next++;
+    if (next === order.length) return false;
+  }
+  return true;
 }
 
+/** As UTF-8 sorts: a pair of surrogates stands behind all else, not before U+E000. */
+function sorted(keys: string[]): string[] {
+  const isPlain = keys.every((key) => !SURROGATE.test(key));
+  return keys.sort(isPlain ? undefined : (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+const SURROGATE = /[\ud800-\udfff]/;
 const ESCAPED = /[<>&\u2028\u2029]/;
+/** Of names, keys and CIDRs: nothing to escape in it at all. */
+const PLAIN = /^[\w.:/ +-]*$/;
 
 function quote(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   const quoted = JSON.stringify(text);
   if (!ESCAPED.test(quoted)) return quoted;
   return quoted.replaceAll(
