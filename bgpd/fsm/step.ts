@@ -2,11 +2,12 @@
  * The finite state machine of one BGP connection, RFC 4271 §8.2.2. Total: every (state, event) has an answer, and
  * no function has a `default`, so a new event does not compile until each state has said what it does. Pure.
  *
- * Departures from the letter; BIRD and FRR make all but the last too:
+ * Departures from the letter; BIRD and FRR make all but the last two too:
  * - Connect, TCP fails: to Active, not Idle. Idle would refuse the peer's own connection until the next start.
  * - A passive connection arms no ConnectRetryTimer: it would dial when that fired.
  * - OpenSent, NOTIFICATION: no FSM error in answer (§6.4 forbids answering a NOTIFICATION).
  * - Connect and Active, an error while the open is delayed: the NOTIFICATION is sent (SendNOTIFICATIONwithoutOPEN).
+ * - A collision (event 23) does not count towards the idle hold, on either side: nothing is wrong with the peer.
  * - OpenConfirm, hold time 0: the large hold time of OpenSent runs on until the first KEEPALIVE.
  * A connection that the peer opened has one life: where the RFC goes back to Active, it comes to Idle, and the
  * session's own connection (see `session.ts`) is the one that waits.
