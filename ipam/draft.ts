@@ -5,6 +5,7 @@
 import type { Prefix } from '../net/addr/index.ts';
 import {
   affinityOf,
+  allocationAt,
   type BlockChange,
   changed,
   type IPAMBlock,
@@ -77,6 +78,11 @@ export class BlockDraft {
     this.#free = this.#free.filter((free) => free !== ordinal);
     this.#given.set(ordinal, owner);
     return true;
+  }
+
+  /** Who has an ordinal, in the store or in this plan. */
+  holderOf(ordinal: number): { readonly handle: string | undefined } | undefined {
+    return this.#given.get(ordinal) ?? allocationAt(this.#before, ordinal);
   }
 
   /** Forgets what was taken here a moment ago: it is the next to be given again. */

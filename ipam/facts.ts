@@ -12,6 +12,14 @@ export interface Facts {
   readonly isFresh: boolean;
 }
 
+/** For whoever only gives back. */
+export const NO_FACTS: Facts = {
+  pools: [],
+  reservations: new Reservations([]),
+  settings: settingsOf(undefined, undefined),
+  isFresh: true,
+};
+
 export interface FactsSource {
   /** As known without asking, where that can be; then at most as old as a watch event takes to arrive. */
   read(): Promise<Facts>;

@@ -86,7 +86,8 @@ export class Group {
     }
   }
 
-  async #write(batch: Batch): Promise<boolean> {
+  async #write(batch: Batch | undefined): Promise<boolean> {
+    if (batch === undefined) return false;
     return this.#records.transactional
       ? writeTogether(batch, this.#records, this.#homes)
       : this.#ordered.write(batch);

@@ -3,7 +3,7 @@
  * unless affinity is strict, addresses out of others' blocks. A host at its limit borrows none.
  */
 import type { Clock, Millis } from '../clock/clock.ts';
-import type { Prefix } from '../net/addr/index.ts';
+import { type Address, Prefix } from '../net/addr/index.ts';
 import type { Batch } from './batch.ts';
 import { affinityOf, isEmpty, prefixOf } from './block.ts';
 import { blocksFrom, placeOf } from './candidates.ts';
@@ -72,6 +72,49 @@ export class Growth {
       }
     }
     if (!strictAffinity && room > 0) yield* this.#others(claimant, pools);
+  }
+
+  /**
+   * The block around a particular address; made and claimed when nobody has one there. Reads the store unless the block
+   * is remembered: whoever finds the address taken has to make sure with {@link isNewest}.
+   */
+  async around(claimant: string, address: Address, pool: Pool): Promise<BlockDraft | typeof AGAIN> {
+    const home = this.#parts.homes.of(claimant);
+    const cidr = Prefix.of(address, pool.blockLength);
+    const known = this.#batch.draft(cidr.toString());
+    if (known !== undefined && (known.affinity !== claimant || this.#batch.ownerOf(known) !== undefined))
+      return known;
+    const entry = known?.entry ?? (await this.#existing(cidr, address));
+    if (entry === undefined) {
+      if (this.#parts.records.transactional)
+        return this.#batch.draftOfNew(claimant, cidr, this.#parts.clock.wall());
+      for await (const draft of this.#claim(home, cidr)) return draft;
+      return AGAIN;
+    }
+    if (affinityOf(entry.value) !== claimant) return this.#batch.draftOf(entry);
+    const own = home.blocks.find(({ name }) => name === entry.value.cidr);
+    // Without one it is ours all the same, and its affinity was lost on the way or is not known here yet.
+    const draft = own === undefined ? undefined : await this.#own(home, own);
+    if (draft !== undefined) return draft;
+    if (own === undefined && home.isFresh) {
+      for await (const claimed of this.#claim(home, prefixOf(entry.value.cidr))) return claimed;
+    }
+    await home.load();
+    return AGAIN;
+  }
+
+  /** Usually the pool knows the size of the block; where the pool was made anew with another one only the blocks do. */
+  async #existing(cidr: Prefix, address: Address): Promise<BlockEntry | undefined> {
+    const { records } = this.#parts;
+    const name = cidr.toString();
+    const usual = records.rememberedBlock(name) ?? (await records.block(name));
+    return usual ?? (await this.#blocks()).find(({ value }) => prefixOf(value.cidr).contains(address));
+  }
+
+  /** Whether a draft is of the block as it is in the store now. */
+  async isNewest(draft: BlockDraft): Promise<boolean> {
+    const newest = await this.#parts.records.block(draft.name);
+    return newest?.revision === draft.entry?.revision;
   }
 
   async #own(home: Home, own: OwnBlock): Promise<BlockDraft | undefined> {

@@ -9,15 +9,14 @@ import { fail, type IPPool, ok, type Problem, type Result } from '../api/index.t
 import type { Clock } from '../clock/clock.ts';
 import type { Store } from '../datastore/index.ts';
 import { type Address, type IpVersion, Prefix } from '../net/addr/index.ts';
-import { Assigner, type ReadBlock } from './assigner.ts';
-import { affinityOf, allocationAt, type IPAMBlock, type Owner, ordinalOf, prefixOf } from './block.ts';
+import { allocationAt, type IPAMBlock, type Owner, ordinalOf, prefixOf } from './block.ts';
 import { BlockClaims } from './claims.ts';
 import { HandleCounts } from './counts.ts';
 import { type FactsSource, StoredFacts } from './facts.ts';
 import { Group } from './group.ts';
 import { FreeJob, TakeJob, type Want } from './jobs.ts';
-import { type PoolSelection, poolOf } from './pools.ts';
-import { addressTaken, blockOfOther, heldOtherwise, outsidePools } from './problems.ts';
+import { type PoolSelection, poolOf, type Use } from './pools.ts';
+import { heldOtherwise } from './problems.ts';
 import { Records } from './records.ts';
 import { Releaser } from './releaser.ts';
 import { Retries } from './retry.ts';
@@ -32,9 +31,11 @@ export interface AutoAssignRequest extends PoolSelection {
   readonly handle: string;
   /** What is stored beside the addresses, see the keys in the data model: pod, namespace, node, type... */
   readonly attributes?: Readonly<Record<string, string>>;
-  /** How many of each. */
+  /** How many of each, any will do. */
   readonly v4: number;
   readonly v6: number;
+  /** These besides, reserved or not. */
+  readonly addresses?: readonly Address[];
 }
 
 export interface AssignRequest {
@@ -42,6 +43,8 @@ export interface AssignRequest {
   readonly host: string;
   readonly handle: string;
   readonly attributes?: Readonly<Record<string, string>>;
+  /** That the pool must allow; default any. */
+  readonly use?: Use;
 }
 
 /** An address to release, only if it is still held as the caller believes. */
@@ -54,7 +57,6 @@ export interface ReleaseRequest {
 export class Ipam {
   readonly #records: Records;
   readonly #claims: BlockClaims;
-  readonly #assigner: Assigner;
   readonly #releaser: Releaser;
   readonly #group: Group;
 
@@ -66,7 +68,6 @@ export class Ipam {
     const claims = new BlockClaims(records, clock, retries);
     this.#records = records;
     this.#claims = claims;
-    this.#assigner = new Assigner(records, counts, retries);
     this.#releaser = new Releaser(records, counts, retries);
     const parts = { records, claims, clock, random };
     this.#group = new Group(parts, facts ?? new StoredFacts(records), counts, retries);
@@ -84,33 +85,36 @@ export class Ipam {
     const { handle, attributes = {} } = request;
     const v4: Want = { version: 4, count: request.v4, found: [] };
     const v6: Want = { version: 6, count: request.v6, found: [] };
-    const wants = [v4, v6].filter(({ count }) => count > 0);
-    const job = new TakeJob(claimantOf(request), { handle, attributes }, request, wants);
-    const outcome = await this.#group.run(job);
-    if (outcome.ok) return ok({ v4: v4.found, v6: v6.found });
-    const found = [...v4.found, ...v6.found];
-    if (found.length > 0) await this.release(found.map((address) => ({ address, handle })));
-    return outcome;
+    const asked = (request.addresses ?? []).map(
+      (address): Want => ({ version: address.version, count: 1, found: [], address }),
+    );
+    const wants = [...asked, ...[v4, v6].filter(({ count }) => count > 0)];
+    const outcome = await this.#take(
+      new TakeJob(claimantOf(request), { handle, attributes }, request, wants),
+    );
+    if (!outcome.ok) return outcome;
+    const found = wants.flatMap((want) => want.found);
+    return ok({
+      v4: found.filter(({ version }) => version === 4),
+      v6: found.filter(({ version }) => version === 6),
+    });
   }
 
   /** Gives one particular address, reserved or not; the block is claimed for the host when nobody has it. */
-  async assign({ address, host, handle, attributes = {} }: AssignRequest): Promise<Result<Address>> {
-    const pool = poolOf(await this.#pools(), address);
-    if (pool === undefined) return fail(outsidePools(address));
-    const claimant = hostOwner(host);
-    const { strictAffinity } = await readSettings(this.#records);
-    const existing = await this.#blockOf(address);
-    const cidr = existing === undefined ? Prefix.of(address, pool.blockLength) : prefixOf(existing);
-    const read: ReadBlock = async () => {
-      const found =
-        (await this.#records.block(cidr.toString())) ?? (await this.#claims.claim(claimant, cidr));
-      const block = found ?? (await this.#records.block(cidr.toString()));
-      return block !== undefined && strictAffinity && affinityOf(block.value) !== claimant
-        ? undefined
-        : block;
-    };
-    if (await this.#assigner.one(read, address, { handle, attributes })) return ok(address);
-    return fail(await this.#refusal(address, cidr));
+  async assign(request: AssignRequest): Promise<Result<Address>> {
+    const { address, handle, attributes = {} } = request;
+    const want: Want = { version: address.version, count: 1, found: [], address };
+    const job = new TakeJob(claimantOf(request), { handle, attributes }, request, [want]);
+    const outcome = await this.#take(job);
+    return outcome.ok ? ok(address) : outcome;
+  }
+
+  /** All of it or none: what was found before something was refused goes back. */
+  async #take(job: TakeJob): Promise<Result<void>> {
+    const outcome = await this.#group.run(job);
+    const found = outcome.ok ? [] : job.wants.flatMap((want) => want.found);
+    if (found.length > 0) await this.release(found.map((address) => ({ address, handle: job.handle })));
+    return outcome;
   }
 
   /** Frees all that the handle holds; nothing, when it holds nothing. @returns the addresses freed */
@@ -240,13 +244,6 @@ export class Ipam {
       else group.push(request);
     }
     return groups;
-  }
-
-  async #refusal(address: Address, cidr: Prefix): Promise<Problem> {
-    const block = await this.#records.block(cidr.toString());
-    const holder = block && holderOf(block.value, address, undefined);
-    if (holder !== undefined) return addressTaken(address, holder.handle);
-    return blockOfOther(address, cidr.toString(), block && affinityOf(block.value));
   }
 }
 

@@ -10,6 +10,8 @@ export interface Want {
   readonly count: number;
   /** Held by the handle for certain. */
   readonly found: Address[];
+  /** This very one, reserved or not. */
+  readonly address?: Address;
   /** One block to have at hand, with no address of it. */
   readonly block?: { cidr: Prefix | undefined };
 }

@@ -1,14 +1,21 @@
 /** Decides for several jobs together what is taken from which block, and what is given back. */
 import type { Problem } from '../api/index.ts';
+import type { Address } from '../net/addr/index.ts';
 import { Batch, type Grant } from './batch.ts';
+import { ordinalOf } from './block.ts';
 import type { BlockDraft } from './draft.ts';
-import type { Facts, FactsSource } from './facts.ts';
+import { type Facts, type FactsSource, NO_FACTS } from './facts.ts';
 import { AGAIN, Growth, type GrowthParts } from './growth.ts';
 import { type IPAMHandle, withCount } from './handle.ts';
 import { type AnyJob, FreeJob, TakeJob, type Want } from './jobs.ts';
-import { type Pool, poolsFor } from './pools.ts';
-import { exhausted } from './problems.ts';
+import { poolOf, poolsFor } from './pools.ts';
+import { addressTaken, blockOfOther, exhausted, outsidePools } from './problems.ts';
 import type { BlockEntry, HandleEntry } from './records.ts';
+
+type Hindrance = typeof AGAIN | { readonly problems: readonly Problem[] } | undefined;
+
+/** In one attempt: for each host that shares it a look at its blocks, at the facts, and at an address that seems taken. */
+const MOST_LOOKS = 20;
 
 /** A refusal would go by facts that may be out of date. */
 const STALE: unique symbol = Symbol('stale');
@@ -33,18 +40,24 @@ export class Planner {
    * for the next.
    *
    * @param refusals  attempts before this one that others were quicker than
+   * @returns undefined when what it goes by changes faster than it is read
    */
-  async plan(jobs: readonly AnyJob[], refusals: number): Promise<Batch> {
+  async plan(jobs: readonly AnyJob[], refusals: number): Promise<Batch | undefined> {
     const { homes } = this.#parts;
     homes.beginAttempt();
-    const [read, seen] = await Promise.all([this.#facts.read(), this.#look(jobs, refusals)]);
-    for (let facts = read; ; ) {
+    const [read, seen] = await Promise.all([
+      jobs.some((job) => job instanceof TakeJob) ? this.#facts.read() : NO_FACTS,
+      this.#look(jobs, refusals),
+    ]);
+    let facts = read;
+    for (let look = 0; look < MOST_LOOKS; look++) {
       const batch = new Batch();
       const growth = new Growth(this.#parts, batch, facts, refusals > 0);
       const hindrance = await this.#fill(batch, jobs, seen, facts, growth);
       if (hindrance === undefined) return batch;
       if (hindrance === STALE) facts = await this.#facts.fresh();
     }
+    return undefined;
   }
 
   /** Side by side what the plan would else ask for one after the other. */
@@ -104,10 +117,10 @@ export class Planner {
   ): Promise<typeof AGAIN | typeof STALE | undefined> {
     const grants: Grant[] = [];
     for (const want of job.wants) {
-      const pools = poolsFor(facts.pools, want.version, job.selection);
-      const hindrance = pools.ok
-        ? await this.#satisfy(batch, job, want, pools.value, facts, growth, grants)
-        : pools;
+      const hindrance =
+        want.address === undefined
+          ? await this.#satisfy(batch, job, want, facts, growth, grants)
+          : await this.#particular(job, want, want.address, facts, growth, grants);
       if (hindrance === undefined) continue;
       if (hindrance === AGAIN) return AGAIN;
       for (const { draft, ordinals } of grants) draft.putBack(ordinals);
@@ -119,20 +132,51 @@ export class Planner {
     return undefined;
   }
 
+  async #particular(
+    job: TakeJob,
+    want: Want,
+    address: Address,
+    { pools, settings }: Facts,
+    growth: Growth,
+    grants: Grant[],
+  ): Promise<Hindrance> {
+    if (want.found.length > 0) return undefined;
+    const pool = poolOf(pools, address, job.selection.use);
+    if (pool === undefined) return { problems: [outsidePools(address)] };
+    const draft = await growth.around(job.claimant, address, pool);
+    if (draft === AGAIN) return AGAIN;
+    const isOthers = settings.strictAffinity && draft.affinity !== job.claimant;
+    const ordinal = ordinalOf(draft.cidr, address);
+    if (!isOthers && draft.takeOne(ordinal, job.owner)) {
+      grants.push({ want, draft, ordinals: [ordinal] });
+      return undefined;
+    }
+    if (!(await growth.isNewest(draft))) return AGAIN;
+    const holder = draft.holderOf(ordinal);
+    return {
+      problems: [
+        isOthers && holder === undefined
+          ? blockOfOther(address, draft.name, draft.affinity)
+          : addressTaken(address, holder?.handle),
+      ],
+    };
+  }
+
   /** @returns undefined when there is enough, or when what is there fills the batch and the rest comes with the next */
   async #satisfy(
     batch: Batch,
     job: TakeJob,
     want: Want,
-    pools: readonly Pool[],
-    { reservations }: Facts,
+    facts: Facts,
     growth: Growth,
     grants: Grant[],
-  ): Promise<typeof AGAIN | { readonly problems: readonly Problem[] } | undefined> {
+  ): Promise<Hindrance> {
+    const pools = poolsFor(facts.pools, want.version, job.selection);
+    if (!pools.ok) return pools;
     let missing = want.count - want.found.length;
     const needsBlock = want.block !== undefined && want.block.cidr === undefined;
     if (missing === 0 && !needsBlock) return undefined;
-    for await (const draft of growth.sources(job.claimant, pools)) {
+    for await (const draft of growth.sources(job.claimant, pools.value)) {
       if (draft === AGAIN) return AGAIN;
       if (needsBlock) {
         // A block of others is none to have at hand.
@@ -141,13 +185,17 @@ export class Planner {
         grants.push({ want, draft, ordinals: [] });
         return undefined;
       }
-      const ordinals = draft.take(missing, job.owner, (ordinal) => reservations.has(draft.cidr.nth(ordinal)));
+      const ordinals = draft.take(missing, job.owner, (ordinal) =>
+        facts.reservations.has(draft.cidr.nth(ordinal)),
+      );
       if (ordinals.length > 0) grants.push({ want, draft, ordinals });
       missing -= ordinals.length;
       if (missing === 0 || batch.isFull) return undefined;
     }
     const wanted = needsBlock ? 1 : want.count;
-    return { problems: [exhausted(want.version, wanted, want.count - missing, job.selection.host, pools)] };
+    return {
+      problems: [exhausted(want.version, wanted, want.count - missing, job.selection.host, pools.value)],
+    };
   }
 }
 

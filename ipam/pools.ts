@@ -104,10 +104,10 @@ export function poolsFor(
   });
 }
 
-/** The enabled pool that an address lies in. */
-export function poolOf(all: readonly IPPool[], address: Address): Pool | undefined {
+/** The enabled pool that an address lies in. @param use  that the pool must allow; absent where the caller does not say */
+export function poolOf(all: readonly IPPool[], address: Address, use?: Use): Pool | undefined {
   return all
-    .filter(({ spec }) => spec.disabled !== true)
+    .filter(({ spec }) => spec.disabled !== true && (use === undefined || spec.allowedUses.includes(use)))
     .flatMap((pool) => toPool(pool) ?? [])
     .find(({ cidr }) => cidr.contains(address));
 }

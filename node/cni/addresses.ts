@@ -36,12 +36,13 @@ export async function takeAddresses(
   const attributes = attributesOf(ports, attachment);
   const { ipv4Pools, ipv6Pools } = conf.ipam;
   try {
-    for (const address of wish.given) unwrap(await ipam.assign({ address, host: node, handle, attributes }));
+    // In one go: what other containers of this moment ask for is written along with it.
     const { v4, v6 } = unwrap(
       await ipam.autoAssign({
         host: node,
         handle,
         attributes,
+        addresses: wish.given,
         v4: wish.automatic.includes(4) ? 1 : 0,
         v6: wish.automatic.includes(6) ? 1 : 0,
         ...(ipv4Pools === undefined ? {} : { v4Pools: ipv4Pools }),
@@ -49,7 +50,7 @@ export async function takeAddresses(
         nodeLabels,
       }),
     );
-    return [...wish.given, ...v4, ...v6].sort((a, b) => a.version - b.version);
+    return [...v4, ...v6];
   } catch (error) {
     await ipam.releaseByHandle(handle);
     if (error instanceof PoplinError && !error.problems.some(({ code }) => code.startsWith('STORE_'))) {
