@@ -85,14 +85,14 @@ export const ONE_BY_ONE: Peer = {
 /** A key of the size of a handle for each caller, written by compare-and-swap again and again. */
 export const BARE: Peer = {
   name: 'bare CAS',
-  open: async (location) => {
+  open: async (location, node) => {
     const store = await open(location);
     const idle: { name: string; revision: string | undefined }[] = [];
     let keys = 0;
     return {
       counts: store.counts,
       give: async () => {
-        const mine = idle.pop() ?? { name: `caller-${keys++}`, revision: undefined };
+        const mine = idle.pop() ?? { name: `${node}.caller-${keys++}`, revision: undefined };
         await swap(store, mine);
         idle.push(mine);
       },
