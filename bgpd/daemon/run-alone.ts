@@ -11,6 +11,7 @@ import { Netlink } from '../../net/kernel/index.ts';
 import type { ReadRouter } from '../config/index.ts';
 import { controlRoutes } from './control.ts';
 import { openMetricsPort } from './metrics-port.ts';
+import { rehearse } from './rehearsal.ts';
 import { Standalone } from './standalone.ts';
 
 /**
@@ -44,6 +45,8 @@ export async function runAlone(
     ...reloadRoutes(daemon),
   });
   await writeFile(mark, '');
+  const began = performance.now();
+  if (await rehearse()) log.debug({ ms: Math.round(performance.now() - began) }, 'rehearsed');
   daemon.begin(read);
   const closeMetrics = await openMetricsPort(metrics, daemon, log);
   log.info({ config: file, control: setup.controlSocket }, 'bgpd is running');
