@@ -111,11 +111,32 @@ describe('poplin datastore', () => {
       /Tier\/text: the datastore holds text that is no JSON object/,
       /WorkloadEndpoint\/default\/a1-k8s-web-eth0, spec.node: .*a1, which does not exist/,
       /held by net.default-gone, used by no workload endpoint/,
-      /^6 problem\(s\) in 11 objects. Nothing was changed.$/m,
+      /^6 problem\(s\) in 11 objects: .*1 NODE_MISSING.*. Nothing was changed.$/m,
     ])
       expect(out).to.match(found);
     const json: unknown = JSON.parse((await poplin('datastore check -o json')).out);
     expect(json).to.have.property('problems').with.length(6);
+  });
+
+  it('checks for owners that are gone, and kinds that nobody knows', async () => {
+    const store = await openStore(join(poplin.folder, 'datastore.db'));
+    const foreign = { apiVersion: 'v1', kind: 'Pod', name: 'p', uid: 'x' };
+    await store.commit([
+      owned('mine', owner('a1'), foreign),
+      owned('lost', owner('gone')),
+      owned('stale', owner('a1', 'other')),
+    ]);
+    await store.commit([
+      { type: 'put', key: { kind: 'Strange', scope: '', name: 'x' }, value: {}, expect: 'any' },
+    ]);
+    await store.close();
+    const { code, out } = await poplin('datastore check');
+    expect(code).to.equal(1);
+    expect(out)
+      .to.match(/GlobalNetworkSet\/lost, metadata.ownerReferences: .*Node\/gone/)
+      .and.match(/GlobalNetworkSet\/stale, .*Node\/a1/)
+      .and.match(/1 of kind Strange/)
+      .and.match(/^3 problem\(s\) in 10 objects: 2 OWNER_MISSING, 1 STORE_UNKNOWN\. /m);
   });
 
   it('demands the rest of a command', async () => {
@@ -130,6 +151,24 @@ function resource(kind: string, name: string, spec: object): Operation {
     type: 'put',
     key: { kind, scope: '', name },
     value: { apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec },
+    expect: 'any',
+  };
+}
+
+function owner(name: string, uid?: string): object {
+  return { apiVersion: 'projectcalico.org/v3', kind: 'Node', name, uid };
+}
+
+function owned(name: string, ...ownerReferences: readonly object[]): Operation {
+  const value = {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'GlobalNetworkSet',
+    metadata: { name, ownerReferences },
+  };
+  return {
+    type: 'put',
+    key: { kind: 'GlobalNetworkSet', scope: '', name },
+    value: { ...value, spec: { nets: [] } },
     expect: 'any',
   };
 }

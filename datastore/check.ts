@@ -1,4 +1,4 @@
-/** What of the resources in a store cannot be read, or does not fit together. Pure. */
+/** What of a store cannot be read, is there twice, belongs to nobody, or does not fit together. Pure. */
 import {
   checkTogether,
   KINDS,
@@ -8,7 +8,7 @@ import {
   type WorkloadEndpoint,
 } from '../api/index.ts';
 import { isRecord, misnamed } from './migrate/dump.ts';
-import { type Entry, keyText } from './store.ts';
+import { type Entry, keyText, type Stray } from './store.ts';
 
 const RESOURCE_KINDS: ReadonlySet<string> = new Set(KINDS.map(({ kind }) => kind));
 
@@ -34,7 +34,109 @@ export function checkResources(entries: readonly Entry[]): CheckedResources {
     if (read.ok) resources.push(read.value);
     else problems.push(...read.problems.map((problem) => ({ ...problem, resource })));
   }
-  return { resources, problems: [...problems, ...checkTogether(resources), ...homeless(resources)] };
+  return {
+    resources,
+    problems: [
+      ...problems,
+      ...twice(entries),
+      ...checkTogether(resources),
+      ...homeless(resources),
+      ...orphans(resources),
+    ],
+  };
+}
+
+/** Keys of an engine that are no objects of any kind that this release knows. */
+export function checkStrays(strays: readonly Stray[]): Problem[] {
+  return strays
+    .filter(({ belongsTo }) => belongsTo === undefined)
+    .map(({ where }) => ({
+      code: 'STORE_UNKNOWN',
+      value: where,
+      what: `the datastore holds ${where}, which is of no kind that this release knows, and which a migration leaves behind`,
+      remedy: 'use a release that knows it, or delete it with the tool that wrote it',
+    }));
+}
+
+/** A policy under both of the names that releases of Calico give it: which of them counts is chance. */
+function twice(entries: readonly Entry[]): Problem[] {
+  const groups = Map.groupBy(entries, ({ key }) => keyText(key));
+  return [...groups].flatMap(([resource, group]) =>
+    group.length < 2
+      ? []
+      : [
+          {
+            code: 'STORE_DUPLICATE',
+            resource,
+            what: `lies in the datastore ${group.length} times, under the names that older and newer releases of Calico give it`,
+            remedy:
+              'write it once with poplin apply, which leaves one, or calicoctl datastore migrate-policy-names',
+          },
+        ],
+  );
+}
+
+interface OwnerReference {
+  readonly kind: string;
+  readonly name: string;
+  readonly uid?: string;
+}
+
+/** What names an owner of our kinds that is not there, or is another by now. */
+function orphans(resources: readonly Resource[]): Problem[] {
+  const uids = new Map(
+    resources.map(({ kind, metadata }) => [
+      `${kind}/${metadata.namespace ?? ''}/${metadata.name}`,
+      metadata.uid,
+    ]),
+  );
+  const isThere = ({ kind, name, uid }: OwnerReference, namespace: string): boolean =>
+    // An owner is in the same namespace, or in none.
+    [namespace, ''].some((scope) => {
+      const id = `${kind}/${scope}/${name}`;
+      return uids.has(id) && (uid === undefined || uids.get(id) === uid);
+    });
+  return resources.flatMap((resource) =>
+    ownersOf(resource)
+      .filter(({ kind }) => RESOURCE_KINDS.has(kind))
+      .filter((owner) => !isThere(owner, resource.metadata.namespace ?? ''))
+      .map(({ kind, name }) => ({
+        code: 'OWNER_MISSING',
+        resource: keyText({
+          kind: resource.kind,
+          scope: resource.metadata.namespace ?? '',
+          name: resource.metadata.name,
+        }),
+        field: 'metadata.ownerReferences',
+        value: `${kind}/${name}`,
+        what: `belongs to ${kind}/${name}, which does not exist, or is another of that name`,
+        remedy: 'delete it if its owner is gone for good, or take the reference out of its metadata',
+      })),
+  );
+}
+
+function ownersOf({ metadata }: Resource): OwnerReference[] {
+  const references: readonly unknown[] = Array.isArray(metadata.ownerReferences)
+    ? metadata.ownerReferences
+    : [];
+  return references.flatMap((one) =>
+    isRecord(one) &&
+    typeof one['kind'] === 'string' &&
+    typeof one['name'] === 'string' &&
+    isOurs(one['apiVersion'])
+      ? [
+          {
+            kind: one['kind'],
+            name: one['name'],
+            ...(typeof one['uid'] === 'string' ? { uid: one['uid'] } : {}),
+          },
+        ]
+      : [],
+  );
+}
+
+function isOurs(apiVersion: unknown): boolean {
+  return typeof apiVersion === 'string' && apiVersion.startsWith('projectcalico.org/');
 }
 
 function broken(resource: string, what: string): Problem {

@@ -116,7 +116,20 @@ export interface Store {
   /** Forgets history up to and including `through`; current values stay. */
   compact(through: Revision): Promise<void>;
 
+  /**
+   * What the engine holds where objects are and what is none that this release knows, for `datastore check`; undefined
+   * where an engine cannot hold such a thing.
+   */
+  strays?(): Promise<readonly Stray[]>;
+
   close(): Promise<void>;
+}
+
+export interface Stray {
+  /** Where it is, as the engine's own tools name it. */
+  readonly where: string;
+  /** What it is instead, when it belongs to somebody and is rightly there. */
+  readonly belongsTo?: string;
 }
 
 /** Told to users when an engine cannot be reached or opened. */

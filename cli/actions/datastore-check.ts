@@ -1,6 +1,6 @@
 /** datastore check: everything that was there at one moment, looked at alone and together. Changes nothing. */
 import type { Kind, Problem, Resource, ResourceOf } from '../../api/index.ts';
-import { checkResources } from '../../datastore/check.ts';
+import { checkResources, checkStrays } from '../../datastore/check.ts';
 import { type Entry } from '../../datastore/index.ts';
 import { snapshot } from '../../datastore/migrate/index.ts';
 import { auditIpam } from '../../ipam/index.ts';
@@ -12,8 +12,11 @@ import { withStore } from '../store.ts';
 import type { datastoreCheckTable } from '../tables/datastore.ts';
 
 export const datastoreCheck: Action<Arguments<typeof datastoreCheckTable>> = async (args, terminal) => {
-  const entries = await withStore(args, terminal, ({ store }) => snapshot(store));
-  const problems = problemsOf(entries);
+  const { entries, strays } = await withStore(args, terminal, async ({ store }) => ({
+    entries: await snapshot(store),
+    strays: (await store.strays?.()) ?? [],
+  }));
+  const problems = [...problemsOf(entries), ...checkStrays(strays)];
   const text = structured({ objects: entries.length, problems }, args.output);
   terminal.out(text ?? tell(entries.length, problems));
   return problems.length === 0 ? EXIT.ok : EXIT.failure;
@@ -46,5 +49,7 @@ function ofKind<K extends Kind>(resources: readonly Resource[], kind: K): Resour
 
 function tell(objects: number, problems: readonly Problem[]): string {
   if (problems.length === 0) return `${objects} objects: all can be read, and fit together.\n`;
-  return `${problems.map(describeProblem).join('')}${problems.length} problem(s) in ${objects} objects. Nothing was changed.\n`;
+  const counts = [...Map.groupBy(problems, ({ code }) => code)].map(([code, all]) => `${all.length} ${code}`);
+  const total = `${problems.length} problem(s) in ${objects} objects: ${counts.join(', ')}. Nothing was changed.`;
+  return `${problems.map(describeProblem).join('')}${total}\n`;
 }

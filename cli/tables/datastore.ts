@@ -107,7 +107,7 @@ export const datastoreCheckTable = table({
   path: ['datastore', 'check'],
   summary: 'Report what is inconsistent in the datastore',
   description:
-    'Reads everything and looks for resources that cannot be read, that break a rule or clash with others (policies of missing tiers, overlapping pools), endpoints of missing nodes, IPAM blocks that contradict themselves or their affinities, and all that ipam check finds. It changes nothing. Exits with 1 when it finds something.',
+    'Reads everything and looks for resources that cannot be read, that break a rule or clash with others (policies of missing tiers, overlapping pools), policies that lie there under two names, endpoints of missing nodes, resources whose owner is gone, kinds that nobody knows, IPAM blocks that contradict themselves or their affinities, and all that ipam check finds. It changes nothing. Exits with 1 when it finds something.',
   examples: [['poplin datastore check', 'before a migration or an upgrade']],
   positionals: {},
   options: { ...structuredOutput, ...storeOptions },

@@ -9,6 +9,7 @@ import { PoplinError } from '../../api/problem.ts';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { type PreparedCommit, prepareCommit } from '../prepare.ts';
+import { isMigrated, isOwn } from '../migrate/kinds.ts';
 import {
   type Commit,
   CompactedError,
@@ -18,6 +19,7 @@ import {
   type Revision,
   type Selection,
   type Store,
+  type Stray,
   type WatchBatch,
 } from '../store.ts';
 import { runCommits } from './committer.ts';
@@ -100,6 +102,18 @@ export class EmbeddedStore implements Store {
       const asked = reachable(at, position);
       return { entries: this.#tables.listAt(selection, asked), revision: at };
     });
+  }
+
+  async strays(): Promise<readonly Stray[]> {
+    return this.#read(() =>
+      this.#tables
+        .kinds()
+        .filter(({ kind }) => !isMigrated(kind))
+        .map(({ kind, count }) => ({
+          where: `${count} of kind ${kind}`,
+          ...(isOwn(kind) ? { belongsTo: 'the work of this release itself' } : {}),
+        })),
+    );
   }
 
   async commit(operations: readonly Operation[]): Promise<Commit> {

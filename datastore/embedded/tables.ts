@@ -105,6 +105,12 @@ export class Tables {
     return rows.map((row) => entry(row, row.revision, row.value));
   }
 
+  kinds(): { readonly kind: string; readonly count: number }[] {
+    return this.#db
+      .prepare('SELECT kind, count(*) AS count FROM object GROUP BY kind ORDER BY kind')
+      .all() as unknown as { kind: string; count: number }[];
+  }
+
   /** As it was at `at`: what has not changed since, and of what has, the value before its first later change. */
   listAt(selection: Selection, at: number): Entry[] {
     const where = condition([selection]);

@@ -13,11 +13,13 @@ import {
   type Revision,
   type Selection,
   type Store,
+  type Stray,
   selects,
   type WatchBatch,
 } from '../store.ts';
 import { connect, FIRST_PATIENCE, isCompacted, persist } from './client.ts';
 import { runCommit } from './commit.ts';
+import { familyOf } from './families.ts';
 import { foldersOf, keyAt, pathOf } from './keys.ts';
 import type { EtcdOptions } from './location.ts';
 import { isRefusal } from './problems.ts';
@@ -154,6 +156,19 @@ export class EtcdStore implements Store {
         throw new RangeError(`revision ${through} is not written yet`);
       throw error;
     }
+  }
+
+  async strays(): Promise<readonly Stray[]> {
+    const { prefix } = this.#options;
+    const keysOnly = (request: IRangeRequest): Promise<IRangeResponse> =>
+      this.#range({ ...request, keys_only: true });
+    const { pairs } = await readFolders(keysOnly, [`${prefix}/`], undefined);
+    return pairs.flatMap((kv): Stray[] => {
+      const where = kv.key.toString();
+      if (keyAt(prefix, where) !== undefined) return [];
+      const family = familyOf(where.slice(prefix.length + 1));
+      return [family === undefined ? { where } : { where, belongsTo: family.what }];
+    });
   }
 
   async close(): Promise<void> {

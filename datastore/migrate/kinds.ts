@@ -19,3 +19,10 @@ const KNOWN: ReadonlySet<string> = new Set(MIGRATED_KINDS);
 export function isMigrated(kind: string): boolean {
   return KNOWN.has(kind);
 }
+
+/** What stores hold for our own work, and a move leaves behind: the guard of `resources.ts`, leases of agents. */
+const OWN: ReadonlySet<string> = new Set(['ResourceGuard', 'Lease']);
+
+export function isOwn(kind: string): boolean {
+  return OWN.has(kind);
+}

@@ -1,6 +1,7 @@
 /** The etcd engine on a real etcd: the contract of all stores, Calico's layout on disk, and what it does in trouble. */
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
+import { checkResources, checkStrays } from '../../datastore/check.ts';
 import { storeContract } from '../../datastore/contract.ts';
 import { Mirror, type Operation, openStore, type Store } from '../../datastore/index.ts';
 import { EtcdServer } from './server.ts';
@@ -118,6 +119,44 @@ describe('etcd', function () {
         '{"kind":',
       ]);
     });
+  });
+
+  it('is checked for keys that nobody knows, and for policies under two names', async () => {
+    const store = await open('/strays');
+    const theirs = [
+      'v1/Ready',
+      'ipam/v2/host/a1',
+      'felix/v2/no-region/host/a1/status',
+      'dhcp/v2/no-region/subnet/x',
+    ];
+    const strays = ['elsewhere/x', 'resources/v3/projectcalico.org/ponds/x', 'ipam/v9/config'];
+    for (const path of [...theirs, ...strays]) etcdctl('put', `/strays/${path}`, '{}');
+    await store.commit([put('IPPool', '', 'a', {}), put('ResourceGuard', '', 'together', {})]);
+    const found = (await store.strays?.()) ?? [];
+    expect(found.map(({ where }) => where)).to.have.members(
+      [...theirs, ...strays].map((path) => `/strays/${path}`),
+    );
+    expect(checkStrays(found).map(({ value }) => value)).to.have.members(
+      strays.map((path) => `/strays/${path}`),
+    );
+
+    for (const name of ['web', 'default.web'])
+      etcdctl(
+        'put',
+        `/strays/resources/v3/projectcalico.org/networkpolicies/prod/${name}`,
+        JSON.stringify(policy(name, {})),
+      );
+    const { entries } = await store.list({ kind: 'NetworkPolicy' });
+    const twice = checkResources(entries).problems.filter(({ code }) => code === 'STORE_DUPLICATE');
+    expect(twice.map(({ resource }) => resource)).to.deep.equal(['NetworkPolicy/prod/web']);
+    const key = { kind: 'NetworkPolicy', scope: 'prod', name: 'web' };
+    const here = await store.get(key);
+    await store.commit([
+      { type: 'put', key, value: policy('web', {}), expect: { revision: here?.revision ?? '' } },
+    ]);
+    expect((await store.list({ kind: 'NetworkPolicy' })).entries, 'the next write leaves one').to.have.length(
+      1,
+    );
   });
 
   describe('in trouble', () => {
