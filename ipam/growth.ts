@@ -11,7 +11,8 @@ import type { BlockClaims } from './claims.ts';
 import type { BlockDraft } from './draft.ts';
 import type { Facts } from './facts.ts';
 import { type Home, type Homes, isUsable, type OwnBlock } from './homes.ts';
-import type { Pool } from './pools.ts';
+import type { TakeJob } from './jobs.ts';
+import { type Pool, type PoolSelection, poolsAround, selectsNode } from './pools.ts';
 import type { BlockEntry, Records } from './records.ts';
 
 /** An empty block of another host may be taken over once its claim is this old: a young one is about to be used. */
@@ -45,7 +46,10 @@ export class Growth {
   }
 
   /** Drafts to take from, one after the other until there is enough. */
-  async *sources(claimant: string, pools: readonly Pool[]): AsyncGenerator<BlockDraft | typeof AGAIN> {
+  async *sources(
+    { claimant, selection }: TakeJob,
+    pools: readonly Pool[],
+  ): AsyncGenerator<BlockDraft | typeof AGAIN> {
     const home = this.#parts.homes.of(claimant);
     for (const pool of pools) {
       for (const own of home.blocks) {
@@ -57,6 +61,7 @@ export class Growth {
     }
     if (!home.isFresh) {
       await home.load();
+      await this.#leave(home, selection);
       yield AGAIN;
       return;
     }
@@ -72,6 +77,18 @@ export class Growth {
       }
     }
     if (!strictAffinity && room > 0) yield* this.#others(claimant, pools);
+  }
+
+  /** Empty blocks in pools that do not select the node any more go back, so that others can have them. */
+  async #leave(home: Home, { nodeLabels, use }: PoolSelection): Promise<void> {
+    if (nodeLabels === undefined || use === 'LoadBalancer') return;
+    for (const { cidr, name } of home.blocks) {
+      const [pool] = poolsAround(this.#facts.pools, cidr.nth(0)).filter(({ spec }) => spec.disabled !== true);
+      if (pool === undefined || selectsNode(pool, nodeLabels)) continue;
+      const block = this.#parts.records.rememberedBlock(name);
+      if (block === undefined || !isEmpty(block.value)) continue;
+      if (await this.#parts.claims.release(home.claimant, name, true)) home.remove(name);
+    }
   }
 
   /**

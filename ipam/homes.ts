@@ -48,6 +48,11 @@ export class Home {
     this.#blocks = [...this.#blocks.filter(({ name }) => name !== affinity.key.name), toOwn(affinity)];
   }
 
+  /** A block that is no longer the claimant's. */
+  remove(name: string): void {
+    this.#blocks = this.#blocks.filter((own) => own.name !== name);
+  }
+
   /** Something is not as it was seen: look again before the next use. */
   doubt(): void {
     this.#isKnown = false;

@@ -264,6 +264,65 @@ describe('Ipam', () => {
     await ipam.releaseByHandle('windows-reserved-ipam-handle');
   });
 
+  it('fails at the limit of blocks rather than borrow, as Calico does', async () => {
+    await configure({ auto_allocate_blocks: true, maxBlocksPerHost: 1 });
+    await take('b', 'h-b', 1);
+    expect(await take('a', 'h', 4)).to.have.length(4);
+    expect(code(await ipam.autoAssign({ host: 'a', handle: 'h', v4: 1, v6: 0 }))).to.equal('POOL_FULL');
+  });
+
+  it('counts towards the limit only blocks of the pools that are asked', async () => {
+    await configure({ auto_allocate_blocks: true, strict_affinity: true, maxBlocksPerHost: 1 });
+    await define('IPPool', 'other', { cidr: '10.0.1.0/28', blockSize: 30, assignmentMode: 'Manual' });
+    await take('a', 'h', 4);
+    const manual = unwrap(
+      await ipam.autoAssign({ host: 'a', handle: 'm', v4: 1, v6: 0, v4Pools: ['other'] }),
+    );
+    expect(manual.v4.map(String)[0]).to.match(/^10\.0\.1\./);
+  });
+
+  it('takes pools in the order asked, and the next only when the one before has nothing left', async () => {
+    await configure({ auto_allocate_blocks: true, strict_affinity: true });
+    await define('IPPool', 'a-last', { cidr: '10.0.1.0/30', blockSize: 30 });
+    await define('IPPool', 'b-first', { cidr: '10.0.2.0/30', blockSize: 30 });
+    const request = { host: 'a', handle: 'h', v6: 0, v4Pools: ['b-first', '10.0.1.0/30'] };
+    const given = unwrap(await ipam.autoAssign({ ...request, v4: 6 })).v4.map(String);
+    expect(given.map((text) => text.split('.')[2])).to.deep.equal(['2', '2', '2', '2', '1', '1']);
+  });
+
+  it('gives back an empty block in a pool that does not select the node any more', async () => {
+    const nodeLabels = { rack: 'a' };
+    await define('IPPool', 'rack', { cidr: '10.0.1.0/28', blockSize: 30, nodeSelector: "rack == 'a'" });
+    const request = { host: 'a', handle: 'h', v4: 1, v6: 0, v4Pools: ['rack'] };
+    unwrap(await ipam.autoAssign({ ...request, nodeLabels }));
+    await ipam.releaseByHandle('h');
+    expect(await blocksOf('a')).to.have.length(1);
+    unwrap(await ipam.autoAssign({ host: 'a', handle: 'h', v4: 1, v6: 0, nodeLabels: { rack: 'b' } }));
+    expect((await blocksOf('a')).map((cidr) => cidr.startsWith('10.0.0.'))).to.deep.equal([true]);
+  });
+
+  it('gives addresses of services out of blocks that belong to no node', async () => {
+    await define('IPPool', 'lb', {
+      cidr: '10.0.3.0/28',
+      blockSize: 30,
+      allowedUses: ['LoadBalancer'],
+    });
+    const request = { host: 'load-balancer', handle: 'lb-1', v4: 1, v6: 0, use: 'LoadBalancer' } as const;
+    unwrap(await ipam.autoAssign(request));
+    const [block] = (await ipam.blocks()).map(({ affinity, state }) => [affinity, state]);
+    expect(block).to.deep.equal(['virtual:load-balancer', 'confirmed']);
+    const particular = { ...request, address: address('10.0.3.9'), handle: 'lb-2' };
+    unwrap(await ipam.assign(particular));
+    expect(code(await ipam.assign({ ...particular, address: address('10.0.0.9') }))).to.equal(
+      'ADDRESS_OUTSIDE_POOLS',
+    );
+  });
+
+  it('reserves single addresses too, as people write them', async () => {
+    await define('IPReservation', 'r', { reservedCIDRs: ['10.0.0.12', '10.0.0.13/32'] });
+    expect((await take('a', 'h', 2)).toSorted()).to.deep.equal(['10.0.0.14', '10.0.0.15']);
+  });
+
   it('serves many callers at once on the embedded store, each its own address, without wasting blocks', async () => {
     const embedded = await temporaryStore();
     const client = new ResourceClient(embedded, clock);

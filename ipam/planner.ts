@@ -176,7 +176,7 @@ export class Planner {
     let missing = want.count - want.found.length;
     const needsBlock = want.block !== undefined && want.block.cidr === undefined;
     if (missing === 0 && !needsBlock) return undefined;
-    for await (const draft of growth.sources(job.claimant, pools.value)) {
+    for await (const draft of growth.sources(job, pools.value)) {
       if (draft === AGAIN) return AGAIN;
       if (needsBlock) {
         // A block of others is none to have at hand.

@@ -65,6 +65,11 @@ function automatic(all: readonly IPPool[], request: PoolRequest): Result<IPPool[
   return ok(fitting.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)));
 }
 
+/** Whether a node may take blocks from the pool. */
+export function selectsNode({ spec }: IPPool, nodeLabels: Labels): boolean {
+  return selects(spec.nodeSelector, nodeLabels);
+}
+
 function selects(selector: string | undefined, labels: Labels | undefined): boolean {
   if (selector === undefined || selector === '') return true;
   const parsed = parseSelector(selector);

@@ -9,7 +9,7 @@ import {
 } from '../api/index.ts';
 import type { Key } from '../datastore/index.ts';
 import { sameJson } from '../datastore/json.ts';
-import { type Address, Prefix } from '../net/addr/index.ts';
+import { Address, Prefix } from '../net/addr/index.ts';
 import type { Records } from './records.ts';
 
 export interface IpamSettings {
@@ -141,7 +141,13 @@ export class Reservations {
 
   constructor(reservations: readonly IPReservation[]) {
     this.#prefixes = reservations.flatMap(({ spec }) =>
-      (spec.reservedCIDRs ?? []).flatMap((text) => Prefix.parse(text, { hostBits: 'mask' }) ?? []),
+      // A bare address is one, too; blanks around it are forgiven, as in Calico.
+      (spec.reservedCIDRs ?? []).flatMap((text) => {
+        const address = Address.parse(text.trim());
+        return address === undefined
+          ? (Prefix.parse(text.trim(), { hostBits: 'mask' }) ?? [])
+          : Prefix.host(address);
+      }),
     );
   }
 
