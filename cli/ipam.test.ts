@@ -2,7 +2,30 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { type Key, openStore } from '../datastore/index.ts';
 import { type CommandLine, commandLine, endpoint, node, pool, take } from './testing.ts';
+
+function block(cidr: string, affinity: string | null): [Key, unknown] {
+  return [
+    { kind: 'IPAMBlock', scope: '', name: cidr },
+    {
+      cidr,
+      affinity,
+      allocations: Array.from({ length: 8 }, () => null),
+      unallocated: [0, 1, 2, 3, 4, 5, 6, 7],
+      attributes: [],
+      sequenceNumber: 1,
+      deleted: false,
+    },
+  ];
+}
+
+function affinity(owner: string, cidr: string): [Key, unknown] {
+  return [
+    { kind: 'BlockAffinity', scope: owner, name: cidr },
+    { state: 'pending', deleted: false },
+  ];
+}
 
 describe('poplin ipam', () => {
   let poplin: CommandLine;
@@ -15,6 +38,28 @@ describe('poplin ipam', () => {
     const { code, out } = await poplin(`ipam explain ${address}`);
     expect(code).to.equal(0);
     return out;
+  }
+
+  async function put(key: Key, value: unknown): Promise<void> {
+    const store = await openStore(join(poplin.folder, 'datastore.db'));
+    try {
+      await store.commit([{ type: 'put', key, value, expect: 'any' }]);
+    } finally {
+      await store.close();
+    }
+  }
+
+  /** Kinds of what check finds. */
+  async function found(): Promise<string[]> {
+    const { out } = await poplin('ipam check -o json');
+    return (JSON.parse(out) as { kind: string }[]).map(({ kind }) => kind).toSorted();
+  }
+
+  /** Takes an address, and has the endpoint use it. */
+  async function web(): Promise<string> {
+    const [address = ''] = await take(poplin.folder, 'default/web', 1);
+    await poplin('apply -f -', endpoint(address));
+    return address;
   }
 
   describe('explain', () => {
@@ -83,14 +128,23 @@ describe('poplin ipam', () => {
       await poplin('datastore migrate lock');
       const checked = await poplin(`ipam check --show-all-ips -o ${report}`);
       expect(checked.code).to.equal(1);
-      expect(checked.out).to.contain(`${leaked} is held by net.default-web, used by no workload endpoint`);
+      expect(checked.out)
+        .to.contain(
+          `  ${leaked} allocated; attrs Main:net.default-web Extra:namespace=default,node=a1,pod=web\n`,
+        )
+        .and.contain(`  ${leaked} leaked; attrs Main:net.default-web`)
+        .and.contain('Found 3 IPs that are allocated in IPAM but not actually in use.\n');
       expect(JSON.parse(readFileSync(report, 'utf8'))).to.have.nested.property('datastoreLocked', true);
       // One is given anew to the same handle, one has found its endpoint.
       await poplin(`ipam release --ip ${again}`);
       for (let taken = ''; taken !== again; ) [taken = ''] = await take(poplin.folder, 'default/web', 1);
       await poplin('apply -f -', endpoint(come));
       const { out, err } = await poplin(`ipam release --from-report ${report}`);
-      expect(out).to.equal('Released 1 IP addresses; 2 are in use or free by now and were left alone\n');
+      expect(out.split('\n').slice(0, 3)).to.deep.equal([
+        'Releasing 3 old IPs...',
+        'Released 1 IPs successfully',
+        '1 addresses are used by now and were left alone.',
+      ]);
       expect(err).to.contain(`${again} is held by net.default-web anew`);
       expect((await poplin(`ipam show --ip ${leaked}`)).out).to.contain('is not assigned');
       for (const address of [again, come])
@@ -118,6 +172,113 @@ describe('poplin ipam', () => {
       writeFileSync(report, text);
       expect((await poplin(`ipam show --ip ${address}`)).out).to.contain('is in use');
       expect((await release(' --force')).out).to.contain('Released 1');
+    });
+  });
+
+  it('releases what is in all of several reports, and handles that have not changed', async () => {
+    const reports = ['one', 'two'].map((name) => join(poplin.folder, name));
+    const [leaked = '', gone = ''] = await take(poplin.folder, 'default/web', 2);
+    const idle = { kind: 'IPAMHandle', scope: '', name: 'net.idle' };
+    const store = await openStore(join(poplin.folder, 'datastore.db'));
+    try {
+      const value = { block: { '10.0.0.0/26': 1 }, deleted: false };
+      await store.commit([{ type: 'put', key: idle, value, expect: 'absent' }]);
+      await poplin(`ipam check -o ${reports[0]}`);
+      await poplin('apply -f -', endpoint(gone));
+      await poplin('datastore migrate lock');
+      await poplin(`ipam check -o ${reports[1]}`);
+      // In the second report it is used, and so it is not in both.
+      await poplin('delete workloadendpoint a1-k8s-web-eth0');
+      const { code, out } = await poplin(
+        `ipam release ${reports.map((file) => `--from-report ${file}`).join(' ')}`,
+      );
+      expect(code).to.equal(0);
+      expect(out.split('\n')).to.include.members([
+        'Releasing 1 old IPs...',
+        'Released 1 IPs successfully',
+        'Deleting 1 handles...',
+        'Released 1 handles; 0 skipped; 0 errors.',
+        'You may now unlock the data store.',
+      ]);
+      expect(await store.get(idle)).to.equal(undefined);
+    } finally {
+      await store.close();
+    }
+    expect((await poplin(`ipam show --ip ${leaked}`)).out).to.contain('is not assigned');
+    expect((await poplin(`ipam show --ip ${gone}`)).out).to.contain('is in use');
+  });
+
+  it('collects by hand what stays wrong, and says before what it would do', async () => {
+    const [leaked = '', used = ''] = await take(poplin.folder, 'default/web', 2);
+    await poplin('apply -f -', endpoint(used));
+    const dry = await poplin('ipam gc --dry-run');
+    expect(dry.code).to.equal(1);
+    expect(dry.out)
+      .to.contain(`would release ${leaked}, held by net.default-web: no workload endpoint has it`)
+      .and.contain('1 finding(s). Nothing was changed.');
+    expect((await poplin(`ipam show --ip ${leaked}`)).out).to.contain('is in use');
+    const collected = await poplin('ipam gc --grace-period=0.1 -o json');
+    expect(collected.code).to.equal(0);
+    expect(collected.err).to.contain('for 0.1 s');
+    expect(JSON.parse(collected.out)).to.have.nested.property('findings[0].outcome', 'done');
+    expect((await poplin(`ipam show --ip ${leaked}`)).out).to.contain('is not assigned');
+    expect(await poplin('ipam gc')).to.deep.equal({
+      code: 0,
+      out: 'Put 0 of 0 finding(s) right.\n',
+      err: '',
+    });
+    await poplin('datastore migrate lock');
+    const locked = await poplin('ipam gc --confirm');
+    expect(locked.code).to.equal(1);
+    expect(locked.out).to.contain('a migration holds the datastore; wait until that is over');
+    expect((await poplin('ipam gc --grace-period=-1')).code).to.equal(2);
+  });
+
+  describe('check finds', () => {
+    it('nothing where all fits', async () => {
+      await web();
+      expect(await found()).to.deep.equal([]);
+    });
+
+    it('an address of two endpoints', async () => {
+      const address = await web();
+      await poplin('apply -f -', endpoint(address).replaceAll('web', 'twin'));
+      expect(await found()).to.deep.equal(['doubled']);
+    });
+
+    it('a handle that counts what no block has, and one that is missing', async () => {
+      await web();
+      const handle = { kind: 'IPAMHandle', scope: '', name: 'net.idle' };
+      await put(handle, { block: { '10.0.0.0/26': 1 }, deleted: false });
+      expect(await found()).to.deep.equal(['wrong-handle']);
+      await put({ ...handle, name: 'net.default-web' }, { block: {}, deleted: false });
+      expect(await found()).to.deep.equal(['wrong-handle', 'wrong-handle']);
+      const { out } = await poplin('ipam check');
+      expect(out).to.contain('Found 1 handles with no matching IPs (and 1 handles with matches).');
+    });
+
+    it('blocks without affinity, affinities without block, blocks of nobody and of nodes that left', async () => {
+      await put(...block('10.0.0.128/29', 'host:a1'));
+      await put(...affinity('host:a1', '10.0.0.136/29'));
+      await put(...block('10.0.0.144/29', null));
+      await put(...block('10.0.0.152/29', 'host:left'));
+      await put(...affinity('host:left', '10.0.0.152/29'));
+      expect(await found()).to.deep.equal(['gone-node', 'lost-affinity', 'nobodys-block', 'stale-affinity']);
+    });
+
+    it('blocks outside pools, across each other, and at odds with themselves', async () => {
+      for (const cidr of ['10.9.0.0/29', '10.0.0.128/29', '10.0.0.128/29']) {
+        await put(...block(cidr, 'host:a1'));
+        await put(...affinity('host:a1', cidr));
+      }
+      expect(await found()).to.deep.equal(['orphaned-block']);
+      const [key, value] = block('10.0.0.128/28', 'host:a1');
+      const wide = Array.from({ length: 16 }, () => null);
+      await put(key, { ...(value as object), allocations: wide, unallocated: wide.map((_, i) => i) });
+      await put(...affinity('host:a1', '10.0.0.128/28'));
+      expect(await found()).to.deep.equal(['inconsistent', 'orphaned-block']);
+      await put(key, { ...(value as object), allocations: wide, unallocated: [] });
+      expect((await found()).filter((kind) => kind === 'inconsistent').length).to.be.greaterThan(1);
     });
   });
 

@@ -151,16 +151,27 @@ describe('poplin reads', () => {
       const [address = ''] = await take(poplin.folder, 'default/web', 1);
       const leaked = await poplin('ipam check');
       expect(leaked.code).to.equal(1);
-      expect(leaked.out).to.contain(`${address}: held by net.default-web, used by no workload endpoint`);
+      expect(leaked.out)
+        .to.contain('IPAM blocks record 1 allocations.\n')
+        .and.contain('Found 1 IPs that are allocated in IPAM but not actually in use.\n')
+        .and.contain('Check complete; found 1 problems.\n');
+      expect(leaked.out).not.to.contain(`${address} leaked`);
+      expect((await poplin('ipam check --show-problem-ips')).out).to.contain(
+        `  ${address} leaked; attrs Main:net.default-web Extra:namespace=default,node=a1,pod=web\n`,
+      );
       await poplin('apply -f -', endpoint(address));
-      expect(await poplin('ipam check')).to.deep.equal({
-        code: 0,
-        out: 'Every address that is taken is used, and every address that is used is taken.\n',
-        err: '',
-      });
+      const sound = await poplin('ipam check');
+      expect([sound.code, sound.err]).to.deep.equal([0, '']);
+      expect(sound.out)
+        .to.contain('Found 1 workload IPs.\n')
+        .and.contain('Check complete; found 0 problems.\n');
       await poplin('apply -f -', endpoint('10.0.0.250'));
+      expect((await poplin('ipam check --show-problem-ips')).out).to.contain(
+        '  10.0.0.250 in use by Workload(default/a1-k8s-web-eth0) and in active IPAM pool but has no IPAM allocation.\n',
+      );
+      await poplin('apply -f -', endpoint('192.0.2.1'));
       expect((await poplin('ipam check')).out).to.contain(
-        '10.0.0.250: used by default/a1-k8s-web-eth0, held by nobody',
+        'Found 1 in-use IPs that are not in active IP pools.\n',
       );
     });
   });

@@ -21,14 +21,21 @@ export function auditIpam(entries: readonly Entry[]): Audit {
   const { blocks: sound } = soundEntries(blocks, [], []);
   return {
     problems: [
-      ...blocks.flatMap((entry) => auditBlock(entry)),
-      ...auditOverlaps(sound),
+      ...auditBlocks(blocks),
       ...auditAffinities(affinities, sound),
       ...handles.filter((entry) => !isHandle(entry)).map(({ key }) => unreadable(keyText(key))),
     ],
     blocks: viewBlocks(sound, affinities),
     handles: viewHandles(handles.filter(isHandle)),
   };
+}
+
+/** Blocks alone: each in itself, and across each other. */
+export function auditBlocks(blocks: readonly Entry[]): Problem[] {
+  return [
+    ...blocks.flatMap((entry) => auditBlock(entry)),
+    ...auditOverlaps(soundEntries(blocks, [], []).blocks),
+  ];
 }
 
 /** Those that have the form of their kind. */

@@ -15,4 +15,4 @@ export { type BlockAffinity } from './records.ts';
 export { type AllocationView, type BlockView, type HandleView, type Holder } from './view.ts';
 export { explain, type Explanation } from './explain.ts';
 export { type IpamSettings, type SettingsChange } from './settings.ts';
-export { auditIpam } from './audit.ts';
+export { auditBlocks, auditIpam } from './audit.ts';

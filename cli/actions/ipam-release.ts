@@ -1,15 +1,24 @@
 /** ipam release: one address, or all that a report of ipam check found leaked. Never one that an endpoint uses. */
 import { readFileSync } from 'node:fs';
-import { fail, PoplinError, type Problem, unwrap } from '../../api/index.ts';
+import { fail, ok, PoplinError, type Problem, type Result, unwrap } from '../../api/index.ts';
+import type { ReleaseRequest } from '../../ipam/index.ts';
 import { Address } from '../../net/addr/index.ts';
 import { type Action, type Arguments, EXIT, type ExitCode, UsageError } from '../command.ts';
 import { tellProblems } from '../failure.ts';
 import { usersByAddress } from '../resources/ipam-findings.ts';
-import { clusterOf, parseReport, type Report } from '../resources/ipam-report.ts';
+import {
+  type Cluster,
+  clusterOf,
+  commonTo,
+  type LeakedHandle,
+  parseReport,
+  type Report,
+} from '../resources/ipam-report.ts';
 import { ipamOf, type OpenStore, withStore } from '../store.ts';
 import type { ipamReleaseTable } from '../tables/ipam.ts';
 import type { Terminal } from '../terminal.ts';
 
+type ReportFile = Report & { readonly file: string };
 type ReleaseArguments = Arguments<typeof ipamReleaseTable>;
 
 export const ipamRelease: Action<ReleaseArguments> = async (args, terminal) => {
@@ -42,41 +51,80 @@ async function releaseOne(
 
 async function releaseLeaked(
   open: OpenStore,
-  reports: readonly (Report & { readonly file: string })[],
+  reports: readonly ReportFile[],
   force: boolean,
   terminal: Terminal,
 ): Promise<ExitCode> {
   const information = await open.client.get('ClusterInformation', 'default');
   const now = clusterOf(information.ok ? information.value : undefined);
-  const stale = reports.flatMap(({ file, cluster }): Problem[] => {
-    // Another cluster's addresses are never ours to release.
-    if (cluster.guid !== now.guid) return [otherCluster(file)];
-    if (force) return [];
-    if (!now.locked) return [notLocked()];
-    return cluster.locked && cluster.revision === now.revision ? [] : [outdated(file)];
-  });
-  if (stale.length > 0) unwrap(fail(...stale));
+  unwrap(trust(reports, now, force));
+  const { leaked, handles } = commonTo(reports);
+  const problems = [
+    ...(await releaseAddresses(open, leaked, terminal)),
+    ...(await deleteHandles(open, handles, terminal)),
+  ];
+  tellProblems(problems, terminal);
+  if (now.locked) terminal.out('You may now unlock the data store.\n');
+  return problems.length === 0 ? EXIT.ok : EXIT.failure;
+}
 
+/** As calicoctl: all reports are of this cluster, and one at least was made under the lock that holds still. */
+function trust(reports: readonly ReportFile[], now: Cluster, force: boolean): Result<void> {
+  const foreign = reports.filter(({ cluster }) => cluster.guid !== now.guid);
+  if (foreign.length > 0) return fail(...foreign.map(({ file }) => otherCluster(file)));
+  if (force) return ok(undefined);
+  if (!now.locked) return fail(notLocked());
+  const current = reports.some(({ cluster }) => cluster.locked && cluster.revision === now.revision);
+  return current ? ok(undefined) : fail(...reports.map(({ file }) => outdated(file)));
+}
+
+async function releaseAddresses(
+  open: OpenStore,
+  leaked: readonly ReleaseRequest[],
+  terminal: Terminal,
+): Promise<Problem[]> {
+  if (leaked.length === 0) {
+    terminal.out("Report didn't contain any leaked IPs to clean up.\n");
+    return [];
+  }
+  terminal.out(`Releasing ${leaked.length} old IPs...\n`);
   const users = await usersNow(open);
   const ipam = ipamOf(open);
-  let freed = 0;
-  let passed = 0;
+  const counts = { released: 0, free: 0, used: 0 };
   const problems: Problem[] = [];
-  for (const request of reports.flatMap(({ leaked }) => leaked)) {
+  for (const request of leaked) {
     if (users.has(request.address.toString())) {
-      passed++;
+      counts.used++;
       continue;
     }
     const result = await ipam.release([request]);
     if (!result.ok) problems.push(...result.problems);
-    else if (result.value.length === 0) passed++;
-    else freed++;
+    else counts[result.value.length === 0 ? 'free' : 'released']++;
   }
-  tellProblems(problems, terminal);
-  terminal.out(
-    `Released ${freed} IP addresses; ${passed + problems.length} are in use or free by now and were left alone\n`,
-  );
-  return EXIT.ok;
+  terminal.out(`Released ${counts.released} IPs successfully\n`);
+  if (counts.free > 0)
+    terminal.out(`${counts.free} addresses marked as leaked in the report had already been cleaned up.\n`);
+  if (counts.used > 0) terminal.out(`${counts.used} addresses are used by now and were left alone.\n`);
+  return problems;
+}
+
+async function deleteHandles(
+  { store }: OpenStore,
+  handles: readonly LeakedHandle[],
+  terminal: Terminal,
+): Promise<Problem[]> {
+  if (handles.length === 0) {
+    terminal.out("Report didn't contain any handles to clean up.\n");
+    return [];
+  }
+  terminal.out(`Deleting ${handles.length} handles...\n`);
+  let deleted = 0;
+  for (const { id: name, revision } of handles) {
+    const key = { kind: 'IPAMHandle', scope: '', name };
+    if ((await store.commit([{ type: 'delete', key, expect: { revision } }])).ok) deleted++;
+  }
+  terminal.out(`Released ${deleted} handles; ${handles.length - deleted} skipped; 0 errors.\n`);
+  return [];
 }
 
 async function usersNow({ client }: OpenStore): Promise<ReadonlyMap<string, readonly string[]>> {

@@ -6,7 +6,18 @@ import { usageOf } from './usage.ts';
 
 /** One thing that does not add up. */
 export interface Finding {
-  readonly kind: 'leaked' | 'untaken' | 'doubled' | 'orphaned-block' | 'wrong-handle';
+  readonly kind:
+    | 'leaked'
+    | 'untaken'
+    | 'doubled'
+    | 'orphaned-block'
+    | 'wrong-handle'
+    | 'endpoint'
+    | 'lost-affinity'
+    | 'stale-affinity'
+    | 'gone-node'
+    | 'nobodys-block'
+    | 'inconsistent';
   /** An address, a block or a handle. */
   readonly what: string;
   readonly why: string;

@@ -7,7 +7,7 @@ import { type ClusterInformation, fail, ok, type Result } from '../../api/index.
 import { parseJson, stringifyJson } from '../../datastore/json.ts';
 import type { ReleaseRequest } from '../../ipam/index.ts';
 import { Address } from '../../net/addr/index.ts';
-import { type IpamWorld, isWorkload, usersByAddress } from './ipam-findings.ts';
+import type { CheckedIpam } from './ipam-world.ts';
 
 export interface Cluster {
   readonly guid: string;
@@ -26,14 +26,20 @@ export function clusterOf(information: ClusterInformation | undefined): Cluster 
   };
 }
 
-export function reportText(world: IpamWorld, cluster: Cluster, version: string): string {
-  const users = usersByAddress(world.endpoints);
-  const allocations = world.blocks
+/** A handle without addresses, and how it was then. */
+export interface LeakedHandle {
+  readonly id: string;
+  readonly revision: string;
+}
+
+export function reportText(checked: CheckedIpam, cluster: Cluster, version: string): string {
+  const { blocks, handles, owners, leaked, revisions } = checked;
+  const used = new Set(blocks.flatMap(({ allocations }) => allocations.map(({ handle }) => handle)));
+  const allocations = blocks
     .flatMap((block) => block.allocations)
     .map((allocation) => {
       const ip = allocation.address.toString();
       const { pod, namespace, node, type, timestamp } = allocation.attributes;
-      const owners = users.get(ip) ?? [];
       return {
         ip,
         handle: allocation.handle,
@@ -43,11 +49,14 @@ export function reportText(world: IpamWorld, cluster: Cluster, version: string):
         node,
         type,
         creationTimestamp: timestamp,
-        inUse: owners.length > 0 || !isWorkload(allocation),
+        inUse: !leaked.has(ip),
         borrowed: allocation.borrowed || undefined,
-        owners: owners.map((name) => `Workload(${name})`),
+        owners: owners.get(ip) ?? null,
       };
     });
+  const leakedHandles = handles
+    .filter(({ handle }) => !used.has(handle))
+    .map(({ handle }) => ({ ID: handle, UID: null, Revision: revisions.get(handle) ?? '' }));
   return `${stringifyJson({
     version,
     clusterGUID: cluster.guid,
@@ -55,7 +64,12 @@ export function reportText(world: IpamWorld, cluster: Cluster, version: string):
     clusterInformationRevision: cluster.revision,
     clusterType: cluster.type,
     allocations: Object.fromEntries(allocations.map((allocation) => [allocation.ip, [allocation]])),
+    ...(leakedHandles.length === 0 ? {} : { leakedHandles }),
   })}\n`;
+}
+
+function sameAllocation(a: ReleaseRequest, b: ReleaseRequest): boolean {
+  return a.address.equals(b.address) && a.handle === b.handle && a.sequence === b.sequence;
 }
 
 const counter = z.union([z.number().int().nonnegative(), z.bigint().nonnegative()]);
@@ -74,18 +88,38 @@ const reportSchema = z.object({
       }),
     ),
   ),
+  leakedHandles: z.array(z.object({ ID: z.string(), Revision: z.string() })).nullish(),
 });
 
 export interface Report {
   readonly cluster: Omit<Cluster, 'type'>;
   /** Of addresses that nobody used, each only as it was held then. */
   readonly leaked: readonly ReleaseRequest[];
+  readonly handles: readonly LeakedHandle[];
+}
+
+/**
+ * What is in all reports: an address that is leaked in each as the same allocation, a handle that has not changed. Made some
+ * time apart, they tell what is leaked from what was just on its way.
+ */
+export function commonTo(reports: readonly Report[]): Pick<Report, 'leaked' | 'handles'> {
+  const [first, ...others] = reports;
+  if (first === undefined) return { leaked: [], handles: [] };
+  return {
+    leaked: first.leaked.filter((request) =>
+      others.every(({ leaked }) => leaked.some((other) => sameAllocation(request, other))),
+    ),
+    handles: first.handles.filter(({ id, revision }) =>
+      others.every(({ handles }) => handles.some((other) => other.id === id && other.revision === revision)),
+    ),
+  };
 }
 
 export function parseReport(text: string, file: string): Result<Report> {
   const parsed = reportSchema.safeParse(readJson(text));
   if (!parsed.success) return fail(noReport(file, z.prettifyError(parsed.error)));
-  const { clusterGUID, datastoreLocked, clusterInformationRevision, allocations } = parsed.data;
+  const { clusterGUID, datastoreLocked, clusterInformationRevision, allocations, leakedHandles } =
+    parsed.data;
   const leaked: ReleaseRequest[] = [];
   for (const { ip, handle, sequenceNumber, inUse } of Object.values(allocations).flat()) {
     if (inUse) continue;
@@ -98,7 +132,8 @@ export function parseReport(text: string, file: string): Result<Report> {
     });
   }
   const cluster = { guid: clusterGUID, locked: datastoreLocked, revision: clusterInformationRevision };
-  return ok({ cluster, leaked });
+  const handles = (leakedHandles ?? []).map(({ ID, Revision }) => ({ id: ID, revision: Revision }));
+  return ok({ cluster, leaked, handles });
 }
 
 function readJson(text: string): unknown {

@@ -30,7 +30,7 @@ export const ipamCheckTable = table({
   path: ['ipam', 'check'],
   summary: 'Compare addresses taken with endpoints that use them',
   description:
-    'Looks for addresses that are taken but used by no workload endpoint, addresses that an endpoint uses but nobody took, blocks outside every pool, and handles that count wrong. It changes nothing. Exits with 1 when it finds something.',
+    'Looks for addresses that are taken but used by no workload endpoint or node, addresses that are used but not taken, or used twice, blocks outside every pool or across each other, handles that do not fit the blocks, and affinities without block or blocks without affinity. It changes nothing. Exits with 1 when it finds something.',
   examples: [
     ['poplin ipam check', 'after a crash, or before an upgrade'],
     ['poplin ipam check -o report.json', 'and write what was found to a file, for ipam release'],
@@ -39,8 +39,9 @@ export const ipamCheckTable = table({
   options: {
     'show-all-ips': {
       type: 'boolean',
-      describe: 'Print every address that is taken, not only what is wrong',
+      describe: 'Print every address that is taken or used',
     },
+    'show-problem-ips': { type: 'boolean', describe: 'Print every address that is leaked or not taken' },
     output: {
       type: 'string',
       alias: 'o',
@@ -57,7 +58,7 @@ export const ipamReleaseTable = table({
   path: ['ipam', 'release'],
   summary: 'Release an address, or all that a report found leaked',
   description:
-    'With --ip releases one address. With --from-report releases what a report of ipam check lists as unused, if it is still held as it was then and no endpoint has come to use it. A report counts only when the datastore was locked for it and is locked still, so that no address is on its way to a workload meanwhile.',
+    'With --ip releases one address. With --from-report releases what a report of ipam check lists as unused, addresses and handles, if it is still held as it was then and no endpoint has come to use it; of several reports, made some time apart, only what is in all of them. One report at least must have been made under the lock of the datastore that holds still, so that no address is on its way to a workload meanwhile.',
   examples: [
     ['poplin ipam release --ip 10.244.0.5', 'one address'],
     [
@@ -76,7 +77,7 @@ export const ipamReleaseTable = table({
     force: {
       type: 'boolean',
       describe:
-        'With --ip: although an endpoint uses it. With --from-report: although the datastore is not locked, or was unlocked since',
+        'With --ip: although an endpoint uses it. With --from-report: although the datastore is not locked, or was not when the reports were made',
     },
     ...storeOptions,
   },
@@ -116,6 +117,31 @@ export const ipamExplainTable = table({
   examples: [['poplin ipam explain 10.244.0.5', 'why a workload has this address, or does not get it']],
   positionals: { address: { describe: 'IPv4 or IPv6 address', required: true } },
   options: { ...structuredOutput, ...storeOptions },
+});
+
+export const ipamGcTable = table({
+  path: ['ipam', 'gc'],
+  summary: 'Free what nobody holds any more, as the agents do by themselves',
+  description:
+    'One round of the garbage collector that one agent of the cluster runs all the time: addresses whose workload is gone, tunnel addresses, blocks and endpoints of nodes that left, counts and affinities that a crash left behind, empty blocks of nodes that have others. It looks, waits, looks again, and puts right what was the same all the while, each by compare-and-swap after another look. In doubt (no endpoint at all, most nodes gone) it holds still. Exits with 1 when it was in doubt or could not finish, and with --dry-run when it found something.',
+  examples: [
+    ['poplin ipam gc --dry-run', 'what it would do'],
+    ['poplin ipam gc --grace-period=120', 'what has been wrong for two minutes'],
+  ],
+  positionals: {},
+  options: {
+    'dry-run': { type: 'boolean', describe: 'Say what would be done, and do nothing' },
+    'grace-period': {
+      type: 'number',
+      value: 'SECONDS',
+      default: 60,
+      describe:
+        'How long a finding must stay the same. With 0 an address that is just being given to a workload looks leaked',
+    },
+    confirm: { type: 'boolean', describe: 'Act in spite of doubts, as they are true' },
+    ...structuredOutput,
+    ...storeOptions,
+  },
 });
 
 export const ipamSplitTable = table({

@@ -16,14 +16,25 @@ export async function readUsers(store: Store): Promise<Users> {
  * @param users  where they come from, if not from the store
  */
 export async function readWorld(store: Store, users: () => Promise<Users>): Promise<World> {
-  const handles = await list(store, 'IPAMHandle');
-  const affinities = await list(store, 'BlockAffinity');
-  const blocks = await list(store, 'IPAMBlock');
-  const locked = await isLocked(store);
-  const sound = soundEntries(blocks, affinities, handles);
+  const entries = await readIpam(store);
+  return worldOf(entries, await isLocked(store), await users());
+}
+
+/** All objects of IPAM, as they are. */
+export async function readIpam(store: Store): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (const kind of ['IPAMHandle', 'BlockAffinity', 'IPAMBlock']) entries.push(...(await list(store, kind)));
+  return entries;
+}
+
+/** @param entries  of IPAM; others are passed over */
+export function worldOf(entries: readonly Entry[], locked: boolean, users: Users): World {
+  const ofKind = (kind: string): readonly Entry[] => entries.filter(({ key }) => key.kind === kind);
+  const blocks = ofKind('IPAMBlock');
+  const sound = soundEntries(blocks, ofKind('BlockAffinity'), ofKind('IPAMHandle'));
   const read = new Set(sound.blocks.map(({ key }) => key.name));
   const illFormed = new Set(blocks.map(({ key }) => key.name).filter((name) => !read.has(name)));
-  return { ...sound, illFormed, locked, ...(await users()) };
+  return { ...sound, illFormed, locked, ...users };
 }
 
 async function list<V = unknown>(store: Store, kind: string): Promise<readonly Entry<V>[]> {
