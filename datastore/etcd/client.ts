@@ -35,7 +35,9 @@ export function connect({ endpoints, auth, tls }: EtcdOptions): Etcd3 {
         }),
     dialTimeout: REQUEST,
     defaultCallOptions: ({ isStream }) =>
-      isStream ? { interceptors: [withLeader] } : { deadline: new Date(Date.now() + REQUEST) },
+      isStream
+        ? { interceptors: [withLeader] }
+        : { interceptors: [withNewToken], deadline: new Date(Date.now() + REQUEST) },
     grpcOptions: {
       'grpc.max_receive_message_length': -1,
       // A connection that died without a word (a cut cable) is found out in seconds.
@@ -75,6 +77,22 @@ export function isPassing(error: unknown): boolean {
 export function isCompacted(error: unknown): boolean {
   return error instanceof Error && /has been compacted/.test(error.message);
 }
+
+/**
+ * A signed token (JWT) is refused as soon as somebody has changed users or roles, in words that etcd3 does not know: it
+ * asks for a new one only when told that the token is invalid. The request has not been carried out.
+ */
+const withNewToken: Interceptor = (options, nextCall) =>
+  new InterceptingCall(nextCall(options), {
+    start(metadata, _listener, next) {
+      next(metadata, {
+        onReceiveStatus(status, pass) {
+          const isOld = status.details.includes('revision of auth store is old');
+          pass(isOld ? { ...status, details: 'etcdserver: invalid auth token' } : status);
+        },
+      });
+    },
+  });
 
 export interface Patience {
   readonly clock: Clock;

@@ -145,6 +145,39 @@ describe('etcd: TLS and users', function () {
     expect(performance.now() - started).to.be.lessThan(4000);
   });
 
+  it('a signed token that is older than the last change of users is renewed, in reads, writes and watches', async () => {
+    openssl('genrsa', '-out', file('jwt.key'), '2048');
+    openssl('rsa', '-in', file('jwt.key'), '-pubout', '-out', file('jwt.pub'));
+    const jwt = new EtcdServer([
+      `--auth-token=jwt,pub-key=${file('jwt.pub')},priv-key=${file('jwt.key')},sign-method=RS256,ttl=1m`,
+    ]);
+    await jwt.start();
+    const administer = (...args: readonly string[]): void =>
+      void execFileSync('etcdctl', [`--endpoints=${jwt.endpoint}`, ...args], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: { ...process.env, ETCDCTL_API: '3' },
+      });
+    try {
+      administer('user', 'add', 'root:secret');
+      administer('user', 'grant-role', 'root', 'root');
+      administer('auth', 'enable');
+      const store = await openStore(`etcd://root:secret@${jwt.endpoint}`);
+      stores.push(store);
+      const errors: unknown[] = [];
+      const mirror = new Mirror(store, [{ kind: 'K' }], { onError: (error) => errors.push(error) });
+      administer('--user=root:secret', 'user', 'add', 'other:word');
+      mirror.start();
+      expect((await store.commit([{ type: 'put', key: KEY, value: 1, expect: 'absent' }])).ok).to.equal(true);
+      administer('--user=root:secret', 'user', 'add', 'third:word');
+      expect(await store.get(KEY)).to.include({ value: 1 });
+      await until(() => mirror.get(KEY)?.value === 1);
+      expect(errors).to.deep.equal([]);
+      await mirror.stop();
+    } finally {
+      await jwt.remove();
+    }
+  });
+
   it('a user and the name in a certificate do not go together, and that is said', async () => {
     const error = await rejection(openStore('etcds://poplin:word@127.0.0.1:2379?name=etcd.example'));
     expect(error).to.have.nested.property('problems[0].code', 'STORE_LOCATION');
