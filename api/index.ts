@@ -77,7 +77,16 @@ export { parseDuration } from './schema/duration.ts';
 export { parsePeerAddress, type PeerAddress } from './schema/network.ts';
 export { type FieldPath, formatPath, parsePath } from './schema/path.ts';
 
-export { asWritten, type Locate, readStored, validate } from './validate.ts';
+export { ignoredFields, notActedOn } from './ignored.ts';
+export {
+  asWritten,
+  keepingUnknown,
+  knownPart,
+  type Locate,
+  readStored,
+  validate,
+  writeProblems,
+} from './validate.ts';
 export { type ManifestDocument, parseManifests } from './manifest/parse.ts';
 export { checkTogether } from './check/together.ts';
 export { checkUpdate } from './check/update.ts';

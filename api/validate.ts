@@ -8,6 +8,7 @@ import { type FieldPath, formatPath } from './schema/path.ts';
 import { problemsOf } from './schema/problems.ts';
 import { withoutNulls, withoutUnknown } from './schema/shape.ts';
 import { nearest } from './schema/suggest.ts';
+import { keepUnknown, unknownFields, withoutKept } from './schema/unknown.ts';
 
 /** Where a field stands in the user's text. */
 export type Locate = (path: FieldPath) => Position;
@@ -27,6 +28,38 @@ export function validate(value: unknown, at?: Locate): Result<Resource> {
  */
 export function readStored(value: unknown): Result<Resource> {
   return check(value, undefined, (input, schema) => withoutUnknown(schema, input));
+}
+
+/**
+ * Problems of writing a resource over what is stored. Fields that we do not know are none where the stored value has
+ * them too: a newer tool wrote them, and whoever read them hands them back.
+ */
+export function writeProblems(resource: Resource, stored: unknown): readonly Problem[] {
+  const result = validate(resource);
+  if (result.ok) return [];
+  if (stored === undefined) return result.problems;
+  const { schema } = writtenKind(resource.apiVersion, resource.kind) ?? {};
+  const rest = validate(withoutKept(schema, resource, stored));
+  return rest.ok ? [] : rest.problems;
+}
+
+/** The resource with the fields of the stored value that we do not know, where their place is still there. */
+export function keepingUnknown<R extends Resource>(resource: R, stored: unknown): R {
+  const { schema } = writtenKind(resource.apiVersion, resource.kind) ?? {};
+  return keepUnknown(schema, resource, stored) as R;
+}
+
+/** What we know of a stored resource, and the paths of the rest. */
+export function knownPart(resource: Resource): {
+  readonly resource: Resource;
+  readonly rest: readonly string[];
+} {
+  const { schema } = writtenKind(resource.apiVersion, resource.kind) ?? {};
+  if (schema === undefined) return { resource, rest: [] };
+  const rest = unknownFields(schema, resource).map(formatPath);
+  return rest.length === 0
+    ? { resource, rest }
+    : { resource: withoutUnknown(schema, resource) as Resource, rest };
 }
 
 /** The resource as a manifest spells it, for people and other tools to see. */

@@ -24,6 +24,47 @@ describe('poplin writes', () => {
       expect(again.out).to.equal("Successfully applied 2 'IPPool' resource(s): 1 created, 1 unchanged\n");
     });
 
+    it('tells of fields that are stored and do nothing, one line a resource, and programs too', async () => {
+      const felix = 'apiVersion: projectcalico.org/v3\nkind: FelixConfiguration\nmetadata: {name: default}\n';
+      const text = `${felix}spec: {bpfEnabled: true, wireguardMTU: 1400, logPrefix: x}`;
+      const first = await poplin('apply -f -', [text, pool('a', '10.0.0.0/16')].join('\n---\n'));
+      expect(first.code).to.equal(0);
+      expect(first.err).to.equal(
+        'warning: FelixConfiguration/default: stored, not acted on: spec.wireguardMTU, spec.bpfEnabled\n',
+      );
+      const { out, err } = await poplin('replace -o json -f -', text);
+      expect(err).to.contain('stored, not acted on');
+      expect(JSON.parse(out)).to.deep.equal([
+        {
+          apiVersion: 'projectcalico.org/v3',
+          kind: 'FelixConfiguration',
+          name: 'default',
+          outcome: 'unchanged',
+          notActedOn: ['spec.wireguardMTU', 'spec.bpfEnabled'],
+        },
+      ]);
+      expect((await poplin('get felixconfig default -o yaml')).out).to.contain('wireguardMTU: 1400');
+    });
+
+    it('takes policies of Kubernetes, and shows them as Kubernetes has them', async () => {
+      const text =
+        'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: prod}\nspec: {podSelector: {}}';
+      expect((await poplin('apply -f -', text)).code).to.equal(0);
+      await poplin('apply -f -', policy('web', '', 'prod'));
+      const shown = await poplin('get knp web -n prod -o yaml');
+      expect(parse(shown.out)).to.deep.include({
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        spec: { podSelector: {}, policyTypes: ['Ingress'] },
+      });
+      expect((await poplin('replace -f -', shown.out)).out).to.contain('1 unchanged');
+      expect((await poplin('get knp -A -o name')).out).to.equal('networkpolicy.networking.k8s.io/web\n');
+      const list = parse((await poplin('get knp -A -o yaml')).out) as object;
+      expect(list).to.deep.include({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicyList' });
+      expect((await poplin('delete knp web -n prod')).code).to.equal(0);
+      expect((await poplin('get np -A -o name')).out).to.equal('networkpolicy.projectcalico.org/web\n');
+    });
+
     it('reads the manifests of a folder, by name, and of folders inside it when told to', async () => {
       mkdirSync(join(poplin.folder, 'm/deep'), { recursive: true });
       writeFileSync(join(poplin.folder, 'm/20-policy.yml'), policy('web', ', tier: platform'));

@@ -5,12 +5,14 @@
 import {
   checkTogether,
   checkUpdate,
+  keepingUnknown,
   type Kind,
   kindInfo,
   type Position,
   type Problem,
   type Resource,
   TIERED_KINDS,
+  writeProblems,
 } from '../api/index.ts';
 import { sameJson } from './json.ts';
 import type { Entry, Key, Operation } from './store.ts';
@@ -82,14 +84,23 @@ export function planChanges(
   const problems: Problem[] = [];
   const steps: Step[] = [];
   const deleted = new Set<string>();
+  let unsound = false;
   for (const [i, change] of changes.entries()) {
     const id = idOf(changeKey(change));
     if (deleted.has(id)) problems.push(repeated(changeKey(change)));
     if (change.type === 'delete') deleted.add(id);
+    const invalid = change.type === 'delete' ? [] : writeProblems(change.resource, situation.found[i]?.value);
+    problems.push(...invalid.map((problem) => placed(problem, change)));
+    if (invalid.length > 0) {
+      unsound = true;
+      continue;
+    }
     const planned = planChange(change, situation.found[i], situation);
     if ('code' in planned) problems.push(placed(planned, change));
     else steps.push(planned);
   }
+  // What is unsound alone is not asked how it fits with others.
+  if (unsound) return { steps, problems };
   problems.push(...togetherProblems(changes, situation));
   return { steps, problems };
 }
@@ -117,7 +128,7 @@ function planChange(change: ResourceChange, found: Entry | undefined, situation:
   const before = found.value as Resource;
   const [problem] = checkUpdate(before, change.resource);
   if (problem !== undefined) return problem;
-  const resource = storedForm(change.resource, before, situation);
+  const resource = storedForm(keepingUnknown(change.resource, before), before, situation);
   if (sameJson(resource, before)) return { outcome: 'unchanged', resource: toResource(found) };
   const expect = { revision: found.revision };
   return { outcome: 'updated', resource, operation: { type: 'put', key, value: resource, expect } };
@@ -125,7 +136,7 @@ function planChange(change: ResourceChange, found: Entry | undefined, situation:
 
 /**
  * What is stored of a resource: the identity that the server gave it, without what it fills in on reading. Fields
- * outside `metadata` and `spec` (a status, or what a newer release wrote) stay when the new text is silent on them.
+ * outside `metadata` and `spec` (a status) stay when the new text is silent on them.
  */
 function storedForm(wanted: Resource, before: Resource | undefined, { now, newUid }: Situation): Resource {
   const {

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { parseManifests, type Resource, unwrap, validate } from '../api/index.ts';
+import { type NetworkPolicy, parseManifests, type Resource, unwrap, validate } from '../api/index.ts';
 import { SimulatedClock } from '../clock/simulated.ts';
 import { temporaryStore } from './testing.ts';
 import { ResourceClient } from './resources.ts';
-import type { Store } from './store.ts';
+import type { Entry, Store } from './store.ts';
 
 function pool(name: string, cidr: string, more: object = {}): Resource {
   return unwrap(
@@ -14,6 +14,19 @@ function pool(name: string, cidr: string, more: object = {}): Resource {
       spec: { cidr },
     }),
   );
+}
+
+function ruleFor(port: number) {
+  return { action: 'Allow' as const, protocol: 'TCP' as const, destination: { ports: [port] } };
+}
+
+function webPolicy(...ports: number[]): NetworkPolicy {
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'NetworkPolicy',
+    metadata: { name: 'web', namespace: 'prod' },
+    spec: { tier: 'default', types: ['Ingress'], ingress: ports.map(ruleFor) },
+  };
 }
 
 function codes(result: {
@@ -71,6 +84,44 @@ describe('ResourceClient', () => {
     await store.commit([{ type: 'put', key, value: { ...stored, status: { used: 7 } }, expect: 'present' }]);
     await client.apply(pool('a', '10.1.0.0/16', { labels: { x: 'y' } }));
     expect((await store.get(key))?.value).to.have.deep.property('status', { used: 7 });
+  });
+
+  it('keeps fields that a newer release wrote anywhere, and takes them back from who read them', async () => {
+    const key = { kind: 'NetworkPolicy', scope: 'prod', name: 'web' };
+    await client.create(webPolicy(80, 443));
+    const stored = (await store.get(key))?.value as NetworkPolicy;
+    const newer = {
+      ...stored,
+      spec: {
+        ...stored.spec,
+        tomorrow: { deep: [1] },
+        ingress: stored.spec.ingress?.map((one, i) => ({ ...one, newMatch: `match ${i}` })),
+      },
+    };
+    await store.commit([{ type: 'put', key, value: newer, expect: 'present' }]);
+    interface Rules {
+      readonly spec: { readonly ingress: readonly { readonly newMatch?: string }[] };
+    }
+    const rules = async () => ((await store.get(key)) as Entry<Rules>).value.spec.ingress;
+
+    // From a manifest that knows nothing of them: another order, one more.
+    unwrap(await client.apply(webPolicy(22, 443, 80)));
+    expect((await store.get(key))?.value).to.have.deep.nested.property('spec.tomorrow', { deep: [1] });
+    expect((await rules()).map(({ newMatch }) => newMatch)).to.deep.equal([undefined, 'match 1', 'match 0']);
+
+    // By a program that hands back what it read, with a rule changed.
+    const read = unwrap(await client.get('NetworkPolicy', 'web', 'prod'));
+    const ingress =
+      read.spec.ingress?.map((one, i) => (i === 1 ? { ...one, action: 'Deny' as const } : one)) ?? [];
+    unwrap(await client.update({ ...read, spec: { ...read.spec, ingress } }));
+    expect((await rules()).map(({ newMatch }) => newMatch)).to.deep.equal([undefined, 'match 1', 'match 0']);
+
+    // A field that nobody stored is a slip.
+    const slip = { ...policy(80), spec: { ...policy(80).spec, tomorow: {} } };
+    expect(codes(await client.apply(slip))).to.deep.equal(['FIELD_UNKNOWN']);
+    expect(codes(await client.create({ ...slip, metadata: { name: 'b', namespace: 'prod' } }))).to.deep.equal(
+      ['FIELD_UNKNOWN'],
+    );
   });
 
   it('answers RESOURCE_EXISTS, RESOURCE_MISSING and RESOURCE_CONFLICT', async () => {

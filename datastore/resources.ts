@@ -13,7 +13,6 @@ import {
   type ResourceOf,
   type Result,
   unwrap,
-  validate,
 } from '../api/index.ts';
 import type { Clock } from '../clock/clock.ts';
 import {
@@ -119,11 +118,6 @@ export class ResourceClient {
    * @returns one outcome per change, in order
    */
   async change(changes: readonly ResourceChange[]): Promise<Result<ResourceChanged[]>> {
-    const invalid = changes.flatMap((change) => {
-      const result = change.type === 'delete' ? undefined : validate(change.resource);
-      return result === undefined || result.ok ? [] : result.problems;
-    });
-    if (invalid.length > 0) return fail(...invalid);
     const guarded = this.#store.transactional && checkedWith(changes).length > 0;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       // Read first: what is read after it and changes meanwhile moves it.

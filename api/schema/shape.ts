@@ -26,7 +26,7 @@ export function fieldsOf(schema: z.core.$ZodType): Readonly<Record<string, z.cor
 }
 
 /** Whether an object schema lets fields pass that it does not name. */
-function isLoose(schema: z.core.$ZodType): boolean {
+export function isLoose(schema: z.core.$ZodType): boolean {
   const core = bare(schema);
   return core instanceof z.ZodObject && core.def.catchall instanceof z.ZodUnknown;
 }

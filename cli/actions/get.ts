@@ -2,7 +2,7 @@ import { type KindInfo, kindInfo, type Problem, type Resource, unwrap } from '..
 import type { ResourceClient } from '../../datastore/index.ts';
 import { type Action, type Arguments, EXIT, UsageError } from '../command.ts';
 import { tellProblems } from '../failure.ts';
-import { exported, type Listing, parseFormat, printListings } from '../output/resources.ts';
+import { exported, hiddenFields, type Listing, parseFormat, printListings } from '../output/resources.ts';
 import { loadManifests } from '../resources/manifests.ts';
 import { namespaceFor, selectKinds } from '../resources/select.ts';
 import { withStore } from '../store.ts';
@@ -28,6 +28,7 @@ export const get: Action<GetArguments> = async (args, terminal) => {
     for (const one of wanted) listings.push(await listingOf(client, one, args, problems));
     const found = listings.filter(({ resources, named }) => resources.length > 0 || !named);
     terminal.out(printListings(found, format, { defaultAsNumber: await defaultAsNumber(client) }));
+    for (const note of hiddenFields(found, format)) terminal.err(`note: ${note}\n`);
   });
   tellProblems(problems, terminal);
   return problems.length === 0 ? EXIT.ok : EXIT.failure;

@@ -1,8 +1,9 @@
 /** apply, create, replace: all documents in one transaction. */
-import type { ManifestDocument, Problem } from '../../api/index.ts';
+import { kindInfo, type ManifestDocument, notActedOn, type Problem, resourceText } from '../../api/index.ts';
 import type { ResourceChange, ResourceChanged, ResourceClient } from '../../datastore/index.ts';
 import { type Action, type Arguments, EXIT, type ExitCode } from '../command.ts';
 import { tellProblems } from '../failure.ts';
+import { structured } from '../output/structured.ts';
 import { loadManifests } from '../resources/manifests.ts';
 import { countResources, notWritable } from '../resources/outcome.ts';
 import { type OpenStore, withStore } from '../store.ts';
@@ -34,7 +35,7 @@ async function write(
   if (!loaded.ok || problems.length > 0) return refused(problems, terminal, true);
   const write = async (open: OpenStore): Promise<ExitCode> => {
     const documents = manner.skipExisting ? await withoutExisting(open.client, loaded.value) : loaded.value;
-    return change(open, documents, loaded.value, manner, terminal);
+    return change(open, documents, loaded.value, manner, terminal, args.output);
   };
   return withStore(args, terminal, write, { create: manner.type !== 'update' });
 }
@@ -45,6 +46,7 @@ async function change(
   given: readonly ManifestDocument[],
   { type, done }: Manner,
   terminal: Terminal,
+  format: string,
 ): Promise<ExitCode> {
   const changes = documents.map(
     (document): ResourceChange => ({
@@ -58,9 +60,29 @@ async function change(
   const skipped = given.length - documents.length;
   const summary = summaryOf(result.value, skipped);
   terminal.out(
-    `Successfully ${done} ${countResources(given.map(({ resource }) => resource.kind))}${summary}\n`,
+    structured(result.value.map(forPrograms), format) ??
+      `Successfully ${done} ${countResources(given.map(({ resource }) => resource.kind))}${summary}\n`,
   );
+  for (const { resource } of result.value) {
+    const fields = notActedOn(resource);
+    if (fields.length > 0)
+      terminal.err(`warning: ${resourceText(resource)}: stored, not acted on: ${fields.join(', ')}\n`);
+  }
   return EXIT.ok;
+}
+
+/** What became of one resource. */
+function forPrograms({ resource, outcome }: ResourceChanged): object {
+  const { apiVersion, kind } = kindInfo(resource.kind)?.written ?? resource;
+  const { name, namespace } = resource.metadata;
+  return {
+    apiVersion,
+    kind,
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    outcome,
+    notActedOn: notActedOn(resource),
+  };
 }
 
 /** Nothing is half applied without saying so: on a transactional store nothing was; elsewhere a problem says how much. */

@@ -1,6 +1,13 @@
 /** Resources as `get` prints them: tables, YAML, JSON, names. */
 import { stringify } from 'yaml';
-import { kindInfo, type KindInfo, type Resource } from '../../api/index.ts';
+import {
+  asWritten,
+  kindInfo,
+  type KindInfo,
+  knownPart,
+  type Resource,
+  resourceText,
+} from '../../api/index.ts';
 import { UsageError } from '../command.ts';
 import { type AnyResource, type ColumnContext, layoutOf } from '../resources/columns.ts';
 import { columns } from './table.ts';
@@ -50,15 +57,19 @@ export function printListings(listings: readonly Listing[], format: Format, cont
       return listings.map((listing) => `${tableOf(listing, format, context)}\n`).join('');
     case 'name':
       return listings
-        .flatMap(({ info, resources }) =>
-          resources.map((one) => `${info.singular}.projectcalico.org/${one.metadata.name}\n`),
-        )
+        .flatMap(({ info, resources }) => resources.map((one) => `${typeName(info)}/${one.metadata.name}\n`))
         .join('');
     case 'json':
       return `${JSON.stringify(documentOf(listings), undefined, 2)}\n`;
     case 'yaml':
       return stringify(documentOf(listings), { lineWidth: 0, aliasDuplicateObjects: false });
   }
+}
+
+/** `ippool.projectcalico.org`, as kubectl names types; those of Kubernetes' core group have no group to name. */
+function typeName({ written }: KindInfo): string {
+  const singular = written.kind.toLowerCase();
+  return written.apiVersion.includes('/') ? `${singular}.${written.apiVersion.split('/')[0]}` : singular;
 }
 
 function tableOf(
@@ -85,13 +96,27 @@ function tableOf(
 /** One resource stands alone; several that were named stand in a plain list; a whole kind in its `List`, as calicoctl has it. */
 function documentOf(listings: readonly Listing[]): unknown {
   const documents = listings.flatMap((listing): unknown[] => {
-    const shown = listing.resources.map(withoutInternals);
+    const shown = listing.resources.map((one) => asWritten(withoutInternals(knownPart(one).resource)));
     if (listing.named) return shown;
-    return [
-      { apiVersion: 'projectcalico.org/v3', kind: `${listing.info.kind}List`, metadata: {}, items: shown },
-    ];
+    const { apiVersion, kind } = listing.info.written;
+    return [{ apiVersion, kind: `${kind}List`, metadata: {}, items: shown }];
   });
   return documents.length === 1 ? documents[0] : documents;
+}
+
+/** What a newer release wrote and YAML and JSON leave out: it could not be applied again. One sentence a resource. */
+export function hiddenFields(listings: readonly Listing[], format: Format): string[] {
+  if (format.type !== 'yaml' && format.type !== 'json') return [];
+  return listings.flatMap(({ resources }) =>
+    resources.flatMap((resource) => {
+      const { rest } = knownPart(resource);
+      return rest.length === 0
+        ? []
+        : [
+            `${resourceText(resource)} has fields that this release does not know; they are kept: ${rest.join(', ')}`,
+          ];
+    }),
+  );
 }
 
 /** Where older Calico keeps an object's own name; never for people to see. */

@@ -9,7 +9,9 @@ export interface AnyResource {
     readonly namespace?: string | undefined;
     readonly [field: string]: unknown;
   };
-  readonly spec: Readonly<Record<string, unknown>>;
+  /** Absent in some kinds of Kubernetes. */
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly status?: Readonly<Record<string, unknown>>;
 }
 
 /** What a column may need beside the resource. */
@@ -26,10 +28,11 @@ export interface Layout {
   readonly columns: Readonly<Record<string, Column>>;
 }
 
+/** @param path  in spec, or from the top when it begins with a dot */
 function field(path: string, absent = ''): Column {
-  const steps = path.split('.');
-  return ({ spec }) => {
-    let value: unknown = spec;
+  const steps = path.replace(/^\./, '').split('.');
+  return (resource) => {
+    let value: unknown = path.startsWith('.') ? resource : resource.spec;
     for (const step of steps) value = isRecord(value) ? value[step] : undefined;
     return text(value, absent);
   };
@@ -57,9 +60,9 @@ function cut(column: Column, length: number): Column {
   };
 }
 
-const peerNode: Column = ({ spec }) => text(spec['node'], text(spec['nodeSelector'], '(global)'));
+const peerNode: Column = ({ spec = {} }) => text(spec['node'], text(spec['nodeSelector'], '(global)'));
 
-const nodeAsNumber: Column = ({ spec }, { defaultAsNumber }) =>
+const nodeAsNumber: Column = ({ spec = {} }, { defaultAsNumber }) =>
   isRecord(spec['bgp']) ? text(spec['bgp']['asNumber'], `(${defaultAsNumber})`) : '';
 
 function layout(
@@ -83,6 +86,7 @@ const POLICY = {
   SELECTOR: field('selector'),
   TIER: field('tier', 'default'),
 };
+const PRIORITY = { TIER: field('tier'), PRIORITY: field('priority') };
 const NETS = { NETS: cut(field('nets'), 80) };
 const IPAM_CONFIG = {
   STRICTAFFINITY: field('strictAffinity', 'false'),
@@ -105,6 +109,16 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
     NODE: peerNode,
     ASN: field('asNumber'),
   }),
+  CalicoNodeStatus: layout(
+    ['NODE', 'CLASSES', 'INTERVAL', 'LASTUPDATED'],
+    ['NODE', 'CLASSES', 'INTERVAL', 'LASTUPDATED'],
+    {
+      NODE: field('node'),
+      CLASSES: field('classes'),
+      INTERVAL: field('updatePeriodSeconds'),
+      LASTUPDATED: field('.status.lastUpdated'),
+    },
+  ),
   ClusterInformation: layout(
     ['CLUSTERGUID', 'CLUSTERTYPE', 'CALICOVERSION', 'DATASTOREREADY'],
     ['CLUSTERGUID', 'CLUSTERTYPE', 'CALICOVERSION', 'DATASTOREREADY'],
@@ -146,10 +160,19 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
     IPV6: field('bgp.ipv6Address'),
   }),
   Profile: layout([], ['LABELS'], { LABELS: field('labelsToApply') }),
+  StagedGlobalNetworkPolicy: layout(['TIER'], ['TIER', 'ORDER', 'SELECTOR'], POLICY),
+  StagedNetworkPolicy: layout(['TIER'], ['TIER', 'ORDER', 'SELECTOR'], POLICY),
+  ClusterNetworkPolicy: layout(['TIER', 'PRIORITY'], ['TIER', 'PRIORITY'], PRIORITY),
+  AdminNetworkPolicy: layout(['PRIORITY'], ['PRIORITY'], PRIORITY),
+  Service: layout(['TYPE', 'CLUSTERIPS'], ['TYPE', 'CLUSTERIPS', 'EXTERNALIPS'], {
+    TYPE: field('type', 'ClusterIP'),
+    CLUSTERIPS: field('clusterIPs'),
+    EXTERNALIPS: field('externalIPs'),
+  }),
   Tier: layout(['ORDER'], ['ORDER'], { ORDER: field('order', '<nil>') }),
   WorkloadEndpoint: {
     ...layout([], ['WORKLOAD', 'NODE', 'NETWORKS', 'INTERFACE', 'PROFILES', 'NATS'], {
-      WORKLOAD: ({ spec }) => text(spec['workload'], text(spec['pod'], '')),
+      WORKLOAD: ({ spec = {} }) => text(spec['workload'], text(spec['pod'], '')),
       ORCHESTRATOR: field('orchestrator'),
       NODE: field('node'),
       NETWORKS: field('ipNetworks'),

@@ -1,6 +1,6 @@
 /** get, apply, create, replace, delete: calicoctl's grammar for resources. */
 import { table } from '../command.ts';
-import { fileOptions, namespaceOption, storeOptions } from './common.ts';
+import { fileOptions, namespaceOption, storeOptions, structuredOutput } from './common.ts';
 
 const kinds = {
   kind: {
@@ -44,7 +44,15 @@ export const getTable = table({
 });
 
 const whole =
-  'All documents of all files are checked first, alone and together with what the datastore holds, and written in one transaction: either all of it happens, or nothing.';
+  'All documents of all files are checked first, alone and together with what the datastore holds, and written in one transaction: either all of it happens, or nothing. Fields that are stored and shown but do nothing here are told of in a warning, one line a resource.';
+
+const outcomeOutput = {
+  output: {
+    ...structuredOutput.output,
+    describe:
+      'table: a sentence; json, yaml: of each resource what became of it, and which fields do nothing',
+  },
+} as const;
 
 export const applyTable = table({
   path: ['apply'],
@@ -56,7 +64,7 @@ export const applyTable = table({
     ['cat policy.json | poplin apply -f -', 'standard input'],
   ],
   positionals: {},
-  options: { ...fileOptions, ...namespaceOption, ...storeOptions },
+  options: { ...fileOptions, ...outcomeOutput, ...namespaceOption, ...storeOptions },
 });
 
 export const createTable = table({
@@ -71,6 +79,7 @@ export const createTable = table({
       type: 'boolean',
       describe: 'Leave resources that exist already as they are, without an error',
     },
+    ...outcomeOutput,
     ...namespaceOption,
     ...storeOptions,
   },
@@ -82,7 +91,7 @@ export const replaceTable = table({
   description: `Replaces the whole specification of resources, and refuses when one does not exist. ${whole}`,
   examples: [['poplin replace -f policy.yaml', 'fails when the policy does not exist']],
   positionals: {},
-  options: { ...fileOptions, ...namespaceOption, ...storeOptions },
+  options: { ...fileOptions, ...outcomeOutput, ...namespaceOption, ...storeOptions },
 });
 
 export const deleteTable = table({

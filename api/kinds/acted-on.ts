@@ -1,0 +1,95 @@
+/**
+ * What is stored and shown of Calico's kinds, and not acted on by any daemon of ours. Whoever makes a field work removes
+ * its line here; `test/house/acted-on.test.ts` compares the lists with the code.
+ */
+import type { Kind } from './index.ts';
+
+interface Fields {
+  /** Paths of fields, `[]` for the items of a list. A field includes what is in it. */
+  readonly ignored?: readonly string[];
+  /** Fields of spec that are acted on, where they are the few; all others are not. */
+  readonly acted?: readonly string[];
+}
+
+const POLICY: Fields = {
+  ignored: ['spec.ingress[].http', 'spec.egress[].http', 'spec.performanceHints'],
+};
+
+/** Stored whole, until a daemon reads it. */
+const WHOLE: Fields = { ignored: ['spec'] };
+
+export const ACTED_ON: Partial<Record<Kind, Fields>> = {
+  FelixConfiguration: {
+    acted: [
+      'defaultEndpointToHostAction',
+      'interfacePrefix',
+      'ipForwarding',
+      'iptablesBackend',
+      'iptablesMarkMask',
+      'iptablesRefreshInterval',
+      'ipv6Support',
+      'logPrefix',
+      'maxIpsetSize',
+    ],
+  },
+  BGPConfiguration: {
+    ignored: [
+      'spec.logSeverityScreen',
+      'spec.serviceClusterIPs',
+      'spec.serviceExternalIPs',
+      'spec.serviceLoadBalancerIPs',
+      'spec.serviceLoadBalancerAggregation',
+      'spec.ignoredInterfaces',
+      'spec.localWorkloadPeeringIPV4',
+      'spec.localWorkloadPeeringIPV6',
+      'spec.programClusterRoutes',
+    ],
+  },
+  BGPPeer: { ignored: ['spec.localWorkloadSelector'] },
+  IPAMConfiguration: {
+    ignored: ['spec.kubeVirtVMAddressPersistence', 'spec.ipCooldownSeconds', 'spec.minIPReclaimAgeSeconds'],
+  },
+  IPPool: { ignored: ['spec.ipipMode', 'spec.vxlanMode', 'spec.natOutgoing'] },
+  KubeControllersConfiguration: {
+    ignored: [
+      'spec.logSeverityScreen',
+      'spec.healthChecks',
+      'spec.etcdV3CompactionPeriod',
+      'spec.prometheusMetricsPort',
+      'spec.debugProfilePort',
+      'spec.controllers.node.reconcilerPeriod',
+      'spec.controllers.node.syncLabels',
+      'spec.controllers.node.hostEndpoint',
+      'spec.controllers.policy',
+      'spec.controllers.workloadEndpoint',
+      'spec.controllers.serviceAccount',
+      'spec.controllers.namespace',
+      'spec.controllers.loadBalancer',
+      'spec.controllers.policyMigration',
+    ],
+  },
+  Node: { ignored: ['spec.vxlanTunnelMACAddr', 'spec.vxlanTunnelMACAddrV6'] },
+  CalicoNodeStatus: WHOLE,
+  GlobalNetworkPolicy: { ignored: [...(POLICY.ignored ?? []), 'spec.applyOnForward'] },
+  NetworkPolicy: POLICY,
+  Profile: { ignored: ['spec.ingress[].http', 'spec.egress[].http'] },
+  StagedGlobalNetworkPolicy: WHOLE,
+  StagedNetworkPolicy: WHOLE,
+  StagedKubernetesNetworkPolicy: WHOLE,
+  KubernetesNetworkPolicy: WHOLE,
+  ClusterNetworkPolicy: WHOLE,
+  AdminNetworkPolicy: WHOLE,
+  BaselineAdminNetworkPolicy: WHOLE,
+  Service: WHOLE,
+  EndpointSlice: { ignored: ['endpoints', 'ports'] },
+  Pod: WHOLE,
+  WorkloadEndpoint: {
+    ignored: [
+      'spec.ipNATs',
+      'spec.ipv4Gateway',
+      'spec.ipv6Gateway',
+      'spec.allowSpoofedSourcePrefixes',
+      'spec.qosControls',
+    ],
+  },
+};
