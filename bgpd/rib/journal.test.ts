@@ -47,6 +47,20 @@ describe('Journal', () => {
     expect(journal.read(idle, 100)).to.deep.equal([3]);
   });
 
+  it('tells a slow reader everything in order, however much lies between it and a quick one', () => {
+    const journal = new Journal();
+    const [slow, quick] = [journal.open(), journal.open()];
+    const told: number[] = [];
+    for (let id = 0; id < 30_000; id++) {
+      journal.append(id, 30_000);
+      if (id % 7 === 0) journal.read(quick, 5);
+      if (id % 1000 === 999) told.push(...journal.read(slow, 333));
+    }
+    expect(journal.length).to.equal(30_000 - told.length);
+    while (journal.hasMore(slow)) told.push(...journal.read(slow, 4097));
+    expect(told).to.deep.equal(Array.from({ length: 30_000 }, (_, id) => id));
+  });
+
   it('keeps nothing while nobody listens', () => {
     const journal = new Journal();
     journal.append(1, 10);

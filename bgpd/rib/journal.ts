@@ -10,6 +10,8 @@
 import { Column } from './column.ts';
 
 const SLACK = 4096;
+/** Entries are kept in blocks, so that forgetting the oldest moves none of the others, however far a reader is behind. */
+const BLOCK = 4096;
 
 export interface Cursor {
   /** Sequence number of the next entry to read. */
@@ -19,9 +21,12 @@ export interface Cursor {
 }
 
 export class Journal {
-  /** Entry with sequence number `#first + i` at index i. */
-  #entries: number[] = [];
+  /** Block n holds the entries with sequence numbers `#base + n * BLOCK` and on. */
+  readonly #blocks: Uint32Array[] = [];
+  #base = 0;
+  /** Sequence numbers of the oldest entry that is kept, and of the next one to come. */
   #first = 0;
+  #end = 0;
   /** Sequence number (its lower 32 bits) of the latest entry per prefix id: an older entry of the same id says nothing. */
   readonly #latest = new Column();
   readonly #cursors = new Set<Cursor>();
@@ -42,8 +47,10 @@ export class Journal {
   append(id: number, tableSize: number): void {
     if (this.#cursors.size === 0) return;
     this.#latest.set(id, this.#end >>> 0);
-    this.#entries.push(id);
-    if (this.#entries.length > tableSize + SLACK) this.#shed(tableSize);
+    const at = this.#end++ - this.#base;
+    if (at === this.#blocks.length * BLOCK) this.#blocks.push(new Uint32Array(BLOCK));
+    (this.#blocks[Math.floor(at / BLOCK)] as Uint32Array)[at % BLOCK] = id;
+    if (this.length > tableSize + SLACK) this.#shed(tableSize);
   }
 
   hasMore(cursor: Cursor): boolean {
@@ -54,7 +61,7 @@ export class Journal {
   read(cursor: Cursor, limit: number): number[] {
     const ids: number[] = [];
     while (cursor.next < this.#end && ids.length < limit) {
-      const id = this.#entries[cursor.next - this.#first] as number;
+      const id = this.#at(cursor.next);
       if (this.#latest.get(id) === cursor.next >>> 0) ids.push(id);
       cursor.next++;
     }
@@ -69,23 +76,23 @@ export class Journal {
   }
 
   get length(): number {
-    return this.#entries.length;
+    return this.#end - this.#first;
   }
 
-  get #end(): number {
-    return this.#first + this.#entries.length;
+  #at(sequence: number): number {
+    const at = sequence - this.#base;
+    return (this.#blocks[Math.floor(at / BLOCK)] as Uint32Array)[at % BLOCK] as number;
   }
 
-  /** Forgets what every cursor has read. Shifting costs, so only once half of it is dead. */
+  /** Forgets what every cursor has read. */
   #trim(): void {
     let oldest = this.#end;
     for (const cursor of this.#cursors) oldest = Math.min(oldest, cursor.next);
-    const read = oldest - this.#first;
-    if (read > 0 && read * 2 >= this.#entries.length) this.#drop(read);
+    this.#drop(Math.max(oldest, this.#first));
   }
 
   #shed(keep: number): void {
-    this.#drop(this.#entries.length - keep);
+    this.#drop(this.#end - keep);
     for (const cursor of this.#cursors) {
       if (cursor.next >= this.#first) continue;
       cursor.next = this.#end;
@@ -93,8 +100,12 @@ export class Journal {
     }
   }
 
-  #drop(count: number): void {
-    this.#entries = this.#entries.slice(count);
-    this.#first += count;
+  /** All before this sequence number. The last block stays: one prefix that comes and goes should cost none each time. */
+  #drop(to: number): void {
+    this.#first = to;
+    while (this.#blocks.length > 1 && this.#first - this.#base >= BLOCK) {
+      this.#blocks.shift();
+      this.#base += BLOCK;
+    }
   }
 }
