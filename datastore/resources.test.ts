@@ -117,7 +117,7 @@ describe('ResourceClient', () => {
     expect((await rules()).map(({ newMatch }) => newMatch)).to.deep.equal([undefined, 'match 1', 'match 0']);
 
     // A field that nobody stored is a slip.
-    const slip = { ...policy(80), spec: { ...policy(80).spec, tomorow: {} } };
+    const slip = { ...webPolicy(80), spec: { ...webPolicy(80).spec, tomorow: {} } };
     expect(codes(await client.apply(slip))).to.deep.equal(['FIELD_UNKNOWN']);
     expect(codes(await client.create({ ...slip, metadata: { name: 'b', namespace: 'prod' } }))).to.deep.equal(
       ['FIELD_UNKNOWN'],
