@@ -1,6 +1,7 @@
 /** FelixConfiguration, cluster-wide under the node's own, with our defaults. */
 import { type FelixConfiguration, parseDuration } from '../../api/index.ts';
 import type { Millis } from '../../clock/clock.ts';
+import type { BackendWishes } from '../dataplane/backend.ts';
 import { DEFAULT_MAX_ELEMENTS } from '../dataplane/ipset/sets.ts';
 import { DEFAULT_MARK_MASK, type Marks, allocateMarks } from '../rules/marks.ts';
 import type { RulesOptions } from '../rules/tables.ts';
@@ -9,8 +10,7 @@ export interface FelixSettings {
   readonly rules: RulesOptions;
   /** How often the kernel is read for edits by others; 0 is never. */
   readonly refreshMs: Millis;
-  /** Undefined: found out on the machine. */
-  readonly backend: 'nft' | 'legacy' | undefined;
+  readonly backend: BackendWishes;
   readonly ipv6: boolean;
   readonly forwarding: boolean;
   readonly maxSetSize: number;
@@ -19,6 +19,7 @@ export interface FelixSettings {
 /** Shorter than Calico's three minutes: a pass that finds nothing costs four short processes. */
 const REFRESH: Millis = 10_000;
 
+const MODES = { Auto: undefined, Enabled: true, Disabled: false } as const;
 const BACKENDS = { Auto: undefined, NFT: 'nft', Legacy: 'legacy' } as const;
 
 export function readSettings(
@@ -35,7 +36,10 @@ export function readSettings(
       logPrefix: spec.logPrefix ?? 'calico-packet',
     },
     refreshMs: (refresh === undefined ? undefined : parseDuration(refresh)) ?? REFRESH,
-    backend: BACKENDS[spec.iptablesBackend ?? 'Auto'],
+    backend: {
+      nftables: MODES[spec.nftablesMode ?? 'Auto'],
+      iptables: BACKENDS[spec.iptablesBackend ?? 'Auto'],
+    },
     ipv6: spec.ipv6Support ?? true,
     forwarding: spec.ipForwarding !== 'Disabled',
     maxSetSize: spec.maxIpsetSize ?? DEFAULT_MAX_ELEMENTS,

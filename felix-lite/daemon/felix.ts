@@ -26,6 +26,7 @@ export interface FelixOptions {
 
 const FIRST_RETRY: Millis = 100;
 const LONGEST_RETRY: Millis = 5_000;
+const EDIT_PAUSE: Millis = 20;
 
 export interface FelixStatus {
   readonly node: string;
@@ -58,6 +59,7 @@ export class Felix {
   #retryMs = FIRST_RETRY;
   #timer: Cancel = () => {};
   #ready = false;
+  #editSeen = false;
   #passes = 0;
   #appliedRevision: string | undefined;
   #lastPass: FelixStatus['lastPass'];
@@ -100,6 +102,7 @@ export class Felix {
     this.#timer();
     await this.#mirror.stop();
     await this.#running;
+    this.#pipeline?.close();
   }
 
   status(): FelixStatus {
@@ -167,6 +170,16 @@ export class Felix {
     }
   }
 
+  /** A pause between two looks: who edits without end shall not have all of our time. */
+  #edited(): void {
+    if (this.#editSeen || this.#stopped) return;
+    this.#editSeen = true;
+    this.#options.clock.after(EDIT_PAUSE, 'look at edits by others', () => {
+      this.#editSeen = false;
+      this.#want('reread');
+    });
+  }
+
   #later(delay: Millis, name: string, what: 'apply' | 'reread'): void {
     if (this.#stopped) return;
     this.#timer = this.#options.clock.after(delay, name, () => this.#want(what));
@@ -222,7 +235,9 @@ export class Felix {
     this.#refreshMs = settings.refreshMs;
     const text = JSON.stringify({ ...settings, refreshMs: undefined });
     if (this.#pipeline !== undefined && text === this.#settings) return this.#pipeline;
-    const pipeline = await Pipeline.create({ node, settings, netns });
+    const pipeline = await Pipeline.create({ node, settings, netns, onEdited: () => this.#edited() });
+    // The old one's work stays until the new one's stands; it only lets go of its sockets.
+    this.#pipeline?.close();
     // No await between the read of the mirror and the assignment: changes reach either the one or the other.
     pipeline.update(this.#mirror.entries().map(({ key, value }) => ({ key, value })));
     this.#pipeline = pipeline;

@@ -1,12 +1,10 @@
 /** calc, rules and dataplane in a row, made from one set of settings. A change of settings makes a new one. */
 import type { CalcDelta } from '../calc/model.ts';
 import { Calculator, type ResourceChange } from '../calc/calculator.ts';
-import { type Applied, Dataplane } from '../dataplane/dataplane.ts';
-import { kernelIpsets } from '../dataplane/ipset/sets.ts';
-import { type ChosenBackend, chooseBackend } from '../dataplane/iptables/backend.ts';
-import { kernelIptables } from '../dataplane/iptables/table.ts';
+import { chooseBackend } from '../dataplane/backend.ts';
+import type { Applied, Dataplane, RuleCounter } from '../dataplane/dataplane.ts';
+import { openDataplane } from '../dataplane/open.ts';
 import { enableForwarding, presentVersions } from '../dataplane/sysctl.ts';
-import { RuleTables } from '../rules/tables.ts';
 import type { Problem } from '../../api/problem.ts';
 import type { FelixSettings } from './config.ts';
 
@@ -15,6 +13,8 @@ export interface PipelineOptions {
   readonly settings: FelixSettings;
   /** Path of a network namespace; default: ours. */
   readonly netns: string | undefined;
+  /** Somebody else has changed rules of ours in the kernel: time to look. */
+  readonly onEdited?: (() => void) | undefined;
 }
 
 export class Pipeline {
@@ -26,23 +26,29 @@ export class Pipeline {
   readonly #endpoints = new Map<string, string>();
 
   static async create(options: PipelineOptions): Promise<Pipeline> {
-    const { settings, netns } = options;
-    return new Pipeline(options, await chooseBackend(settings.backend, netns));
+    const { settings, netns, onEdited } = options;
+    const versions = presentVersions(netns).filter((version) => version === 4 || settings.ipv6);
+    const backend = await chooseBackend(settings.backend, netns);
+    const dataplane = openDataplane(backend, {
+      rules: settings.rules,
+      versions,
+      netns,
+      maxSetSize: settings.maxSetSize,
+      onEdited,
+    });
+    return new Pipeline(options, versions, dataplane);
   }
 
-  private constructor(options: PipelineOptions, { use, abandon }: ChosenBackend) {
-    const { node, settings, netns } = options;
+  private constructor(
+    options: PipelineOptions,
+    versions: ReturnType<typeof presentVersions>,
+    dataplane: Dataplane,
+  ) {
+    const { node, settings } = options;
     this.#options = options;
-    this.#versions = presentVersions(netns).filter((version) => version === 4 || settings.ipv6);
+    this.#versions = versions;
     this.#calculator = new Calculator({ node, interfacePrefix: settings.rules.interfacePrefix });
-    this.#dataplane = new Dataplane({
-      rules: new RuleTables(settings.rules),
-      versions: this.#versions,
-      iptables: kernelIptables({ netns, backend: use }),
-      abandoned: abandon === undefined ? undefined : kernelIptables({ netns, backend: abandon }),
-      ipset: kernelIpsets({ netns }),
-      maxSetSize: settings.maxSetSize,
-    });
+    this.#dataplane = dataplane;
   }
 
   update(changes: readonly ResourceChange[]): void {
@@ -72,6 +78,15 @@ export class Pipeline {
 
   get counts(): object {
     return { needed: this.#calculator.counts, inKernel: this.#dataplane.counts };
+  }
+
+  counters(): Promise<readonly RuleCounter[]> {
+    return this.#dataplane.counters();
+  }
+
+  /** Lets go of sockets; what is in the kernel stays. */
+  close(): void {
+    this.#dataplane.close();
   }
 
   #follow({ endpoints }: CalcDelta): void {

@@ -19,7 +19,6 @@ export type { EventGroup, KernelEvent } from './netlink/events.ts';
 export {
   type Expression,
   expressionsKey,
-  joinRanges,
   type NftVerdict,
 } from './netlink/nftables/expression.ts';
 export type {
@@ -35,7 +34,7 @@ export type {
 } from './netlink/nftables/model.ts';
 export { type ListedSet, makeOf } from './netlink/nftables/messages.ts';
 export { type Committed, hasNftables, NftError, Nftables } from './netlink/nftables/nftables.ts';
-export { type RulesetEdit, watchTables } from './netlink/nftables/watch.ts';
+export { type RulesetEdit, type WatchedTable, watchTables } from './netlink/nftables/watch.ts';
 export type { Link, LinkChange, VethEnd } from './netlink/link.ts';
 export type { Neighbour, NeighbourState } from './netlink/neighbour.ts';
 export {

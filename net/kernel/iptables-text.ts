@@ -53,6 +53,30 @@ export function parseSave(text: string): SavedTable[] {
   return tables.map(({ table, chains }) => ({ table, chains: [...chains.values()] }));
 }
 
+/** What one rule has counted. */
+export interface SavedCounter {
+  readonly table: string;
+  readonly chain: string;
+  readonly rule: string;
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+/** Reads the counters of rules out of what `iptables-save -c` writes; other lines are passed over. */
+export function parseCounters(text: string): SavedCounter[] {
+  const counters: SavedCounter[] = [];
+  let table = '';
+  for (const line of text.split('\n')) {
+    if (line.startsWith('*')) table = line.slice(1);
+    const [, packets, bytes, chain, rule] = COUNTED_RULE.exec(line) ?? [];
+    if (packets === undefined || bytes === undefined || chain === undefined) continue;
+    counters.push({ table, chain, rule: rule ?? '', packets: BigInt(packets), bytes: BigInt(bytes) });
+  }
+  return counters;
+}
+
+const COUNTED_RULE = /^\[(\d+):(\d+)\] -A (\S+)(?: (.*))?$/;
+
 const CHAIN = /^:(\S+) (\S+)(?: \[\d+:\d+\])?$/;
 const RULE = /^(?:\[\d+:\d+\] )?-A (\S+)(?: (.*))?$/;
 

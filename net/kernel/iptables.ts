@@ -4,7 +4,14 @@
  * One process per call; the tools read and commit a table at once, which no series of `iptables` calls does.
  */
 import type { Millis } from '../../clock/clock.ts';
-import { parseSave, type RestoreTable, buildRestore, type SavedTable } from './iptables-text.ts';
+import {
+  buildRestore,
+  parseCounters,
+  parseSave,
+  type RestoreTable,
+  type SavedCounter,
+  type SavedTable,
+} from './iptables-text.ts';
 import { CommandError, run } from './process.ts';
 
 export {
@@ -14,6 +21,7 @@ export {
   type RestoreStep,
   type RestoreTable,
   type SavedChain,
+  type SavedCounter,
   type SavedTable,
   splitRule,
 } from './iptables-text.ts';
@@ -38,6 +46,8 @@ export interface RestoreOptions extends IptablesOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Only check the input. */
   readonly test?: boolean;
+  /** Told the process id of the tool when it starts. */
+  readonly onStart?: ((pid: number) => void) | undefined;
 }
 
 /** `iptables-nft-save`; `ip6tables-restore` where the machine's default backend will do. */
@@ -69,6 +79,18 @@ export async function save(
   options?: IptablesOptions,
 ): Promise<SavedTable[]> {
   return parseSave(await saveText(version, table, options));
+}
+
+/** What the rules of one table have counted. */
+export async function counters(
+  version: IpVersion,
+  table: string,
+  options: IptablesOptions = {},
+): Promise<SavedCounter[]> {
+  const { stdout } = await run(iptablesProgram(version, '-save', options.backend), ['-c', '-t', table], {
+    netns: options.netns,
+  });
+  return parseCounters(stdout);
 }
 
 const ATTEMPTS = 3;
@@ -104,6 +126,7 @@ export async function restore(
         netns: options.netns,
         env: options.env,
         deadlineMs: waitMs + 60_000,
+        onStart: options.onStart,
       });
       return;
     } catch (error) {

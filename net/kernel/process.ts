@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly deadlineMs?: Millis;
   /** The program is killed when it writes more than this to either stream. Default 256 MiB. */
   readonly maxOutputBytes?: number;
+  /** Told the program's process id once it has been started. */
+  readonly onStart?: ((pid: number) => void) | undefined;
   /** Aborting it stops the program. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -72,6 +74,8 @@ export function run(file: string, args: readonly string[], options: RunOptions =
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
+
+  if (child.pid !== undefined) options.onStart?.(child.pid);
 
   let stopped: Problem | undefined;
   const timers: NodeJS.Timeout[] = [];

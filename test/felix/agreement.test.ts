@@ -28,7 +28,10 @@ for (const backend of ['nft', 'legacy'] as const) {
       Pipeline.create({
         node: NODE,
         netns: namespace.path(),
-        settings: { ...readSettings(undefined, undefined), backend },
+        settings: {
+          ...readSettings(undefined, undefined),
+          backend: { nftables: false, iptables: backend },
+        },
       });
 
     it('agrees, over a chain of random clusters, and is stable', async () => {

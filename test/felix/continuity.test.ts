@@ -62,8 +62,14 @@ const STATES: readonly (readonly object[])[] = [
   ),
 ];
 
-for (const backend of ['NFT', 'Legacy'] as const) {
-  describeOnKernel(`while policy changes, iptables ${backend}`, function () {
+const BACKENDS = {
+  'iptables NFT': { nftablesMode: 'Disabled', iptablesBackend: 'NFT' },
+  'iptables Legacy': { nftablesMode: 'Disabled', iptablesBackend: 'Legacy' },
+  nftables: { nftablesMode: 'Enabled' },
+} as const;
+
+for (const [backend, settings] of Object.entries(BACKENDS)) {
+  describeOnKernel(`while policy changes, ${backend}`, function () {
     this.timeout(60_000);
     let node: TestNode;
 
@@ -73,7 +79,7 @@ for (const backend of ['NFT', 'Legacy'] as const) {
         apiVersion: 'projectcalico.org/v3',
         kind: 'FelixConfiguration',
         metadata: { name: `node.${NODE}` },
-        spec: { iptablesBackend: backend, iptablesRefreshInterval: '70ms' },
+        spec: { ...settings, iptablesRefreshInterval: '70ms' },
       };
       await node.put(
         configuration,
@@ -104,7 +110,7 @@ for (const backend of ['NFT', 'Legacy'] as const) {
         // Some at once: a denied probe takes its whole patience to fail.
         ...['outside', 'other', 'outside', 'other'].map((from) => always(from, version, false)),
       ]);
-      for (let round = 0; round < 24; round++) {
+      for (let round = 0; round < 24 || seen.passed <= 100; round++) {
         const before = STATES[round % STATES.length] ?? [];
         const after = STATES[(round + 1) % STATES.length] ?? [];
         await node.exchange(before, after);

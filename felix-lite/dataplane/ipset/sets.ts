@@ -10,6 +10,7 @@ import { isOurSet, setName, temporarySetName } from '../../rules/names.ts';
 export interface IpsetIo {
   read(): Promise<readonly ipset.SavedSet[]>;
   write(steps: readonly ipset.IpsetStep[]): Promise<void>;
+  close?(): void;
 }
 
 /** The sets of one namespace, over one netlink socket that stays open. */

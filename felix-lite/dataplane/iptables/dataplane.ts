@@ -1,75 +1,65 @@
 /**
- * Brings the kernel to what rules and sets say, in an order in which no packet meets a half-built policy:
- * sets before the rules that look into them, per table one transaction in which chains come before references,
- * and only then the removal of sets that no rule needs any more.
+ * Policy in iptables and ipset: sets before the rules that look into them, per table one transaction in which chains come
+ * before references, and only then the removal of sets that no rule needs any more.
  */
-import type { Problem } from '../../api/problem.ts';
-import type { IpVersion } from '../../net/addr/index.ts';
-import type { CalcDelta } from '../calc/model.ts';
-import { type RuleTables, TABLES } from '../rules/tables.ts';
-import type { TableName } from '../rules/types.ts';
-import { type IpsetIo, IpSets } from './ipset/sets.ts';
-import { type IptablesIo, IptablesTable } from './iptables/table.ts';
+import type { Problem } from '../../../api/problem.ts';
+import type { IpVersion } from '../../../net/addr/index.ts';
+import type { CalcDelta } from '../../calc/model.ts';
+import { type RuleTables, TABLES } from '../../rules/tables.ts';
+import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
+import { type IpsetIo, IpSets } from '../ipset/sets.ts';
+import type { Leftovers } from '../leftovers.ts';
+import { type IptablesIo, IptablesTable } from './table.ts';
 
-export interface DataplaneOptions {
+export interface IptablesDataplaneOptions {
   readonly rules: RuleTables;
   readonly versions: readonly IpVersion[];
   readonly iptables: IptablesIo;
-  /** The other iptables, if work of ours is left in it: removed once ours stands here. */
-  readonly abandoned?: IptablesIo | undefined;
   readonly ipset: IpsetIo;
+  readonly leftovers: Leftovers;
+  /** Known before anything is written. */
+  readonly problems?: readonly Problem[];
   readonly maxSetSize?: number;
 }
 
-export interface Applied {
-  /** Lines of work that the kernel took. */
-  readonly steps: number;
-  /** Failures of single tables; the other tables are as they should be. */
-  readonly failures: readonly {
-    readonly version: IpVersion;
-    readonly table: TableName;
-    readonly error: unknown;
-  }[];
-  /** Removals that were put off to keep the pass short. */
-  readonly leftover: number;
-}
-
-/** Calico keeps chains there that we do not need; what an upgrade left is removed once, at the start. */
-const ABANDONED: readonly TableName[] = ['nat', 'mangle'];
-
-export class Dataplane {
+export class IptablesDataplane implements Dataplane {
   readonly #rules: RuleTables;
   readonly #sets: IpSets;
+  readonly #ipset: IpsetIo;
+  readonly #iptables: IptablesIo;
   readonly #tables: readonly IptablesTable[];
-  #abandoned: readonly IptablesTable[];
+  readonly #leftovers: Leftovers;
+  readonly #standing: readonly Problem[];
   #stuck: readonly string[] = [];
   #fresh = true;
 
-  constructor({ rules, versions, iptables, abandoned, ipset, maxSetSize }: DataplaneOptions) {
+  constructor({
+    rules,
+    versions,
+    iptables,
+    ipset,
+    leftovers,
+    problems,
+    maxSetSize,
+  }: IptablesDataplaneOptions) {
+    this.#standing = problems ?? [];
     this.#rules = rules;
+    this.#ipset = ipset;
+    this.#iptables = iptables;
     this.#sets = new IpSets(ipset, versions, maxSetSize);
+    this.#leftovers = leftovers;
     const hooks = rules.hooks();
-    const everyVersion = (names: readonly TableName[], io: IptablesIo, hooked: boolean): IptablesTable[] =>
-      versions.flatMap((version) =>
-        names.map((table) => new IptablesTable(version, table, (hooked && hooks.get(table)) || [], io)),
-      );
-    this.#tables = everyVersion(TABLES, iptables, true);
-    this.#abandoned = [
-      ...everyVersion(ABANDONED, iptables, false),
-      ...(abandoned === undefined ? [] : everyVersion([...TABLES, ...ABANDONED], abandoned, false)),
-    ];
+    this.#tables = versions.flatMap((version) =>
+      TABLES.map((table) => new IptablesTable(version, table, hooks.get(table) ?? [], iptables)),
+    );
   }
 
-  /** Takes in a difference; nothing reaches the kernel before {@link apply}. */
   update(delta: CalcDelta): void {
     this.#sets.update(delta.sets);
     this.#rules.update(delta);
   }
 
-  /**
-   * @param reread  compare with the kernel's present state; the first call does so in any case
-   * @throws when the sets could not be written: no rule is touched then, since it might look into one of them
-   */
+  /** @throws when the sets could not be written: no rule is touched then, since it might look into one of them */
   async apply(reread: boolean): Promise<Applied> {
     const look = reread || this.#fresh;
     for (const { version, table, chains } of this.#rules.takeChanges()) {
@@ -77,33 +67,23 @@ export class Dataplane {
     }
     let steps = await this.#sets.applyUpdates(look);
     const failures: Applied['failures'][number][] = [];
-    for (const each of this.#tables) {
-      try {
-        steps += await each.apply(look);
-      } catch (error) {
-        failures.push({ version: each.version, table: each.table, error });
-      }
-    }
+    // At once: no table depends on another, and each waits for a process of its own.
+    await Promise.all(
+      this.#tables.map(async (each) => {
+        try {
+          steps += await each.apply(look);
+        } catch (error) {
+          failures.push({ version: each.version, table: each.table, error });
+        }
+      }),
+    );
     // Sets that a failed table may still look into stay.
     if (failures.length > 0) return { steps, failures, leftover: 0 };
     this.#fresh = false;
-    if (look) await this.#clearAbandoned();
+    if (look) await this.#leftovers.clear();
     const { stuck, left } = await this.#sets.applyRemovals();
     this.#stuck = stuck;
     return { steps, failures, leftover: left };
-  }
-
-  /** No workload's policy hangs on these: what fails is tried again at the next look. */
-  async #clearAbandoned(): Promise<void> {
-    const left: IptablesTable[] = [];
-    for (const table of this.#abandoned) {
-      try {
-        await table.apply(true);
-      } catch {
-        left.push(table);
-      }
-    }
-    this.#abandoned = left;
   }
 
   get problems(): readonly Problem[] {
@@ -113,11 +93,20 @@ export class Dataplane {
       what: `the address set ${name} is not needed any more, but a rule that is not ours uses it`,
       remedy: 'remove that rule; the set then goes by itself',
     }));
-    return [...this.#tables.flatMap(({ problems }) => problems), ...stuck];
+    return [...this.#standing, ...this.#tables.flatMap(({ problems }) => problems), ...stuck];
   }
 
-  /** What the kernel holds of ours. */
   get counts(): { readonly rules: number; readonly sets: number } {
     return { rules: this.#tables.reduce((sum, { ruleCount }) => sum + ruleCount, 0), sets: this.#sets.size };
+  }
+
+  async counters(): Promise<readonly RuleCounter[]> {
+    const counters = await Promise.all(this.#tables.map((table) => table.counters()));
+    return counters.flat();
+  }
+
+  close(): void {
+    this.#ipset.close?.();
+    this.#iptables.close?.();
   }
 }

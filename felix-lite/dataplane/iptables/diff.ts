@@ -30,14 +30,27 @@ export interface WantedTable {
 export type Step = iptables.RestoreStep;
 type SavedChain = iptables.SavedChain;
 
-/** Steps of one transaction, in an order in which each finds what it needs; empty when all is as wanted. */
-export function diffTable(wanted: WantedTable, actual: readonly SavedChain[]): readonly Step[] {
-  const present = new Map(actual.map((chain) => [chain.name, chain]));
-  const doomed = actual
-    .filter(({ name }) => isOurs(name) && !wanted.chains.has(name))
-    .map(({ name }) => name);
-  const edits = [...wanted.chains].map(([name, rules]) => editChain(name, rules, present.get(name), wanted));
-  const foreign = foreignRules(actual);
+/** What the kernel holds, by the name of the chain. */
+export type HeldChains = ReadonlyMap<string, SavedChain>;
+
+/**
+ * Steps of one transaction, in an order in which each finds what it needs; empty when all is as wanted.
+ *
+ * @param foreign  see {@link foreignTargets}
+ * @param only  chains of ours that may differ; the kernel's own chains are then left alone. Default: everything
+ */
+export function diffTable(
+  wanted: WantedTable,
+  present: HeldChains,
+  foreign: ReadonlySet<string> = foreignTargets(present),
+  only?: ReadonlySet<string>,
+): readonly Step[] {
+  const names = only ?? [...wanted.chains.keys(), ...present.keys()].filter(isOurs);
+  const doomed = [...names].filter((name) => present.has(name) && !wanted.chains.has(name));
+  const edits = [...(only ?? wanted.chains.keys())].map((name) => {
+    const rules = wanted.chains.get(name);
+    return rules === undefined ? NO_EDIT : editChain(name, rules, present.get(name), wanted);
+  });
   return [
     // Chains before the rules that refer to them, and chains on their way out empty of references.
     ...edits.flatMap((edit) => edit.make),
@@ -45,11 +58,9 @@ export function diffTable(wanted: WantedTable, actual: readonly SavedChain[]): r
       .filter((name) => (present.get(name)?.rules.length ?? 0) > 0)
       .map((chain): Step => ({ op: 'flush', chain })),
     ...edits.flatMap((edit) => edit.rules),
-    ...hookSteps(wanted, actual),
+    ...(only === undefined ? hookSteps(wanted, present) : []),
     // A stranger's rule that jumps to a chain of ours keeps the (empty) chain alive; removing it would fail.
-    ...doomed
-      .filter((name) => !foreign.some((rule) => refersTo(rule, name)))
-      .map((chain): Step => ({ op: 'remove', chain })),
+    ...doomed.filter((name) => !foreign.has(name)).map((chain): Step => ({ op: 'remove', chain })),
   ];
 }
 
@@ -68,6 +79,18 @@ interface ChainEdit {
   readonly make: readonly Step[];
   readonly rules: readonly Step[];
 }
+const NO_EDIT: ChainEdit = { make: [], rules: [] };
+
+/** How many rules from the first on are as wanted. */
+export function keptRules(
+  rules: readonly RenderedRule[],
+  found: readonly string[],
+  wanted: Pick<WantedTable, 'spelling'>,
+): number {
+  let kept = 0;
+  while (kept < rules.length && kept < found.length && isIntact(rules[kept], found[kept], wanted)) kept++;
+  return kept;
+}
 
 function editChain(
   chain: string,
@@ -76,9 +99,8 @@ function editChain(
   wanted: WantedTable,
 ): ChainEdit {
   const found = present?.rules ?? [];
-  let kept = 0;
-  while (kept < rules.length && kept < found.length && isIntact(rules[kept], found[kept], wanted)) kept++;
-  if (present !== undefined && kept === rules.length && kept === found.length) return { make: [], rules: [] };
+  const kept = keptRules(rules, found, wanted);
+  if (present !== undefined && kept === rules.length && kept === found.length) return NO_EDIT;
   const append = rules.slice(kept).map(({ text }): Step => ({ op: 'append', chain, rule: text }));
   if (present === undefined || kept === 0) return { make: [{ op: 'make', chain }], rules: append };
   const surplus = found
@@ -87,8 +109,15 @@ function editChain(
   return { make: [], rules: [...surplus, ...append] };
 }
 
-function isIntact(rule: RenderedRule | undefined, found: string | undefined, wanted: WantedTable): boolean {
-  if (rule === undefined || found === undefined || hashOf(found) !== rule.hash) return false;
+function isIntact(
+  rule: RenderedRule | undefined,
+  found: string | undefined,
+  wanted: Pick<WantedTable, 'spelling'>,
+): boolean {
+  if (rule === undefined || found === undefined) return false;
+  // As we wrote it, and not read back since.
+  if (rule.text === found) return true;
+  if (hashOf(found) !== rule.hash) return false;
   const spelling = wanted.spelling.get(rule.hash);
   return spelling === undefined ? sameMeaning(rule.text, found) : spelling === found;
 }
@@ -97,10 +126,10 @@ function isIntact(rule: RenderedRule | undefined, found: string | undefined, wan
  * Our rules in chains that are not ours. Removed by their text and not by position: if a stranger edits the
  * chain while we do, the worst that happens is that our transaction fails and is tried again.
  */
-function hookSteps(wanted: WantedTable, actual: readonly SavedChain[]): readonly Step[] {
+function hookSteps(wanted: WantedTable, present: HeldChains): readonly Step[] {
   const hooks = new Map(wanted.hooks.map((hook) => [hook.chain, hook]));
   const chains = new Map(
-    actual.filter(({ name }) => !isOurs(name)).map((chain) => [chain.name, chain.rules]),
+    [...present.values()].filter(({ name }) => !isOurs(name)).map((chain) => [chain.name, chain.rules]),
   );
   return [...new Set([...chains.keys(), ...hooks.keys()])].flatMap((chain) =>
     hookChain(chain, hooks.get(chain), chains.get(chain) ?? [], wanted),
@@ -128,12 +157,15 @@ function hookChain(
   ];
 }
 
-function foreignRules(actual: readonly SavedChain[]): readonly string[] {
-  return actual
-    .filter(({ name }) => !isOurs(name))
-    .flatMap(({ rules }) => rules.filter((rule) => hashOf(rule) === undefined));
-}
-
-function refersTo(rule: string, chain: string): boolean {
-  return rule.endsWith(`-j ${chain}`) || rule.endsWith(`-g ${chain}`);
+/** Chains to which rules lead that are not ours. */
+export function foreignTargets(present: HeldChains): ReadonlySet<string> {
+  const targets = new Set<string>();
+  for (const { name, rules } of present.values()) {
+    if (isOurs(name)) continue;
+    for (const rule of rules) {
+      const target = hashOf(rule) === undefined ? /-[jg] (\S+)$/.exec(rule)?.[1] : undefined;
+      if (target !== undefined) targets.add(target);
+    }
+  }
+  return targets;
 }

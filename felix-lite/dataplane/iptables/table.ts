@@ -1,29 +1,25 @@
 /**
  * One table of one family: what we want in it, what the kernel holds, and the transaction between the two.
- * Read, compare, write, read back. Nothing is taken for done that the kernel has not said itself.
+ *
+ * The whole table is read, compared, written and read back at the start, on a timer, and when somebody else was at work.
+ * In between a change costs what it touches: the tool's success says that the chains written are as written.
  */
 import type { Problem } from '../../../api/problem.ts';
 import type { IpVersion } from '../../../net/addr/index.ts';
-import { CommandError, iptables } from '../../../net/kernel/index.ts';
+import { CommandError, type iptables } from '../../../net/kernel/index.ts';
+import type { RuleCounter } from '../dataplane.ts';
 import { type Chain, type Hook, type TableName, rule } from '../../rules/types.ts';
-import { type Step, type WantedTable, diffTable, hashOf, isOurs } from './diff.ts';
+import { type Step, type WantedTable, diffTable, foreignTargets, hashOf, isOurs, keptRules } from './diff.ts';
 import { type RenderedRule, lastChainName, renderChain } from './render.ts';
 
 type SavedChain = iptables.SavedChain;
 
-/** The tools of one namespace and backend. */
+/** The tools of one namespace and backend: see io.ts. */
 export interface IptablesIo {
   read(version: IpVersion, table: TableName): Promise<readonly SavedChain[]>;
   write(version: IpVersion, table: TableName, steps: readonly Step[]): Promise<void>;
-}
-
-/** @param options  namespace and backend; defaults are this one and the machine's */
-export function kernelIptables(options: iptables.IptablesOptions): IptablesIo {
-  return {
-    read: async (version, table) => (await iptables.save(version, table, options))[0]?.chains ?? [],
-    write: (version, table, steps) =>
-      iptables.restore(version, [{ table, steps }], { ...options, noflush: true }),
-  };
+  counters?(version: IpVersion, table: TableName): Promise<readonly iptables.SavedCounter[]>;
+  close?(): void;
 }
 
 /** Transactions until we give up for this pass: strangers may write at the same time. */
@@ -40,8 +36,11 @@ export class IptablesTable {
   readonly #hooks: WantedTable['hooks'];
   readonly #spelling = new Map<string, string>();
   readonly #refused = new Map<string, Problem>();
-  #actual: readonly SavedChain[] | undefined;
-  #dirty = true;
+  /** What the kernel holds, as it said or as we wrote since; undefined: nobody knows. */
+  #held: Map<string, SavedChain> | undefined;
+  #foreign: ReadonlySet<string> = new Set();
+  /** Chains that may not be as wanted. */
+  readonly #dirty = new Set<string>();
 
   constructor(version: IpVersion, table: TableName, hooks: readonly Hook[], io: IptablesIo) {
     this.version = version;
@@ -60,7 +59,7 @@ export class IptablesTable {
       this.#refused.delete(name);
       if (chain === undefined) this.#chains.delete(name);
       else this.#chains.set(name, renderChain(name, chain.rules, this.version));
-      this.#dirty = true;
+      this.#dirty.add(name);
     }
   }
 
@@ -76,17 +75,54 @@ export class IptablesTable {
    * @throws what the tools said, when the table could not be brought there; the kernel then holds what it held
    */
   async apply(reread: boolean): Promise<number> {
-    if (!this.#dirty && !reread) return 0;
-    this.#dirty = true;
-    let actual = reread ? undefined : this.#actual;
+    if (!reread && this.#held !== undefined) {
+      if (this.#dirty.size === 0) return 0;
+      const taken = await this.#touch(this.#held);
+      if (taken !== undefined) return taken;
+    }
+    return this.#whole();
+  }
+
+  /** Writes the chains that may differ and nothing else. Undefined when the kernel would not have it. */
+  async #touch(held: Map<string, SavedChain>): Promise<number | undefined> {
+    const wanted = this.#wanted();
+    const dirty = new Set(this.#dirty);
+    const steps = diffTable(wanted, held, this.#foreign, dirty);
+    if (steps.length > 0) {
+      this.#held = undefined;
+      try {
+        await this.#io.write(this.version, this.table, steps);
+      } catch {
+        // What we believed may not be so, or a rule is refused: that is found out with the whole table before us.
+        return undefined;
+      }
+      this.#held = held;
+    }
+    for (const name of dirty) {
+      this.#dirty.delete(name);
+      const rules = wanted.chains.get(name);
+      if (rules !== undefined) {
+        const found = held.get(name)?.rules ?? [];
+        const kept = found.slice(0, keptRules(rules, found, wanted));
+        held.set(name, { name, rules: [...kept, ...rules.slice(kept.length).map(({ text }) => text)] });
+      } else if (this.#foreign.has(name)) held.set(name, { name, rules: [] });
+      else held.delete(name);
+    }
+    return steps.length;
+  }
+
+  async #whole(): Promise<number> {
     // If this fails, nobody knows what the kernel holds.
-    this.#actual = undefined;
+    this.#held = undefined;
     let taken = 0;
     for (let attempt = 1; ; attempt++) {
-      actual ??= await this.#io.read(this.version, this.table);
-      const steps = diffTable(this.#wanted(), actual);
+      const held = new Map(
+        (await this.#io.read(this.version, this.table)).map((chain) => [chain.name, chain]),
+      );
+      const dirty = new Set(this.#dirty);
+      const steps = diffTable(this.#wanted(), held);
       if (steps.length === 0) {
-        this.#learn(actual);
+        this.#learn(held, dirty);
         return taken;
       }
       if (attempt > ATTEMPTS)
@@ -101,7 +137,6 @@ export class IptablesTable {
         else if (attempt === ATTEMPTS) throw error;
         for (const chain of refused) this.#setAside(chain, error);
       }
-      actual = undefined;
     }
   }
 
@@ -109,11 +144,12 @@ export class IptablesTable {
     return { chains: this.#chains, hooks: this.#hooks, spelling: this.#spelling };
   }
 
-  #learn(actual: readonly SavedChain[]): void {
-    this.#actual = actual;
-    this.#dirty = false;
+  #learn(held: Map<string, SavedChain>, clean: ReadonlySet<string>): void {
+    this.#held = held;
+    this.#foreign = foreignTargets(held);
+    for (const name of clean) this.#dirty.delete(name);
     this.#spelling.clear();
-    for (const { rules } of actual) {
+    for (const { rules } of held.values()) {
       for (const text of rules) {
         const hash = hashOf(text);
         if (hash !== undefined) this.#spelling.set(hash, text);
@@ -170,6 +206,7 @@ export class IptablesTable {
     const drop = [rule([], { kind: 'drop' }, 'The kernel refused this chain')];
     const said = error instanceof CommandError ? error.stderr.trim() : String(error);
     this.#chains.set(chain, renderChain(chain, drop, this.version));
+    this.#dirty.add(chain);
     this.#refused.set(chain, {
       code: 'RULES_REFUSED',
       value: chain,
@@ -183,8 +220,25 @@ export class IptablesTable {
     return `IPv${this.version} table ${this.table}`;
   }
 
-  /** Rules of ours that the kernel holds, as it said last. */
+  /** Rules of ours that the kernel holds, as far as we know. */
   get ruleCount(): number {
-    return (this.#actual ?? []).reduce((sum, { name, rules }) => sum + (isOurs(name) ? rules.length : 0), 0);
+    let count = 0;
+    for (const { name, rules } of this.#held?.values() ?? []) if (isOurs(name)) count += rules.length;
+    return count;
+  }
+
+  /** What the rules of our own chains have counted. */
+  async counters(): Promise<readonly RuleCounter[]> {
+    const { version, table } = this;
+    const places = new Map<string, number>();
+    const counters: RuleCounter[] = [];
+    for (const { chain, rule: text, packets, bytes } of (await this.#io.counters?.(version, table)) ?? []) {
+      const hash = hashOf(text);
+      if (hash === undefined || !isOurs(chain)) continue;
+      const index = places.get(chain) ?? 0;
+      places.set(chain, index + 1);
+      counters.push({ version, table, chain, index, hash, packets, bytes });
+    }
+    return counters;
   }
 }

@@ -42,22 +42,17 @@ function entriesOf<K extends string>(record: Readonly<Record<K, number>>): reado
   return Object.entries<number>(record) as [K, number][];
 }
 
-/**
- * Writes the list of expressions into the attribute that holds it.
- *
- * @param anonymous  name and id, inside the transaction, of the set made for an expression's own ranges
- */
+/** Writes the list of expressions into the attribute that holds it. */
 export function writeExpressions(
   w: MessageWriter,
   attribute: number,
   expressions: readonly Expression[],
-  anonymous: (ranges: object) => { readonly name: string; readonly id: number },
 ): void {
   w.nested(attribute, () => {
     for (const each of expressions)
       w.nested(LIST_ELEMENT, () => {
         w.attributeString(EXPRESSION_NAME, nameOf(each));
-        w.nested(EXPRESSION_DATA, () => writeBody(w, each, anonymous));
+        w.nested(EXPRESSION_DATA, () => writeBody(w, each));
       });
   });
 }
@@ -83,11 +78,7 @@ function nameOf(each: Expression): string {
   }
 }
 
-function writeBody(
-  w: MessageWriter,
-  each: Expression,
-  anonymous: (ranges: object) => { readonly name: string; readonly id: number },
-): void {
+function writeBody(w: MessageWriter, each: Expression): void {
   switch (each.kind) {
     case 'payload':
       w.attributeBE32(1, each.register);
@@ -122,14 +113,11 @@ function writeBody(
       writeValue(w, 4, each.mask);
       writeValue(w, 5, each.xor);
       return;
-    case 'lookup': {
-      const set = typeof each.set === 'string' ? { name: each.set, id: undefined } : anonymous(each.set);
-      w.attributeString(1, set.name);
-      if (set.id !== undefined) w.attributeBE32(4, set.id);
+    case 'lookup':
+      w.attributeString(1, each.set);
       w.attributeBE32(2, each.register);
       if (each.invert) w.attributeBE32(5, LOOKUP_INVERT);
       return;
-    }
     case 'verdict-map':
       w.attributeString(1, each.map);
       w.attributeBE32(2, each.register);
@@ -177,7 +165,7 @@ export function writeVerdict(w: MessageWriter, attribute: number, { code, chain 
   );
 }
 
-/** Reads a list of expressions. A set of a rule's own comes as the kernel's name for it. */
+/** Reads a list of expressions. */
 export function readExpressions(bytes: Buffer, start: number, end: number): Expression[] {
   const expressions: Expression[] = [];
   eachAttribute(bytes, start, end, (_, from, to) => {

@@ -19,12 +19,6 @@ export interface NftVerdict {
   readonly chain?: string;
 }
 
-/** First and last, both included. */
-export interface Range {
-  readonly first: number;
-  readonly last: number;
-}
-
 export type Expression =
   | {
       readonly kind: 'payload';
@@ -52,11 +46,11 @@ export type Expression =
       readonly mask: string;
       readonly xor: string;
     }
-  /** In a named set, or in ranges of two-octet numbers that belong to this rule alone. */
+  /** In a named set. */
   | {
       readonly kind: 'lookup';
       readonly register: Register;
-      readonly set: string | readonly Range[];
+      readonly set: string;
       readonly invert: boolean;
     }
   /** The verdict that a map has for the register; on to the next rule where it has none. */
@@ -89,13 +83,8 @@ function expressionKey(each: Expression): string {
       return `[range ${each.op} ${each.register} ${each.from} ${each.to}]`;
     case 'bitwise':
       return `[bitwise ${each.register} ${each.length} ${each.mask} ${each.xor}]`;
-    case 'lookup': {
-      const set =
-        typeof each.set === 'string'
-          ? each.set
-          : `{${each.set.map(({ first, last }) => `${first}-${last}`).join()}}`;
-      return `[lookup ${each.register} ${each.invert ? '!' : ''}${set}]`;
-    }
+    case 'lookup':
+      return `[lookup ${each.register} ${each.invert ? '!' : ''}${each.set}]`;
     case 'verdict-map':
       return `[vmap ${each.register} ${each.map}]`;
     case 'limit':
@@ -113,15 +102,4 @@ function expressionKey(each: Expression): string {
     case 'masquerade':
       return `[${each.kind}]`;
   }
-}
-
-/** Ranges in order, those that touch or overlap joined: the one way to write a set of numbers. */
-export function joinRanges(ranges: readonly Range[]): readonly Range[] {
-  const joined: { first: number; last: number }[] = [];
-  for (const { first, last } of ranges.toSorted((a, b) => a.first - b.first)) {
-    const open = joined.at(-1);
-    if (open !== undefined && first <= open.last + 1) open.last = Math.max(open.last, last);
-    else joined.push({ first, last });
-  }
-  return joined;
 }

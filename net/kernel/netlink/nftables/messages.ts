@@ -1,7 +1,6 @@
 /** Objects of nf_tables as netlink messages, both ways. Pure. Numbers from linux/netfilter/nf_tables.h. */
 import { eachAttribute, type Message, type MessageWriter, NLM_F_CREATE, readString } from '../message.ts';
 import { beginNetfilter, messageType, NFGENMSG, NFPROTO, SUBSYSTEM } from '../nfnetlink.ts';
-import { type Range, joinRanges } from './expression.ts';
 import { readData, readExpressions, writeExpressions, writeValue, writeVerdict } from './expression-codec.ts';
 import type {
   BaseChain,
@@ -108,32 +107,12 @@ export function encodeChainDelete(w: MessageWriter, table: TableRef, chain: stri
   w.end();
 }
 
-/** Ids of sets inside a transaction, from which the messages that follow know them. */
-export interface SetIds {
-  next(): number;
-}
-
 /** @param echo  ask for the rule as it was taken, with its handle */
-export function encodeRule(
-  w: MessageWriter,
-  table: TableRef,
-  rule: NftRule,
-  ids: SetIds,
-  echo: boolean,
-): void {
-  // The sets of the rule's own come first, in messages of their own.
-  const made = new Map<object, { readonly name: string; readonly id: number }>();
-  for (const each of rule.expressions)
-    if (each.kind === 'lookup' && typeof each.set !== 'string')
-      made.set(each.set, encodeAnonymousSet(w, table, each.set, ids.next()));
+export function encodeRule(w: MessageWriter, table: TableRef, rule: NftRule, echo: boolean): void {
   begin(w, 'newRule', table, NLM_F_CREATE | NLM_F_APPEND | (echo ? NLM_F_ECHO : 0));
   w.attributeString(1, table.name);
   w.attributeString(2, rule.chain);
-  writeExpressions(w, 4, rule.expressions, (ranges) => {
-    const set = made.get(ranges);
-    if (set === undefined) throw new Error('nftables: every set of a rule has been made');
-    return set;
-  });
+  writeExpressions(w, 4, rule.expressions);
   if (rule.comment !== undefined) w.attribute(7, commentBytes(rule.comment));
   w.end();
 }
@@ -145,7 +124,7 @@ function commentBytes(comment: string): Buffer {
   return Buffer.concat([Buffer.from([0, text.length]), text]);
 }
 
-const SET_FLAG = { anonymous: 1, constant: 2, interval: 4, map: 8 } as const;
+const SET_FLAG = { anonymous: 1, interval: 4, map: 8 } as const;
 /** As libnftables numbers them; the kernel only keeps these, for whoever lists the set. */
 const KEY_TYPES: Readonly<Record<KeyType, { readonly number: number; readonly length: number }>> = {
   ipv4_addr: { number: 7, length: 4 },
@@ -206,31 +185,6 @@ function beginSet(
   w.attributeBE32(10, set.id);
 }
 
-function encodeAnonymousSet(
-  w: MessageWriter,
-  table: TableRef,
-  ranges: readonly Range[],
-  id: number,
-): { readonly name: string; readonly id: number } {
-  const name = '__set%d';
-  const joined = joinRanges(ranges);
-  const elements = joined.map(({ first, last }): NftElement => {
-    const key = hex16(first);
-    return last === 0xffff ? { key } : { key, end: hex16(last + 1) };
-  });
-  const { number, length } = KEY_TYPES.inet_service;
-  const flags = SET_FLAG.anonymous | SET_FLAG.constant | SET_FLAG.interval;
-  beginSet(w, table, { name, id, flags, keyNumber: number, keyLength: length });
-  w.nested(9, () => w.attributeBE32(1, elements.length * 2));
-  w.end();
-  encodeElements(w, 'add', table, { name, id }, elements);
-  return { name, id };
-}
-
-function hex16(value: number): string {
-  return value.toString(16).padStart(4, '0');
-}
-
 /** Elements of one message: its list may take 64 KiB, and an IPv6 range takes some 80 octets. */
 const ELEMENTS_PER_MESSAGE = 600;
 const INTERVAL_END = 1;
@@ -240,14 +194,13 @@ export function encodeElements(
   w: MessageWriter,
   op: 'add' | 'delete',
   table: TableRef,
-  set: { readonly name: string; readonly id?: number },
+  set: string,
   elements: readonly NftElement[],
 ): void {
   for (let at = 0; at < elements.length; at += ELEMENTS_PER_MESSAGE) {
     begin(w, op === 'add' ? 'newElement' : 'deleteElement', table, op === 'add' ? NLM_F_CREATE : 0);
     w.attributeString(1, table.name);
-    w.attributeString(2, set.name);
-    if (set.id !== undefined) w.attributeBE32(4, set.id);
+    w.attributeString(2, set);
     w.nested(3, () => {
       for (const { key, end, verdict } of elements.slice(at, at + ELEMENTS_PER_MESSAGE)) {
         w.nested(1, () => {
@@ -334,12 +287,17 @@ function u32({ bytes, at }: Attributes, type: number): number {
   return found === undefined ? 0 : bytes.readUInt32BE(found[0]);
 }
 
-/** Table, in any message about one of its objects. */
-export function decodeTableName(
+/** Table, in any message about one of its objects, and the chain in those about chains and rules. */
+export function decodePlace(
   bytes: Buffer,
   message: Message,
-): { readonly family: number; readonly table: string } {
-  return { family: bytes.readUInt8(message.start), table: text(attributes(bytes, message), 1) };
+): { readonly family: number; readonly table: string; readonly chain: string | undefined } {
+  const found = attributes(bytes, message);
+  const command = message.type & 0xff;
+  const isRule = command === COMMAND.newRule || command === COMMAND.deleteRule;
+  const isChain = command === COMMAND.newChain || command === COMMAND.deleteChain;
+  const chain = isRule ? text(found, 2) : isChain ? text(found, 3) : undefined;
+  return { family: bytes.readUInt8(message.start), table: text(found, 1), chain };
 }
 
 export function isTable(table: TableRef, family: number, name: string): boolean {

@@ -1,13 +1,15 @@
 /**
  * nf_tables of one network namespace: transactions, and lists of what the kernel holds.
  *
- * A transaction is all or nothing, over as many tables and families as it names, and packets see it at once.
+ * A transaction is all or nothing, over as many tables and families as it names, and packets see its rules at once. Not
+ * so its elements of sets with ranges: on Linux 6.18 packets were seen that met the new rule and not yet the new range
+ * (one in a hundred, when a rule and the set that it looks into came in one transaction). Who needs both at once puts
+ * the elements into a transaction before the rule's.
  */
 import { PoplinError } from '../../../../api/problem.ts';
 import { errnoName, errnoText, isKernelError, KernelError } from '../../errors.ts';
 import { MessageWriter, NLMSG_ERROR, readVerdict } from '../message.ts';
 import { NETLINK_NETFILTER, RequestSocket } from '../socket.ts';
-import type { Range } from './expression.ts';
 import {
   decodeChain,
   decodeElements,
@@ -32,7 +34,6 @@ import {
   type ListedSet,
   MESSAGE,
   NLM_F_ECHO,
-  type SetIds,
 } from './messages.ts';
 import type { ListedRule, NftChain, NftElement, NftOperation, TableRef } from './model.ts';
 
@@ -141,30 +142,15 @@ export class Nftables {
     return chains.filter((each) => each.table === table.name).map(({ chain }) => chain);
   }
 
-  /** In their order inside each chain. Sets of rules' own are resolved to their ranges. */
+  /** In their order inside each chain. */
   async listRules(table: TableRef, chain?: string): Promise<readonly ListedRule[]> {
     const rules = await this.#dump(
       'NFT_MSG_GETRULE',
       (w) => encodeDump(w, 'rules', table, chain),
       decodeRule,
     );
-    // Kernels of old pass over the wish for one table.
-    const ours = rules.filter(
-      (each) => each.table === table.name && (chain === undefined || each.chain === chain),
-    );
-    const anonymous = new Map<string, readonly Range[]>();
-    for (const { expressions } of ours)
-      for (const each of expressions)
-        if (each.kind === 'lookup' && typeof each.set === 'string' && each.set.startsWith('__set'))
-          anonymous.set(each.set, await this.#ranges(table, each.set));
-    return ours.map((rule) => ({
-      ...rule,
-      expressions: rule.expressions.map((each) =>
-        each.kind === 'lookup' && typeof each.set === 'string'
-          ? { ...each, set: anonymous.get(each.set) ?? each.set }
-          : each,
-      ),
-    }));
+    // Old kernels pass over the wish for one table.
+    return rules.filter((each) => each.table === table.name && (chain === undefined || each.chain === chain));
   }
 
   async listSets(table: TableRef): Promise<readonly ListedSet[]> {
@@ -190,14 +176,6 @@ export class Nftables {
     return generation;
   }
 
-  async #ranges(table: TableRef, set: string): Promise<readonly Range[]> {
-    const elements = await this.listElements(table, set);
-    return elements.map(({ key, end }) => ({
-      first: Number.parseInt(key, 16),
-      last: end === undefined ? 0xffff : Number.parseInt(end, 16) - 1,
-    }));
-  }
-
   /** Nothing, where there is no such table or set. */
   async #dump<T>(...question: Parameters<typeof RequestSocket.prototype.dump<T>>): Promise<readonly T[]> {
     try {
@@ -217,11 +195,10 @@ export function encodeTransaction(
   const writer = new MessageWriter(4096);
   const operationOf: (number | undefined)[] = [];
   let id = 0;
-  const ids: SetIds = { next: () => ++id };
   encodeBatchBegin(writer);
   operationOf.push(undefined);
   for (const [index, operation] of operations.entries()) {
-    encodeOperation(writer, operation, ids, handles);
+    encodeOperation(writer, operation, () => ++id, handles);
     while (operationOf.length < writer.count) operationOf.push(index);
   }
   encodeBatchEnd(writer);
@@ -230,7 +207,12 @@ export function encodeTransaction(
   return { writer, operationOf };
 }
 
-function encodeOperation(w: MessageWriter, operation: NftOperation, ids: SetIds, handles: boolean): void {
+function encodeOperation(
+  w: MessageWriter,
+  operation: NftOperation,
+  nextId: () => number,
+  handles: boolean,
+): void {
   const { table } = operation;
   switch (operation.op) {
     case 'add-table':
@@ -244,11 +226,11 @@ function encodeOperation(w: MessageWriter, operation: NftOperation, ids: SetIds,
     case 'flush-chain':
       return encodeRuleDelete(w, table, operation.chain);
     case 'add-rule':
-      return encodeRule(w, table, operation.rule, ids, handles);
+      return encodeRule(w, table, operation.rule, handles);
     case 'delete-rule':
       return encodeRuleDelete(w, table, operation.chain, operation.handle);
     case 'add-set':
-      return encodeSet(w, table, operation.set, ids.next());
+      return encodeSet(w, table, operation.set, nextId());
     case 'delete-set':
       return encodeSetDelete(w, table, operation.set);
     case 'flush-set':
@@ -256,7 +238,7 @@ function encodeOperation(w: MessageWriter, operation: NftOperation, ids: SetIds,
     case 'add-elements':
     case 'delete-elements': {
       const op = operation.op === 'add-elements' ? 'add' : 'delete';
-      return encodeElements(w, op, table, { name: operation.set }, operation.elements);
+      return encodeElements(w, op, table, operation.set, operation.elements);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Cancel } from '../../../../clock/clock.ts';
 import { isKernelError } from '../../errors.ts';
 import { listen } from '../listen.ts';
 import { NETLINK_NETFILTER, openNetlinkSocket, takeDatagram } from '../socket.ts';
-import { decodeGeneration, decodeTableName, eventGeneration, isTable, MESSAGE } from './messages.ts';
+import { decodeGeneration, decodePlace, eventGeneration, isTable, MESSAGE } from './messages.ts';
 import type { TableRef } from './model.ts';
 
 /** NFNLGRP_NFTABLES, from linux/netfilter/nfnetlink.h. */
@@ -19,6 +19,11 @@ export interface RulesetEdit {
   readonly pid: number;
 }
 
+export interface WatchedTable extends TableRef {
+  /** Which of its chains matter; default: everything in the table. */
+  readonly chains?: (name: string) => boolean;
+}
+
 /**
  * Calls `edited` once for each transaction, anybody's, that touched one of the tables; until cancelled. Main thread only.
  *
@@ -26,7 +31,7 @@ export interface RulesetEdit {
  */
 export function watchTables(
   netns: string | undefined,
-  tables: readonly TableRef[],
+  tables: readonly WatchedTable[],
   edited: (edit: RulesetEdit) => void,
 ): Cancel {
   const fd = openNetlinkSocket(netns, RECEIVE_BUFFER, NETLINK_NETFILTER);
@@ -43,8 +48,13 @@ export function watchTables(
           return;
         }
         if (touched === eventGeneration(bytes, message)) return;
-        const { family, table } = decodeTableName(bytes, message);
-        if (tables.some((each) => isTable(each, family, table))) touched = eventGeneration(bytes, message);
+        const { family, table, chain } = decodePlace(bytes, message);
+        const matters = tables.some(
+          (each) =>
+            isTable(each, family, table) &&
+            (each.chains === undefined || (chain !== undefined && each.chains(chain))),
+        );
+        if (matters) touched = eventGeneration(bytes, message);
       });
     } catch (error) {
       if (!isKernelError(error, 'ENOBUFS')) throw error;

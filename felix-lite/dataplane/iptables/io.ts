@@ -1,0 +1,65 @@
+/** The iptables tools of one namespace and backend, and who else uses them. */
+import { iptables, type WatchedTable, watchTables } from '../../../net/kernel/index.ts';
+import type { TableName } from '../../rules/types.ts';
+import { isOurs } from './diff.ts';
+import type { IptablesIo } from './table.ts';
+
+/** Tools whose work is remembered as ours until the kernel has told of it. */
+const REMEMBERED = 64;
+
+/** @param options  namespace and backend; defaults are this one and the machine's */
+export function kernelIptables(options: iptables.IptablesOptions): IptablesIo {
+  return {
+    read: async (version, table) => (await iptables.save(version, table, options))[0]?.chains ?? [],
+    write: (version, table, steps) =>
+      iptables.restore(version, [{ table, steps }], { ...options, noflush: true }),
+    counters: (version, table) => iptables.counters(version, table, options),
+  };
+}
+
+/**
+ * As {@link kernelIptables}, and calls `edited` when a program that we did not start has changed a chain of ours or one
+ * that we hook into. The kernel tells of that with the nft-based tools only; what others do with the legacy ones is
+ * found when the tables are read again.
+ */
+export function watchedIptables(
+  options: iptables.IptablesOptions,
+  tables: readonly TableName[],
+  edited: () => void,
+): IptablesIo {
+  const io = kernelIptables(options);
+  if (options.backend !== 'nft') return io;
+  const pids = new Set<number>();
+  let writing = 0;
+  const watched = (['ip', 'ip6'] as const).flatMap((family) =>
+    tables.map(
+      (name): WatchedTable => ({ family, name, chains: (chain) => isOurs(chain) || BUILT_IN.test(chain) }),
+    ),
+  );
+  const cancel = watchTables(options.netns, watched, ({ pid, program }) => {
+    // In a container the kernel counts processes otherwise than we do, and the name has to do.
+    const ours = pids.has(pid) || (writing > 0 && OUR_TOOL.test(program));
+    if (!ours) edited();
+  });
+  const onStart = (pid: number): void => {
+    pids.add(pid);
+    const [oldest] = pids;
+    if (pids.size > REMEMBERED && oldest !== undefined) pids.delete(oldest);
+  };
+  return {
+    ...io,
+    write: async (version, table, steps) => {
+      writing++;
+      try {
+        await iptables.restore(version, [{ table, steps }], { ...options, noflush: true, onStart });
+      } finally {
+        writing--;
+      }
+    },
+    close: cancel,
+  };
+}
+
+const BUILT_IN = /^[A-Z]+$/;
+/** As far as a thread's name reaches. */
+const OUR_TOOL = /^ip6?tables-nft-/;

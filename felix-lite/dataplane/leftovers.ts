@@ -1,0 +1,77 @@
+/**
+ * Work of ours that stands where we no longer work: the other backend's after a change of mind, Calico's chains that we
+ * have no use for. Packets pass it as well as what is in force, so it goes, but only once that stands.
+ */
+import type { IpVersion } from '../../net/addr/index.ts';
+import { IpsetNetlink, NftError, Nftables } from '../../net/kernel/index.ts';
+import { isOurSet } from '../rules/names.ts';
+import { TABLES } from '../rules/tables.ts';
+import type { TableName } from '../rules/types.ts';
+import { kernelIptables } from './iptables/io.ts';
+import { IptablesTable } from './iptables/table.ts';
+import { ourTable } from './nftables/names.ts';
+
+/** One thing to be removed; throws when that has to wait. */
+export type Leftover = () => Promise<void>;
+
+export class Leftovers {
+  #left: readonly Leftover[];
+
+  constructor(left: readonly Leftover[]) {
+    this.#left = left;
+  }
+
+  /** No workload's policy hangs on these: what fails is tried again the next time. */
+  async clear(): Promise<void> {
+    const left: Leftover[] = [];
+    for (const remove of this.#left) {
+      try {
+        await remove();
+      } catch {
+        left.push(remove);
+      }
+    }
+    this.#left = left;
+  }
+}
+
+/** Every chain and rule of ours in these tables of one iptables. */
+export function iptablesLeftovers(
+  backend: 'nft' | 'legacy',
+  netns: string | undefined,
+  versions: readonly IpVersion[],
+  tables: readonly TableName[] = [...TABLES, ...UNUSED],
+): readonly Leftover[] {
+  const io = kernelIptables({ netns, backend });
+  return versions.flatMap((version) =>
+    tables.map((table) => async () => {
+      await new IptablesTable(version, table, [], io).apply(true);
+    }),
+  );
+}
+
+/** Calico keeps chains there that we do not need. */
+export const UNUSED: readonly TableName[] = ['nat', 'mangle'];
+
+/** Address sets, of which the nftables backend has its own. */
+export function ipsetLeftovers(netns: string | undefined): Leftover {
+  return async () => {
+    using kernel = IpsetNetlink.open({ netns });
+    const ours = (await kernel.headers()).filter(({ name }) => isOurSet(name));
+    for (const { name } of ours) await kernel.apply([{ op: 'destroy', name }]);
+  };
+}
+
+export function nftablesLeftovers(
+  netns: string | undefined,
+  versions: readonly IpVersion[],
+): readonly Leftover[] {
+  return versions.map((version) => async () => {
+    using nft = Nftables.open({ netns });
+    try {
+      await nft.commit([{ op: 'delete-table', table: ourTable(version) }]);
+    } catch (error) {
+      if (!(error instanceof NftError && error.code === 'ENOENT')) throw error;
+    }
+  });
+}

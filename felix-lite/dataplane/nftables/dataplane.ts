@@ -1,0 +1,240 @@
+/**
+ * Policy in nf_tables, both families in one transaction: packets see all rules of a pass or none, and a failure leaves
+ * what was there. Addresses that new rules look into come in a transaction before, what old rules looked into goes in one
+ * behind; a pass that changes no rule is a single one.
+ */
+import type { Problem } from '../../../api/problem.ts';
+import type { Cancel } from '../../../clock/clock.ts';
+import type { IpVersion } from '../../../net/addr/index.ts';
+import { NftError, Nftables, type RulesetEdit, watchTables } from '../../../net/kernel/index.ts';
+import type { CalcDelta } from '../../calc/model.ts';
+import type { RuleTables } from '../../rules/tables.ts';
+import type { TableName } from '../../rules/types.ts';
+import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
+import type { Leftovers } from '../leftovers.ts';
+import { readTable } from './held.ts';
+import { ourTable } from './names.ts';
+import { hashOfComment } from './render.ts';
+import { NftTable, type Planned, type Stages } from './table.ts';
+
+export interface NftDataplaneOptions {
+  /** Made with dispatch by maps. */
+  readonly rules: RuleTables;
+  readonly versions: readonly IpVersion[];
+  readonly netns: string | undefined;
+  readonly leftovers: Leftovers;
+  /** Called when anybody but us has changed our tables. */
+  readonly onEdited?: (() => void) | undefined;
+}
+
+/** How often a pass is tried. */
+const ATTEMPTS = 3;
+/** New rules in one transaction beyond which handles are read afterwards: the echoes would fill the socket. */
+const ECHOES = 2000;
+/** Generations of ours that are remembered until the kernel tells of them. */
+const REMEMBERED = 256;
+
+export class NftDataplane implements Dataplane {
+  readonly #rules: RuleTables;
+  readonly #nft: Nftables;
+  readonly #tables: readonly NftTable[];
+  readonly #leftovers: Leftovers;
+  readonly #netns: string | undefined;
+  readonly #onEdited: () => void;
+  #unwatch: Cancel | undefined;
+  /** The kernel's state is what our tables say that it is. */
+  #known = false;
+  #applying = false;
+  /** Generations that we made. */
+  readonly #ours = new Set<number>();
+  /** Told of while a transaction of ours was under way: whose they are shows when it is answered. */
+  #edits: RulesetEdit[] = [];
+
+  constructor({ rules, versions, netns, leftovers, onEdited }: NftDataplaneOptions) {
+    this.#rules = rules;
+    this.#netns = netns;
+    this.#leftovers = leftovers;
+    this.#onEdited = onEdited ?? (() => undefined);
+    this.#tables = versions.map((version) => new NftTable(version, rules.hooks()));
+    this.#nft = Nftables.open({ netns });
+  }
+
+  update(delta: CalcDelta): void {
+    for (const table of this.#tables) table.updateSets(delta.sets);
+    this.#rules.update(delta);
+  }
+
+  async apply(reread: boolean): Promise<Applied> {
+    for (const change of this.#rules.takeChanges())
+      this.#tables.find(({ version }) => version === change.version)?.update(change);
+    const look = reread || !this.#known;
+    this.#applying = true;
+    try {
+      const steps = await this.#bring(look);
+      if (look) await this.#leftovers.clear();
+      return { steps, failures: [], leftover: 0 };
+    } finally {
+      this.#applying = false;
+      this.#judgeEdits();
+    }
+  }
+
+  async #bring(look: boolean): Promise<number> {
+    if (look) await this.#read();
+    for (let attempt = 1; ; attempt++) {
+      const stages = this.#stages();
+      try {
+        for (const stage of stages) await this.#commit(stage);
+        this.#settle();
+        if (stages.some((stage) => addedRules(stage) > ECHOES)) await this.#read();
+        return stages.flat().reduce((sum, { planned }) => sum + stepsOf(planned.operation), 0);
+      } catch (error) {
+        this.#known = false;
+        if (!(error instanceof StageError)) throw error;
+        const aside = this.#setAside(error);
+        // A chain set aside does not count as an attempt; there are only so many chains.
+        if (aside) attempt--;
+        else if (attempt >= ATTEMPTS) throw error.cause;
+        // What we believed may not be so, or a stage before this one was taken.
+        await this.#read();
+      }
+    }
+  }
+
+  /** Both families together. Nothing keeps removals apart where no rule changes. */
+  #stages(): readonly (readonly Owned[])[] {
+    const plans = this.#tables.map((table) => ({ table, plan: table.plan() }));
+    const of = (stage: keyof Stages): readonly Owned[] =>
+      plans.flatMap(({ table, plan }) => plan[stage].map((planned) => ({ table, planned })));
+    const [before, rules, after] = [of('before'), of('rules'), of('after')];
+    const stages = rules.length === 0 ? [[...before, ...after]] : [before, rules, after];
+    return stages.filter((stage) => stage.length > 0);
+  }
+
+  async #commit(stage: readonly Owned[]): Promise<void> {
+    try {
+      const { generation, handles } = await this.#nft.commit(
+        stage.map(({ planned }) => planned.operation),
+        { handles: addedRules(stage) <= ECHOES },
+      );
+      this.#remember(generation);
+      for (const [index, { planned }] of stage.entries()) planned.done?.(handles.get(index));
+    } catch (error) {
+      throw error instanceof NftError ? new StageError(error, stage) : error;
+    }
+  }
+
+  /** Nobody else's edit is missed: the watch begins before the kernel is read. It costs the kernel work, so not before. */
+  async #read(): Promise<void> {
+    this.#unwatch ??= watchTables(
+      this.#netns,
+      this.#tables.map(({ version }) => ourTable(version)),
+      (edit) => this.#heard(edit),
+    );
+    for (const table of this.#tables) table.hold(await readTable(this.#nft, table.version));
+  }
+
+  #settle(): void {
+    this.#known = true;
+    for (const table of this.#tables) table.finished();
+  }
+
+  /** Chains of users' making that the refusal is about drop from now on. False when it is about anything else. */
+  #setAside({ cause, stage }: StageError): boolean {
+    let any = false;
+    for (const index of cause.refused) {
+      const { table, planned } = stage[index] ?? {};
+      if (table === undefined || planned?.chain === undefined || !table.mayRefuse(planned.chain)) continue;
+      table.setAside(planned.chain, cause.message);
+      any = true;
+    }
+    return any;
+  }
+
+  #remember(generation: number): void {
+    this.#ours.add(generation);
+    const [oldest] = this.#ours;
+    if (this.#ours.size > REMEMBERED && oldest !== undefined) this.#ours.delete(oldest);
+  }
+
+  #heard(edit: RulesetEdit): void {
+    this.#edits.push(edit);
+    if (!this.#applying) this.#judgeEdits();
+  }
+
+  #judgeEdits(): void {
+    const strange = this.#edits.some(
+      ({ generation }) => generation === undefined || !this.#ours.has(generation),
+    );
+    this.#edits = [];
+    if (strange) this.#onEdited();
+  }
+
+  get problems(): readonly Problem[] {
+    return this.#tables.flatMap(({ problems }) => problems);
+  }
+
+  get counts(): { readonly rules: number; readonly sets: number } {
+    const counts = this.#tables.map((table) => table.counts);
+    return {
+      rules: counts.reduce((sum, { rules }) => sum + rules, 0),
+      sets: counts.reduce((sum, { sets }) => sum + sets, 0),
+    };
+  }
+
+  async counters(): Promise<readonly RuleCounter[]> {
+    const counters: RuleCounter[] = [];
+    for (const { version } of this.#tables) {
+      const places = new Map<string, number>();
+      for (const { chain, comment, expressions } of await this.#nft.listRules(ourTable(version))) {
+        const index = places.get(chain) ?? 0;
+        places.set(chain, index + 1);
+        const [, table, bare] = /^(raw|mangle|filter|nat)-(.*)$/.exec(chain) ?? [];
+        const counter = expressions.find((each) => each.kind === 'counter');
+        const hash = hashOfComment(comment);
+        if (!isTableName(table) || bare === undefined || hash === undefined || counter?.kind !== 'counter')
+          continue;
+        const { packets, bytes } = counter;
+        counters.push({ version, table, chain: bare, index, hash, packets, bytes });
+      }
+    }
+    return counters;
+  }
+
+  close(): void {
+    this.#unwatch?.();
+    this.#nft.close();
+  }
+}
+
+interface Owned {
+  readonly table: NftTable;
+  readonly planned: Planned;
+}
+
+/** A refused transaction and what was in it. */
+class StageError extends Error {
+  override readonly cause: NftError;
+  readonly stage: readonly Owned[];
+
+  constructor(cause: NftError, stage: readonly Owned[]) {
+    super(cause.message);
+    this.cause = cause;
+    this.stage = stage;
+  }
+}
+
+function addedRules(stage: readonly Owned[]): number {
+  return stage.filter(({ planned }) => planned.operation.op === 'add-rule').length;
+}
+
+function isTableName(text: string | undefined): text is TableName {
+  return text === 'raw' || text === 'mangle' || text === 'filter' || text === 'nat';
+}
+
+/** Elements count one by one, as members of an ipset do. */
+function stepsOf(operation: Planned['operation']): number {
+  return operation.op === 'add-elements' || operation.op === 'delete-elements'
+    ? operation.elements.length
+    : 1;
+}

@@ -1,0 +1,46 @@
+/** What the kernel holds in our table of one family: read whole. */
+import type { IpVersion } from '../../../net/addr/index.ts';
+import type { ListedRule, NftChain, Nftables } from '../../../net/kernel/index.ts';
+import { ourTable } from './names.ts';
+import type { HeldSet } from './sets.ts';
+
+export interface HeldTable {
+  readonly exists: boolean;
+  readonly chains: readonly NftChain[];
+  readonly rules: readonly ListedRule[];
+  /** Names of interfaces to chains, by map. */
+  readonly maps: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly sets: ReadonlyMap<string, HeldSet>;
+  /** There is a map that could not be ours: the table is better made anew. */
+  readonly foreign: boolean;
+}
+
+export async function readTable(nft: Nftables, version: IpVersion): Promise<HeldTable> {
+  const table = ourTable(version);
+  const chains = await nft.listChains(table);
+  const sets = new Map<string, HeldSet>();
+  const maps = new Map<string, ReadonlyMap<string, string>>();
+  let foreign = false;
+  for (const { name, anonymous, verdicts, make } of await nft.listSets(table)) {
+    if (anonymous) continue;
+    const elements = await nft.listElements(table, name);
+    if (verdicts !== true) {
+      sets.set(name, { make, elements });
+      continue;
+    }
+    const entries = new Map<string, string>();
+    for (const { key, verdict } of elements) {
+      if (verdict?.code !== 'goto') foreign = true;
+      entries.set(nameOf(key), verdict?.chain ?? '');
+    }
+    maps.set(name, entries);
+  }
+  const rules = await nft.listRules(table);
+  return { exists: chains.length + sets.size + maps.size > 0, chains, rules, maps, sets, foreign };
+}
+
+function nameOf(key: string): string {
+  const bytes = Buffer.from(key, 'hex');
+  const end = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+}

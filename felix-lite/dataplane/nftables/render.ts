@@ -1,0 +1,280 @@
+/** Rules as expressions of nf_tables. Pure. Hashes are those of the iptables backend: they name what a rule says. */
+import { Address, Prefix, type IpVersion } from '../../../net/addr/index.ts';
+import type { Expression, NftVerdict } from '../../../net/kernel/index.ts';
+import type { Protocol } from '../../calc/model.ts';
+import type { Match, Rule, Side, TableName, Verdict } from '../../rules/types.ts';
+import { protocolNumber } from '../iptables/meaning.ts';
+import { HASH_PREFIX, renderChain } from '../iptables/render.ts';
+import { layered, setOf } from './names.ts';
+import { type PortSet, portSet } from './port-sets.ts';
+
+export interface RenderedNftRule {
+  readonly hash: string;
+  readonly comment: string;
+  readonly expressions: readonly Expression[];
+  /** Sets of ports that it looks into. */
+  readonly portSets: readonly PortSet[];
+}
+
+/** A rule's comment holds at most this much, its hash included. */
+const COMMENT_LIMIT = 127;
+const IFNAMSIZ = 16;
+
+/** @param chain  its name without its layer, with which the hashes begin */
+export function renderNftChain(
+  table: TableName,
+  chain: string,
+  rules: readonly Rule[],
+  version: IpVersion,
+): readonly RenderedNftRule[] {
+  const hashes = renderChain(chain, rules, version);
+  return rules.map((rule, index) => {
+    const hash = hashes[index]?.hash ?? '';
+    const words = (rule.comments ?? []).map((text) => text.replace(/[^\w @%+=:,./-]/g, '_'));
+    return {
+      hash,
+      comment: [`${HASH_PREFIX}${hash};`, ...words].join(' ').slice(0, COMMENT_LIMIT),
+      expressions: [
+        ...rule.matches.flatMap((match) => matchExpressions(match, version)),
+        { kind: 'counter', packets: 0n, bytes: 0n },
+        ...(rule.verdict === undefined ? [] : verdictExpressions(rule.verdict, table)),
+      ],
+      portSets: rule.matches.flatMap((match) =>
+        match.kind === 'ports' && match.ranges.length > 1 ? [portSet(match.ranges, version)] : [],
+      ),
+    };
+  });
+}
+
+const HASH = new RegExp(`^${HASH_PREFIX}([\\w-]+);`);
+
+/** The hash in a rule's comment. */
+export function hashOfComment(comment: string | undefined): string | undefined {
+  return comment === undefined ? undefined : HASH.exec(comment)?.[1];
+}
+
+function matchExpressions(match: Match, version: IpVersion): readonly Expression[] {
+  switch (match.kind) {
+    case 'protocol':
+      return [L4PROTO, compare(match, octets(numberOf(match.protocol), 1))];
+    case 'in-interface':
+    case 'out-interface':
+      return interfaceExpressions(match.kind, match.name);
+    case 'net':
+      return netExpressions(match, version);
+    case 'set':
+      return [
+        ...(match.with === 'port' ? endpointKey(match.side, version) : [addressLoad(match.side, version)]),
+        { kind: 'lookup', register: 1, set: setOf(match.set), invert: match.not === true },
+      ];
+    case 'ports':
+      return portExpressions(match, version);
+    case 'icmp': {
+      const type = octets(match.type, 1);
+      return match.code === undefined
+        ? [transportLoad(0, 1), compare(match, type)]
+        : [transportLoad(0, 2), compare(match, type + octets(match.code, 1))];
+    }
+    case 'mark':
+      return maskedMark(match.mask, 'eq', match.value);
+    case 'mark-clear':
+      return maskedMark(match.mask, 'eq', 0);
+    case 'mark-not-clear':
+      return maskedMark(match.mask, 'neq', 0);
+    case 'conntrack':
+      return [
+        { kind: 'ct-state', register: 1 },
+        {
+          kind: 'bitwise',
+          register: 1,
+          length: 4,
+          mask: hostWord(stateBits(match.states)),
+          xor: hostWord(0),
+        },
+        { kind: 'cmp', op: 'neq', register: 1, data: hostWord(0) },
+      ];
+    case 'rpf-failed':
+      return [
+        { kind: 'fib-source-route', register: 1 },
+        { kind: 'cmp', op: 'eq', register: 1, data: hostWord(0) },
+      ];
+  }
+}
+
+function verdictExpressions(verdict: Verdict, table: TableName): readonly Expression[] {
+  switch (verdict.kind) {
+    case 'accept':
+    case 'drop':
+    case 'return':
+      return [final({ code: verdict.kind })];
+    case 'jump':
+    case 'goto':
+      return [final({ code: verdict.kind, chain: layered(table, verdict.chain) })];
+    case 'masquerade':
+      return [{ kind: 'masquerade' }];
+    case 'set-mark':
+      return setMark(verdict.value, verdict.mask);
+    case 'clear-mark':
+      return setMark(0, verdict.mask);
+    case 'log': {
+      // As the kernel's own limit for it (NF_LOG_PREFIXLEN less the final NUL) and iptables' level 5.
+      const prefix = `${verdict.prefix}: `.replace(/[^\w @%+=:,./-]/g, '_').slice(0, 127);
+      return [{ kind: 'log', prefix, level: 5 }];
+    }
+    case 'dispatch':
+      return [
+        { kind: 'meta', key: verdict.by === 'in-interface' ? 'iifname' : 'oifname', register: 1 },
+        { kind: 'verdict-map', register: 1, map: layered(table, verdict.map) },
+      ];
+  }
+}
+
+const L4PROTO: Expression = { kind: 'meta', key: 'l4proto', register: 1 };
+
+function final(verdict: NftVerdict): Expression {
+  return { kind: 'verdict', verdict };
+}
+
+function compare({ not }: { readonly not?: true }, data: string): Expression {
+  return { kind: 'cmp', op: not === true ? 'neq' : 'eq', register: 1, data };
+}
+
+/** Whole names compare with their padding, beginnings without. */
+function interfaceExpressions(kind: 'in-interface' | 'out-interface', name: string): readonly Expression[] {
+  const load: Expression = {
+    kind: 'meta',
+    key: kind === 'in-interface' ? 'iifname' : 'oifname',
+    register: 1,
+  };
+  const begins = name.endsWith('+');
+  const text = Buffer.from(begins ? name.slice(0, -1) : name);
+  if (begins && text.length === 0) return [];
+  return [load, compare({}, begins ? text.toString('hex') : interfaceKey(name))];
+}
+
+/** A name as the key of a map of interfaces. */
+export function interfaceKey(name: string): string {
+  const key = Buffer.alloc(IFNAMSIZ);
+  key.write(name, 0, IFNAMSIZ - 1);
+  return key.toString('hex');
+}
+
+function addressLoad(side: Side, version: IpVersion, length = version === 4 ? 4 : 16): Expression {
+  const source = version === 4 ? 12 : 8;
+  const offset = side === 'source' ? source : source + (version === 4 ? 4 : 16);
+  return { kind: 'payload', base: 'network', offset, length, register: 1 };
+}
+
+function netExpressions(match: Match & { readonly kind: 'net' }, version: IpVersion): readonly Expression[] {
+  const net = prefixOf(match.net);
+  const not = match.not === true;
+  // Everything lies in a prefix of length 0, and nothing outside of it.
+  if (net.length === 0) return not ? [L4PROTO, ...NEVER] : [];
+  const octetsUsed = Math.ceil(net.length / 8);
+  const bytes = Buffer.from(net.address.toBytes()).subarray(0, octetsUsed).toString('hex');
+  const load = addressLoad(match.side, version, octetsUsed);
+  if (net.length % 8 === 0) return [load, compare(match, bytes)];
+  const mask = Buffer.alloc(octetsUsed, 0xff);
+  mask[octetsUsed - 1] = (0xff << (8 - (net.length % 8))) & 0xff;
+  const bitwise: Expression = {
+    kind: 'bitwise',
+    register: 1,
+    length: octetsUsed,
+    mask: mask.toString('hex'),
+    xor: '00'.repeat(octetsUsed),
+  };
+  return [load, bitwise, compare(match, bytes)];
+}
+
+/** Two that no packet passes together. */
+const NEVER: readonly Expression[] = ['00', 'ff'].map((data) => ({
+  kind: 'cmp',
+  op: 'eq',
+  register: 1,
+  data,
+}));
+
+function prefixOf(text: string): Prefix {
+  const address = text.includes('/') ? undefined : Address.parse(text);
+  const net = address === undefined ? Prefix.parse(text) : Prefix.host(address);
+  if (net === undefined) throw new RangeError(`no prefix ${text}`);
+  return net;
+}
+
+function transportLoad(offset: number, length: number, register = 1): Expression {
+  return { kind: 'payload', base: 'transport', offset, length, register };
+}
+
+function portExpressions(
+  match: Match & { readonly kind: 'ports' },
+  version: IpVersion,
+): readonly Expression[] {
+  const load = transportLoad(match.side === 'source' ? 0 : 2, 2);
+  const [only] = match.ranges;
+  if (match.ranges.length !== 1 || only === undefined) {
+    const { name } = portSet(match.ranges, version);
+    return [load, { kind: 'lookup', register: 1, set: name, invert: match.not === true }];
+  }
+  const [from, to] = [octets(only.first, 2), octets(only.last, 2)];
+  if (from === to) return [load, compare(match, from)];
+  return [load, { kind: 'range', op: match.not === true ? 'neq' : 'eq', register: 1, from, to }];
+}
+
+/** Address, protocol and port behind one another, each padded to four octets. */
+function endpointKey(side: Side, version: IpVersion): readonly Expression[] {
+  const [protocol, port] = version === 4 ? [9, 10] : [2, 13];
+  return [
+    addressLoad(side, version),
+    { kind: 'meta', key: 'l4proto', register: protocol },
+    transportLoad(side === 'source' ? 0 : 2, 2, port),
+  ];
+}
+
+function maskedMark(mask: number, op: 'eq' | 'neq', value: number): readonly Expression[] {
+  return [
+    { kind: 'meta', key: 'mark', register: 1 },
+    { kind: 'bitwise', register: 1, length: 4, mask: hostWord(mask), xor: hostWord(0) },
+    { kind: 'cmp', op, register: 1, data: hostWord(value) },
+  ];
+}
+
+function setMark(value: number, mask: number): readonly Expression[] {
+  return [
+    { kind: 'meta', key: 'mark', register: 1 },
+    { kind: 'bitwise', register: 1, length: 4, mask: hostWord(~mask), xor: hostWord(value) },
+    { kind: 'meta-set', key: 'mark', register: 1 },
+  ];
+}
+
+/** Bit of each state in the register: `1 << (state + 1)` in the order of enum ip_conntrack_info; INVALID is the first. */
+const STATES: Readonly<Record<string, number>> = {
+  INVALID: 1,
+  ESTABLISHED: 2,
+  RELATED: 4,
+  NEW: 8,
+  UNTRACKED: 64,
+};
+
+function stateBits(states: string): number {
+  return states.split(',').reduce((bits, name) => {
+    const bit = STATES[name];
+    if (bit === undefined) throw new RangeError(`no connection state ${name}`);
+    return bits | bit;
+  }, 0);
+}
+
+function numberOf(protocol: Protocol): number {
+  return typeof protocol === 'number' ? protocol : protocolNumber(protocol);
+}
+
+/** In network order. */
+function octets(value: number, length: number): string {
+  return value.toString(16).padStart(length * 2, '0');
+}
+
+/** In the machine's order, which is little-endian wherever node:ffi serves this code. */
+function hostWord(value: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value >>> 0);
+  return bytes.toString('hex');
+}

@@ -1,0 +1,266 @@
+/**
+ * The sets of one family: what is wanted, and the operations that bring the kernel there. A change costs what it touches;
+ * only after a look at the kernel are all members compared.
+ */
+import type { IpVersion } from '../../../net/addr/index.ts';
+import { makeOf, type NftElement, type NftOperation, type NftSet } from '../../../net/kernel/index.ts';
+import type { Member, SetChange, SetId } from '../../calc/model.ts';
+import { setName } from '../../rules/names.ts';
+import { PrefixCover } from './cover.ts';
+import { elementOf, elementText, setFor } from './elements.ts';
+import { ourTable, setOf } from './names.ts';
+import type { PortSet } from './port-sets.ts';
+
+/** Members, and which of them become elements. */
+type Members = Pick<PrefixCover, 'size' | 'members' | 'outermost' | 'add' | 'delete'>;
+
+/** Of sets with ports: one for one. */
+class PlainMembers implements Members {
+  readonly #members = new Set<Member>();
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  members(): Iterable<Member> {
+    return this.#members;
+  }
+
+  *outermost(): Generator<Member> {
+    yield* this.#members;
+  }
+
+  add(member: Member): ReturnType<Members['add']> {
+    const fresh = !this.#members.has(member);
+    this.#members.add(member);
+    return { appear: fresh ? [member] : [], vanish: [] };
+  }
+
+  delete(member: Member): ReturnType<Members['delete']> {
+    return { appear: [], vanish: this.#members.delete(member) ? [member] : [] };
+  }
+}
+
+interface WantedSet {
+  readonly make: NftSet;
+  /** Undefined: the elements never change, and are {@link fixed}. */
+  readonly members: Members | undefined;
+  readonly fixed: readonly NftElement[];
+  /** The kernel has the set. Its elements are as wanted but for what is pending. */
+  made: boolean;
+  /** Gone and back before the kernel was told: the set stands there with the members of before. */
+  stale: boolean;
+  readonly appear: Map<string, NftElement>;
+  readonly vanish: Map<string, NftElement>;
+}
+
+/** A set as the kernel holds it. */
+export interface HeldSet {
+  readonly make: string;
+  readonly elements: readonly NftElement[];
+}
+
+export interface SetOperations {
+  /** What new rules may look into. */
+  readonly before: readonly NftOperation[];
+  /** What old rules may still look into. */
+  readonly after: readonly NftOperation[];
+}
+
+export class NftSets {
+  readonly #version: IpVersion;
+  readonly #sets = new Map<string, WantedSet>();
+  readonly #users = new Map<string, number>();
+  readonly #changed = new Set<WantedSet>();
+  /** In the kernel and no longer wanted. */
+  readonly #doomed = new Set<string>();
+
+  constructor(version: IpVersion) {
+    this.#version = version;
+  }
+
+  get size(): number {
+    return this.#sets.size;
+  }
+
+  update(changes: ReadonlyMap<SetId, SetChange>): void {
+    for (const [id, change] of changes) this.#change(setOf(setName(this.#version, id)), change);
+  }
+
+  /** One more rule looks into the set of ports; it exists from the first on. */
+  acquire({ name, elements }: PortSet): void {
+    const users = this.#users.get(name) ?? 0;
+    this.#users.set(name, users + 1);
+    if (users === 0) this.#create({ name, key: ['inet_service'], interval: true }, undefined, elements);
+  }
+
+  release({ name }: PortSet): void {
+    const users = (this.#users.get(name) ?? 0) - 1;
+    if (users > 0) this.#users.set(name, users);
+    else {
+      this.#users.delete(name);
+      this.#remove(name);
+    }
+  }
+
+  operations(): SetOperations {
+    const table = ourTable(this.#version);
+    const changes = [...this.#changed].map((set) => this.#bring(set));
+    return {
+      before: changes.flatMap(({ before }) => before),
+      after: [
+        ...changes.flatMap(({ after }) => after),
+        ...[...this.#doomed].map((set): NftOperation => ({ op: 'delete-set', table, set })),
+      ],
+    };
+  }
+
+  /** The kernel has taken {@link operations}. */
+  done(): void {
+    for (const set of this.#changed) {
+      set.made = true;
+      set.stale = false;
+      set.appear.clear();
+      set.vanish.clear();
+    }
+    this.#changed.clear();
+    this.#doomed.clear();
+  }
+
+  /** Nothing is in the kernel. */
+  nothingHeld(): void {
+    this.#doomed.clear();
+    for (const set of this.#sets.values()) this.#reset(set, false);
+  }
+
+  /**
+   * Compares with what the kernel holds, by name.
+   *
+   * @returns false when a set is of another make, so that it has to be made anew with all that refers to it
+   */
+  held(found: ReadonlyMap<string, HeldSet>): boolean {
+    this.#changed.clear();
+    this.#doomed.clear();
+    for (const name of found.keys()) if (!this.#sets.has(name)) this.#doomed.add(name);
+    let compatible = true;
+    for (const set of this.#sets.values()) {
+      const there = found.get(set.make.name);
+      this.#reset(set, there !== undefined);
+      if (there === undefined) continue;
+      if (there.make === makeOf(set.make)) this.#compare(set, there.elements);
+      else compatible = false;
+    }
+    return compatible;
+  }
+
+  #reset(set: WantedSet, made: boolean): void {
+    set.made = made;
+    set.stale = false;
+    set.appear.clear();
+    set.vanish.clear();
+    if (!made) this.#changed.add(set);
+  }
+
+  #compare(set: WantedSet, elements: readonly NftElement[]): void {
+    for (const element of elements) set.vanish.set(elementText(element), element);
+    for (const element of wantedElements(set)) {
+      const text = elementText(element);
+      if (!set.vanish.delete(text)) set.appear.set(text, element);
+    }
+    if (set.appear.size > 0 || set.vanish.size > 0) this.#changed.add(set);
+  }
+
+  #bring(set: WantedSet): SetOperations {
+    const table = ourTable(this.#version);
+    const { name } = set.make;
+    const elements = (
+      op: 'add-elements' | 'delete-elements',
+      list: readonly NftElement[],
+    ): readonly NftOperation[] => (list.length === 0 ? [] : [{ op, table, set: name, elements: list }]);
+    if (!set.made) {
+      const make: NftOperation = set.stale
+        ? { op: 'flush-set', table, set: name }
+        : { op: 'add-set', table, set: set.make };
+      return { before: [make, ...elements('add-elements', [...wantedElements(set)])], after: [] };
+    }
+    const gone = elements('delete-elements', [...set.vanish.values()]);
+    const come = elements('add-elements', [...set.appear.values()]);
+    // Ranges may not overlap, not even for a moment: one that takes the place of others comes as they go.
+    const together = gone.length > 0 && come.length > 0 && set.make.interval === true;
+    return together ? { before: [...gone, ...come], after: [] } : { before: come, after: gone };
+  }
+
+  #change(name: string, change: SetChange): void {
+    const present = this.#sets.get(name);
+    switch (change.type) {
+      case 'gone':
+        this.#remove(name);
+        return;
+      case 'delta':
+        if (present === undefined) return;
+        for (const member of this.#ours(change.added)) this.#add(present, member);
+        for (const member of this.#ours(change.removed)) this.#delete(present, member);
+        return;
+      case 'whole': {
+        const ports = change.definition.namedPort !== undefined;
+        const make = setFor(name, this.#version, ports);
+        const set = present ?? this.#create(make, ports ? new PlainMembers() : new PrefixCover(), []);
+        const wanted = new Set(this.#ours(change.members));
+        for (const member of wanted) this.#add(set, member);
+        for (const member of set.members?.members() ?? []) if (!wanted.has(member)) this.#delete(set, member);
+      }
+    }
+  }
+
+  #create(make: NftSet, members: Members | undefined, fixed: readonly NftElement[]): WantedSet {
+    const stale = this.#doomed.delete(make.name);
+    const set: WantedSet = { make, members, fixed, made: false, stale, appear: new Map(), vanish: new Map() };
+    this.#sets.set(make.name, set);
+    this.#changed.add(set);
+    return set;
+  }
+
+  #remove(name: string): void {
+    const present = this.#sets.get(name);
+    if (present === undefined) return;
+    this.#sets.delete(name);
+    this.#changed.delete(present);
+    if (present.made || present.stale) this.#doomed.add(name);
+  }
+
+  #add(set: WantedSet, member: Member): void {
+    this.#note(set, set.members?.add(member));
+  }
+
+  #delete(set: WantedSet, member: Member): void {
+    this.#note(set, set.members?.delete(member));
+  }
+
+  #note(set: WantedSet, change: ReturnType<Members['add']> | undefined): void {
+    // One that is still to be made is written whole.
+    if (!set.made || change === undefined) return;
+    for (const member of change.vanish) move(member, set.appear, set.vanish);
+    for (const member of change.appear) move(member, set.vanish, set.appear);
+    this.#changed.add(set);
+  }
+
+  *#ours(members: Iterable<Member>): Generator<Member> {
+    for (const member of members) {
+      const comma = member.indexOf(',');
+      const isV6 = (comma < 0 ? member : member.slice(0, comma)).includes(':');
+      if (isV6 === (this.#version === 6)) yield member;
+    }
+  }
+}
+
+/** What was pending the one way no longer is; what was not is now pending the other way. */
+function move(member: Member, from: Map<string, NftElement>, to: Map<string, NftElement>): void {
+  const element = elementOf(member);
+  const text = elementText(element);
+  if (!from.delete(text)) to.set(text, element);
+}
+
+function* wantedElements({ members, fixed }: WantedSet): Generator<NftElement> {
+  yield* fixed;
+  for (const member of members?.outermost() ?? []) yield elementOf(member);
+}

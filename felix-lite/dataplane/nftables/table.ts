@@ -1,0 +1,376 @@
+/**
+ * Our table of one family: what is wanted in it, what the kernel holds as far as we know, and the operations between the
+ * two. What a change does not touch is not looked at. Makes no call to the kernel.
+ */
+import type { Problem } from '../../../api/problem.ts';
+import type { IpVersion } from '../../../net/addr/index.ts';
+import { expressionsKey, type NftChain, type NftOperation } from '../../../net/kernel/index.ts';
+import type { CalcDelta } from '../../calc/model.ts';
+import type { TableChange } from '../../rules/tables.ts';
+import { type Chain, type Hook, rule, type TableName } from '../../rules/types.ts';
+import type { HeldTable } from './held.ts';
+import { baseChain, layered, ourTable } from './names.ts';
+import { hashOfComment, interfaceKey, type RenderedNftRule, renderNftChain } from './render.ts';
+import { NftSets } from './sets.ts';
+
+/** Chains whose content users decide. If the kernel refuses one, it alone is replaced by a drop. */
+const USERS = /^[a-z]+-cali-(?:pi|po|pri|pro)-/;
+
+/** A rule as it stands in the kernel. */
+interface HeldRule {
+  readonly hash: string | undefined;
+  /** Missing while only the transaction's success tells of the rule. */
+  handle: bigint | undefined;
+  /** What it says, where it was read and not written by us. */
+  readonly key: string | undefined;
+}
+
+interface HeldChain {
+  /** `type hook priority` of a base chain. */
+  readonly base: string;
+  rules: readonly HeldRule[];
+}
+
+/** One operation, and what becomes true when the kernel takes it. */
+export interface Planned {
+  readonly operation: NftOperation;
+  /** The chain that it is about, to set aside if it is refused. */
+  readonly chain?: string;
+  readonly done?: (handle: bigint | undefined) => void;
+}
+
+/**
+ * Three steps and not one, because packets may meet the new rules of a transaction before its new ranges of addresses (see
+ * `net/kernel`): what rules look into stands before they do, and goes after they did.
+ */
+export interface Stages {
+  readonly before: readonly Planned[];
+  readonly rules: readonly Planned[];
+  readonly after: readonly Planned[];
+}
+
+export class NftTable {
+  readonly version: IpVersion;
+  readonly #sets: NftSets;
+  readonly #bases = new Map<string, NftChain>();
+  readonly #chains = new Map<string, readonly RenderedNftRule[]>();
+  readonly #maps = new Map<string, Map<string, string>>();
+  readonly #held = new Map<string, HeldChain>();
+  readonly #heldMaps = new Map<string, Map<string, string>>();
+  readonly #dirtyChains = new Set<string>();
+  /** Keys that may differ, by map. */
+  readonly #dirtyMaps = new Map<string, Set<string>>();
+  readonly #refused = new Map<string, Problem>();
+  /** The kernel has the table. */
+  #exists = false;
+  /** Something is of another make: the table is made anew, in one transaction. */
+  #rebuild = false;
+
+  constructor(version: IpVersion, hooks: ReadonlyMap<TableName, readonly Hook[]>) {
+    this.version = version;
+    this.#sets = new NftSets(version);
+    for (const [table, list] of hooks)
+      for (const { chain, first, last } of list) {
+        const base = baseChain(table, chain);
+        this.#bases.set(base.name, base);
+        this.#want(base.name, renderNftChain(table, chain, [...first, ...last], version));
+      }
+  }
+
+  updateSets(sets: CalcDelta['sets']): void {
+    this.#sets.update(sets);
+  }
+
+  update({ table, chains, maps }: TableChange): void {
+    for (const [bare, chain] of chains) this.#putChain(table, layered(table, bare), chain);
+    for (const [bare, entries] of maps) {
+      const name = layered(table, bare);
+      const map = this.#maps.get(name) ?? new Map<string, string>();
+      this.#maps.set(name, map);
+      for (const [key, chain] of entries) {
+        if (chain === undefined) map.delete(key);
+        else map.set(key, layered(table, chain));
+      }
+      this.#touch(name, entries.keys());
+    }
+  }
+
+  #putChain(table: TableName, name: string, chain: Chain | undefined): void {
+    this.#refused.delete(name);
+    this.#want(
+      name,
+      chain === undefined ? undefined : renderNftChain(table, chain.name, chain.rules, this.version),
+    );
+  }
+
+  #want(name: string, rules: readonly RenderedNftRule[] | undefined): void {
+    // New users first: a set of ports that both versions use must not come and go in between.
+    for (const { portSets } of rules ?? []) for (const set of portSets) this.#sets.acquire(set);
+    for (const { portSets } of this.#chains.get(name) ?? [])
+      for (const set of portSets) this.#sets.release(set);
+    if (rules === undefined) this.#chains.delete(name);
+    else this.#chains.set(name, rules);
+    this.#dirtyChains.add(name);
+  }
+
+  /** Chains that the kernel refused and that drop everything instead. */
+  get problems(): readonly Problem[] {
+    return [...this.#refused.values()];
+  }
+
+  get counts(): { readonly rules: number; readonly sets: number } {
+    let rules = 0;
+    for (const { rules: each } of this.#held.values()) rules += each.length;
+    return { rules, sets: this.#sets.size };
+  }
+
+  /** Takes for true what was just read. */
+  hold(found: HeldTable): void {
+    this.#held.clear();
+    this.#heldMaps.clear();
+    this.#exists = found.exists;
+    for (const chain of found.chains) this.#held.set(chain.name, { base: baseText(chain), rules: [] });
+    const rules = Map.groupBy(found.rules, ({ chain }) => chain);
+    for (const [name, list] of rules) {
+      const chain = this.#held.get(name);
+      if (chain !== undefined)
+        chain.rules = list.map(({ comment, handle, expressions }) => ({
+          hash: hashOfComment(comment),
+          handle,
+          key: expressionsKey(expressions),
+        }));
+    }
+    for (const [name, entries] of found.maps) this.#heldMaps.set(name, new Map(entries));
+    const sameSets = this.#sets.held(found.sets);
+    const sameBases = [...this.#bases.values()].every((base) => {
+      const there = this.#held.get(base.name);
+      return there === undefined || there.base === baseText(base);
+    });
+    this.#rebuild = !sameSets || !sameBases || found.foreign;
+    for (const name of [...this.#chains.keys(), ...this.#held.keys()]) this.#dirtyChains.add(name);
+    for (const maps of [this.#maps, this.#heldMaps])
+      for (const [name, entries] of maps) this.#touch(name, entries.keys());
+  }
+
+  #touch(map: string, keys: Iterable<string>): void {
+    const dirty = this.#dirtyMaps.get(map) ?? new Set<string>();
+    this.#dirtyMaps.set(map, dirty);
+    for (const key of keys) dirty.add(key);
+  }
+
+  /** What has to be done, each stage a transaction of its own. Say {@link finished} when the kernel has taken all. */
+  plan(): Stages {
+    const table = ourTable(this.version);
+    const gone: Planned[] = [];
+    if (this.#rebuild) {
+      if (this.#exists) gone.push({ operation: { op: 'delete-table', table } });
+      this.#forget();
+    }
+    const sets = this.#sets.operations();
+    const before = sets.before.map((operation): Planned => ({ operation }));
+    const after = sets.after.map((operation): Planned => ({ operation }));
+    const chains = [...this.#dirtyChains].map((name) => this.#planChain(name));
+    const maps = [...this.#dirtyMaps].map(([name, keys]) => this.#planMap(name, keys));
+    const rules = [
+      ...maps.flatMap(({ make }) => make),
+      ...chains.flatMap(({ make }) => make),
+      ...chains.flatMap((chain) => chain.rules),
+      ...maps.flatMap(({ entries }) => entries),
+      ...maps.flatMap(({ remove }) => remove),
+      ...chains.flatMap(({ remove }) => remove),
+    ];
+    const nothing = before.length + rules.length + after.length === 0;
+    const make: readonly Planned[] =
+      nothing || (this.#exists && !this.#rebuild) ? [] : [{ operation: { op: 'add-table', table } }];
+    // Between two transactions packets would meet no policy at all.
+    if (this.#rebuild) return { before: [], rules: [...gone, ...make, ...before, ...rules], after };
+    return { before: [...make, ...before], rules, after };
+  }
+
+  /** The kernel has taken the plan. */
+  finished(): void {
+    this.#exists = true;
+    this.#rebuild = false;
+    this.#dirtyChains.clear();
+    this.#dirtyMaps.clear();
+    this.#sets.done();
+  }
+
+  /** Whether {@link setAside} would do anything about it. */
+  mayRefuse(chain: string): boolean {
+    return USERS.test(chain) && !this.#refused.has(chain);
+  }
+
+  /** From now on, and until its policy or profile changes, that chain drops what it is asked about. */
+  setAside(chain: string, said: string): void {
+    const [, table = 'filter', bare = chain] = /^([a-z]+)-(.*)$/.exec(chain) ?? [];
+    const drop = [rule([], { kind: 'drop' }, 'The kernel refused this chain')];
+    this.#want(chain, renderNftChain(table === 'raw' ? 'raw' : 'filter', bare, drop, this.version));
+    this.#refused.set(chain, {
+      code: 'RULES_REFUSED',
+      value: bare,
+      what: `the kernel refused a rule of chain ${bare} (IPv${this.version}): ${said}`,
+      remedy:
+        'change the policy or profile that the chain belongs to; until then it drops all it is asked about',
+    });
+  }
+
+  #forget(): void {
+    this.#held.clear();
+    this.#heldMaps.clear();
+    this.#sets.nothingHeld();
+    for (const name of this.#chains.keys()) this.#dirtyChains.add(name);
+    for (const [name, entries] of this.#maps) this.#touch(name, entries.keys());
+  }
+
+  #planChain(name: string): ChainPlan {
+    const table = ourTable(this.version);
+    const wanted = this.#chains.get(name);
+    const held = this.#held.get(name);
+    if (wanted === undefined) {
+      if (held === undefined) return NOTHING;
+      const forget = (): void => void this.#held.delete(name);
+      return {
+        make: [],
+        rules: held.rules.length > 0 ? [{ operation: { op: 'flush-chain', table, chain: name } }] : [],
+        remove: [{ operation: { op: 'delete-chain', table, chain: name }, done: forget }],
+      };
+    }
+    const present = held?.rules ?? [];
+    let kept = 0;
+    while (kept < wanted.length && kept < present.length && isIntact(wanted[kept], present[kept])) kept++;
+    if (held !== undefined && kept === wanted.length && kept === present.length) return NOTHING;
+    return {
+      make:
+        held === undefined
+          ? [{ operation: { op: 'add-chain', table, chain: this.#bases.get(name) ?? { name } } }]
+          : [],
+      rules: [...this.#cut(name, present, kept), ...this.#append(name, wanted, present, kept)],
+      remove: [],
+    };
+  }
+
+  /** Takes away the rules from `kept` on. */
+  #cut(chain: string, present: readonly HeldRule[], kept: number): readonly Planned[] {
+    const table = ourTable(this.version);
+    const surplus = present.slice(kept);
+    if (surplus.length === 0) return [];
+    if (kept === 0) return [{ operation: { op: 'flush-chain', table, chain } }];
+    return surplus.map(({ handle = 0n }) => ({ operation: { op: 'delete-rule', table, chain, handle } }));
+  }
+
+  /** Writes the rules from `kept` on; the chain is then known to hold what is wanted. */
+  #append(
+    name: string,
+    wanted: readonly RenderedNftRule[],
+    present: readonly HeldRule[],
+    kept: number,
+  ): readonly Planned[] {
+    const table = ourTable(this.version);
+    const after: HeldRule[] = [
+      ...present.slice(0, kept),
+      ...wanted.slice(kept).map(({ hash }) => ({ hash, handle: undefined, key: undefined })),
+    ];
+    const base = baseText(this.#bases.get(name) ?? { name });
+    const settle = (): void => void this.#held.set(name, { base, rules: after });
+    const written = wanted.slice(kept).map(({ expressions, comment }, index): Planned => {
+      const known = after[kept + index];
+      return {
+        operation: { op: 'add-rule', table, rule: { chain: name, expressions, comment } },
+        chain: name,
+        done: (handle) => {
+          if (known !== undefined) known.handle = handle;
+          if (index === 0) settle();
+        },
+      };
+    });
+    // Nothing to write, only to cut or to make: an operation that changes nothing carries the news.
+    if (written.length > 0) return written;
+    return [
+      { operation: { op: 'add-chain', table, chain: this.#bases.get(name) ?? { name } }, done: settle },
+    ];
+  }
+
+  #planMap(name: string, keys: ReadonlySet<string>): MapPlan {
+    const table = ourTable(this.version);
+    const wanted = this.#maps.get(name);
+    const held = this.#heldMaps.get(name);
+    if (wanted === undefined) {
+      if (held === undefined) return NO_MAP;
+      const forget = (): void => void this.#heldMaps.delete(name);
+      return { ...NO_MAP, remove: [{ operation: { op: 'delete-set', table, set: name }, done: forget }] };
+    }
+    const gone: Entry[] = [];
+    const come: Entry[] = [];
+    for (const key of keys) {
+      const [before, after] = [held?.get(key), wanted.get(key)];
+      if (before === after) continue;
+      if (before !== undefined) gone.push([key, before]);
+      if (after !== undefined) come.push([key, after]);
+    }
+    const elements = (
+      op: 'add-elements' | 'delete-elements',
+      entries: readonly Entry[],
+    ): readonly Planned[] =>
+      entries.length === 0
+        ? []
+        : [
+            {
+              operation: { op, table, set: name, elements: entries.map(entryOf) },
+              done: () => this.#note(name, op === 'add-elements', entries),
+            },
+          ];
+    const set = { name, key: ['ifname'], verdicts: true } as const;
+    return {
+      make:
+        held === undefined
+          ? [{ operation: { op: 'add-set', table, set }, done: () => this.#note(name, true, []) }]
+          : [],
+      entries: [...elements('delete-elements', gone), ...elements('add-elements', come)],
+      remove: [],
+    };
+  }
+
+  #note(map: string, add: boolean, entries: readonly Entry[]): void {
+    const held = this.#heldMaps.get(map) ?? new Map<string, string>();
+    this.#heldMaps.set(map, held);
+    for (const [key, chain] of entries) {
+      if (add) held.set(key, chain);
+      else held.delete(key);
+    }
+  }
+}
+
+/** Interface and chain. */
+type Entry = readonly [string, string];
+
+interface ChainPlan {
+  readonly make: readonly Planned[];
+  readonly rules: readonly Planned[];
+  readonly remove: readonly Planned[];
+}
+const NOTHING: ChainPlan = { make: [], rules: [], remove: [] };
+
+interface MapPlan {
+  readonly make: readonly Planned[];
+  readonly entries: readonly Planned[];
+  readonly remove: readonly Planned[];
+}
+const NO_MAP: MapPlan = { make: [], entries: [], remove: [] };
+
+function entryOf([name, chain]: Entry): {
+  readonly key: string;
+  readonly verdict: { readonly code: 'goto'; readonly chain: string };
+} {
+  return { key: interfaceKey(name), verdict: { code: 'goto', chain } };
+}
+
+function baseText({ base }: NftChain): string {
+  return base === undefined ? '' : `${base.type} ${base.hook} ${base.priority}`;
+}
+
+/** A rule that we wrote is known by its hash; of one that was read, what it says is compared too. */
+function isIntact(wanted: RenderedNftRule | undefined, held: HeldRule | undefined): boolean {
+  if (wanted === undefined || held === undefined || wanted.hash !== held.hash) return false;
+  return held.key === undefined || held.key === expressionsKey(wanted.expressions);
+}

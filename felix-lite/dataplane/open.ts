@@ -1,0 +1,52 @@
+/** Makes the dataplane of a chosen backend. */
+import type { IpVersion } from '../../net/addr/index.ts';
+import { type RulesOptions, RuleTables, TABLES } from '../rules/tables.ts';
+import type { ChosenBackend } from './backend.ts';
+import type { Dataplane } from './dataplane.ts';
+import { kernelIpsets } from './ipset/sets.ts';
+import { IptablesDataplane } from './iptables/dataplane.ts';
+import { watchedIptables } from './iptables/io.ts';
+import {
+  ipsetLeftovers,
+  iptablesLeftovers,
+  type Leftover,
+  Leftovers,
+  nftablesLeftovers,
+  UNUSED,
+} from './leftovers.ts';
+import { NftDataplane } from './nftables/dataplane.ts';
+
+export interface DataplaneOptions {
+  readonly rules: RulesOptions;
+  readonly versions: readonly IpVersion[];
+  /** Path of a network namespace; default: ours. */
+  readonly netns: string | undefined;
+  /** Of an ipset at first; one that needs more is made anew. */
+  readonly maxSetSize?: number;
+  /** Somebody else has changed rules of ours. */
+  readonly onEdited?: (() => void) | undefined;
+}
+
+export function openDataplane(
+  { use, abandon, problems }: ChosenBackend,
+  { rules, versions, netns, maxSetSize, onEdited }: DataplaneOptions,
+): Dataplane {
+  const abandoned = abandon.flatMap((each): readonly Leftover[] =>
+    each === 'nftables' ? nftablesLeftovers(netns, versions) : iptablesLeftovers(each, netns, versions),
+  );
+  if (use === 'nftables') {
+    // Sets behind the rules that look into them.
+    const leftovers = new Leftovers([...abandoned, ipsetLeftovers(netns)]);
+    return new NftDataplane({ rules: new RuleTables(rules, 'map'), versions, netns, leftovers, onEdited });
+  }
+  const options = { netns, backend: use };
+  return new IptablesDataplane({
+    rules: new RuleTables(rules),
+    versions,
+    iptables: watchedIptables(options, [...TABLES, ...UNUSED], onEdited ?? (() => undefined)),
+    ipset: kernelIpsets({ netns }),
+    leftovers: new Leftovers([...iptablesLeftovers(use, netns, versions, UNUSED), ...abandoned]),
+    problems,
+    ...(maxSetSize === undefined ? {} : { maxSetSize }),
+  });
+}
