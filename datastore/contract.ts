@@ -58,6 +58,19 @@ function objects(store: () => Store): void {
       expect((await store().get(key('a')))?.value).to.deep.equal({ n: 1 });
     });
 
+    it('are named without their values, where an engine can do that, as they are listed', async function () {
+      if (store().names === undefined) skip(this, 'this engine reads keys with their values');
+      const keys = ['10.0.0.0/26', 'fd00::40/122', '10.0.0.64/26'].map(
+        (name): Key => ({ kind: 'IPAMBlock', scope: '', name }),
+      );
+      for (const one of keys)
+        await store().commit([{ type: 'put', key: one, value: { cidr: one.name }, expect: 'absent' }]);
+      await put(store(), 'a', 1);
+      const { entries } = await store().list({ kind: 'IPAMBlock' });
+      expect(await store().names!({ kind: 'IPAMBlock' })).to.have.deep.members(entries.map(({ key }) => key));
+      expect(entries).to.have.length(3);
+    });
+
     it('with names that hold separators are told apart', async () => {
       const keys: Key[] = [
         { kind: 'K', scope: '', name: 'x/y' },

@@ -100,6 +100,12 @@ export interface Store {
     at?: Revision,
   ): Promise<{ readonly entries: readonly Entry[]; readonly revision: Revision }>;
 
+  /**
+   * The keys of a selection alone, in any order, where the engine can read them without the values; absent where it
+   * cannot. Of IPAM's kinds only: the name of a policy may be said by its value.
+   */
+  names?(selection: Selection): Promise<readonly Key[]>;
+
   /** All or nothing. Resolves only when the write is durable. Same-key operations may not repeat in one commit. */
   commit(operations: readonly Operation[]): Promise<Commit>;
 

@@ -167,37 +167,44 @@ export class Growth {
     return this.#all;
   }
 
+  /**
+   * First what nobody has, for which the names of all blocks will do: of a large cluster, what is in them is a lot.
+   */
   async *#newBlocks(home: Home, pools: readonly Pool[]): AsyncGenerator<BlockDraft> {
-    const blocks = await this.#blocks();
-    const owned = new Set(home.blocks.map(({ name }) => name));
+    const names = await this.#parts.records.blockNames();
     for (const pool of pools) {
-      const inPool = blocks.filter(({ value }) => pool.cidr.contains(prefixOf(value.cidr)));
-      // A block of ours whose affinity was lost on the way would otherwise stay lost.
-      for (const { value } of inPool) {
-        if (affinityOf(value) === home.claimant && !owned.has(value.cidr))
-          yield* this.#claim(home, prefixOf(value.cidr));
-      }
-      for (const cidr of this.#free(home.claimant, pool, blocks)) {
+      for (const cidr of this.#free(home.claimant, pool, names)) {
         if (this.#parts.records.transactional)
           yield this.#batch.draftOfNew(home.claimant, cidr, this.#parts.clock.wall());
         else yield* this.#claim(home, cidr);
       }
-      for (const { value } of inPool) {
-        const holder = affinityOf(value);
-        if (holder === undefined || holder === home.claimant || !isEmpty(value) || !this.#isOld(value))
-          continue;
-        if (this.#batch.draft(value.cidr) !== undefined) continue;
-        if (await this.#parts.claims.release(holder, value.cidr, true))
-          yield* this.#claim(home, prefixOf(value.cidr));
-      }
+    }
+    for (const pool of pools) yield* this.#leftBlocks(home, pool);
+  }
+
+  /** Of a pool without a free place: our own whose affinity was lost on the way, then what others have and do not use. */
+  async *#leftBlocks(home: Home, pool: Pool): AsyncGenerator<BlockDraft> {
+    const owned = new Set(home.blocks.map(({ name }) => name));
+    const inPool = (await this.#blocks()).filter(({ value }) => pool.cidr.contains(prefixOf(value.cidr)));
+    for (const { value } of inPool) {
+      if (affinityOf(value) === home.claimant && !owned.has(value.cidr))
+        yield* this.#claim(home, prefixOf(value.cidr));
+    }
+    for (const { value } of inPool) {
+      const holder = affinityOf(value);
+      if (holder === undefined || holder === home.claimant || !isEmpty(value) || !this.#isOld(value))
+        continue;
+      if (this.#batch.draft(value.cidr) !== undefined) continue;
+      if (await this.#parts.claims.release(holder, value.cidr, true))
+        yield* this.#claim(home, prefixOf(value.cidr));
     }
   }
 
   /** Places for a block that nobody has. */
-  *#free(claimant: string, pool: Pool, blocks: readonly BlockEntry[]): Generator<Prefix> {
-    const taken = new Set(blocks.map(({ value }) => value.cidr));
-    const odd = blocks
-      .map(({ value }) => prefixOf(value.cidr))
+  *#free(claimant: string, pool: Pool, names: readonly string[]): Generator<Prefix> {
+    const taken = new Set(names);
+    const odd = names
+      .map(prefixOf)
       .filter(({ length, version }) => version === pool.cidr.version && length !== pool.blockLength);
     // Two hosts that met once would go on to meet at the next place.
     const place = this.#isRepeated ? this.#parts.random() : placeOf(claimant);

@@ -103,6 +103,13 @@ export class Records {
     return this.#list<IPAMBlock>('IPAMBlock');
   }
 
+  /** The CIDRs of all blocks. Where the engine can, without what is in them: of a large cluster that is a lot. */
+  async blockNames(): Promise<string[]> {
+    const selection = { kind: 'IPAMBlock' };
+    const keys = (await this.#store.names?.(selection)) ?? (await this.blocks()).map(({ key }) => key);
+    return keys.map(({ name }) => name);
+  }
+
   async affinity(owner: string, cidr: string): Promise<AffinityEntry | undefined> {
     return this.#get<BlockAffinity>(affinityKey(owner, cidr));
   }

@@ -40,6 +40,14 @@ export class CountingStore implements Store {
     return this.#store.list(selection, at);
   }
 
+  async names(selection: Selection): Promise<readonly Key[]> {
+    this.counts.reads++;
+    return (
+      (await this.#store.names?.(selection)) ??
+      (await this.#store.list(selection)).entries.map(({ key }) => key)
+    );
+  }
+
   async commit(operations: readonly Operation[]): Promise<Commit> {
     const commit = await this.#store.commit(operations);
     if (commit.ok) this.counts.commits++;

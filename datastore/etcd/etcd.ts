@@ -91,6 +91,15 @@ export class EtcdStore implements Store {
     return { entries: entries.toSorted(byKey), revision };
   }
 
+  async names(selection: Selection): Promise<readonly Key[]> {
+    const folders = foldersOf(this.#options.prefix, selection);
+    const range = (request: IRangeRequest) => this.#range({ ...request, keys_only: true });
+    const { pairs } = await readFolders(range, folders, undefined);
+    return pairs
+      .flatMap((kv) => keyAt(this.#options.prefix, kv.key.toString()) ?? [])
+      .filter((key) => selects(selection, key));
+  }
+
   async commit(operations: readonly Operation[]): Promise<Commit> {
     this.#assertOpen();
     const prepared = prepareCommit(operations.map(detached));
