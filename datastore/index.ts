@@ -19,7 +19,8 @@ export interface OpenOptions {
 }
 
 /**
- * @param location  a path, `sqlite:PATH`, or `etcd://HOST:PORT` (see `etcd/location.ts`)
+ * @param location  a path, `sqlite:PATH`, `etcd://HOST:PORT` (see `etcd/location.ts`) or `kubernetes:` (see
+ *   `kubernetes/location.ts`)
  * @throws PoplinError STORE_UNSUPPORTED or STORE_LOCATION for a location that is none, STORE_ABSENT when it may not be made,
  *   STORE_UNAVAILABLE or STORE_CORRUPT as the engine finds
  */
@@ -39,12 +40,17 @@ export async function openStore(
     const { parseLocation } = await import('./etcd/location.ts');
     return EtcdStore.open(parseLocation(location));
   }
+  if (scheme === 'kubernetes' || scheme === 'k8s') {
+    const { KubernetesStore } = await import('./kubernetes/kubernetes.ts');
+    const { parseLocation } = await import('./kubernetes/location.ts');
+    return KubernetesStore.open(parseLocation(location));
+  }
   throw new PoplinError([
     {
       code: 'STORE_UNSUPPORTED',
       what: `this release cannot use the datastore ${location}: it has no ${scheme} engine yet`,
       remedy:
-        'name a file, for example sqlite:/var/lib/poplin/datastore.db, or an etcd cluster as etcd://HOST:PORT',
+        'name a file, for example sqlite:/var/lib/poplin/datastore.db, an etcd cluster as etcd://HOST:PORT, or kubernetes:',
     },
   ]);
 }

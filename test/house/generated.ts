@@ -4,11 +4,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { type KindInfo, KINDS } from '../../api/index.ts';
 import { routerSchema } from '../../bgpd/config/index.ts';
 import { BGPD_METRICS } from '../../bgpd/daemon/metrics.ts';
 import { COMMANDS } from '../../cli/commands.ts';
+import { customResourceDefinitions } from '../../datastore/kubernetes/definitions.ts';
+import { roleManifests } from '../../datastore/kubernetes/roles.ts';
 import { commandReference } from './command-reference.ts';
 import { configReference } from './config-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
@@ -26,6 +29,11 @@ export function generatedFiles(): readonly Generated[] {
       content: `${JSON.stringify(jsonSchema(info), undefined, 2)}\n`,
     })),
     { path: 'docs/cli.md', content: commandReference(COMMANDS) },
+    {
+      path: 'deploy/crds.yaml',
+      content: manifests('Custom resources that Poplin shares with Calico', customResourceDefinitions()),
+    },
+    { path: 'deploy/rbac.yaml', content: manifests('What Poplin may do on an API server', roleManifests()) },
     { path: 'docs/metrics.md', content: metricsReference(BGPD_METRICS) },
     {
       path: 'docs/bgpd.md',
@@ -35,6 +43,12 @@ export function generatedFiles(): readonly Generated[] {
       ),
     },
   ];
+}
+
+function manifests(title: string, objects: readonly object[]): string {
+  const options = { lineWidth: 0, aliasDuplicateObjects: false };
+  const texts = objects.map((object) => stringify(object, options));
+  return `# ${title}. Generated: npm run generate\n${texts.join('---\n')}`;
 }
 
 /** For editors: completion and first checks while typing. What `poplin apply` checks goes further. */

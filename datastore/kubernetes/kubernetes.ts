@@ -1,0 +1,290 @@
+/**
+ * The Kubernetes engine: Calico's custom resources, and what Kubernetes itself knows of nodes, pods and policies, shared
+ * with whatever else speaks to that API server. One key a commit; revisions are resource versions (`revisions.ts`), and
+ * what order a watch of several kinds keeps is said in `follow.ts`.
+ *
+ * Lists of several kinds at one revision, as mirrors and migrations ask for them, are of one moment: `Exact` lists of one
+ * version, which all resources in one etcd have in common. An API server can keep single resources in another etcd
+ * (`--etcd-servers-overrides`); it is meant for Events, which are none of ours, and not supported for what is read here.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../clock/clock.ts';
+import { SystemClock } from '../../clock/system.ts';
+import { PoplinError } from '../../api/problem.ts';
+import { parseJson } from '../json.ts';
+import { prepareCommit } from '../prepare.ts';
+import {
+  type Commit,
+  CompactedError,
+  type Entry,
+  type Key,
+  type Operation,
+  type Revision,
+  type Selection,
+  type Store,
+  selects,
+  type WatchBatch,
+} from '../store.ts';
+import { Api } from './api.ts';
+import { Client, FIRST_PATIENCE, PATIENCE } from './client.ts';
+import { runCommit } from './commit.ts';
+import { findCredentials } from './credentials.ts';
+import { entriesOf, follow, type Followed, type Known, objectId } from './follow.ts';
+import { listObjects, VersionGone } from './list.ts';
+import type { KubernetesOptions } from './location.ts';
+import type { KubernetesObject } from './native/native.ts';
+import { look } from './place.ts';
+import { collectionPath, type Source, sourceOf, sourcesOf } from './resources.ts';
+import { compareVersions, parsePosition, type Position, positionOf } from './revisions.ts';
+import { refusal } from './status.ts';
+
+/** Every role may read it, and it has one object. */
+const ANYTHING = sourcesOf('ClusterInformation')[0]!;
+/** How long a list is kept for the watch that most likely follows it. */
+const SEED_MS = 60_000;
+
+interface Seed {
+  readonly version: string;
+  readonly known: Known;
+  readonly at: number;
+}
+
+export class KubernetesStore implements Store {
+  readonly transactional = false;
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #location: string;
+  readonly #closing = new AbortController();
+  /** What was listed last, by collection: a watch from there knows what was before without asking again. */
+  readonly #seeds = new Map<string, Seed>();
+  /** The newest version that we have heard of. */
+  #seen = '0';
+
+  /** @throws PoplinError STORE_UNAVAILABLE when the API server does not answer in time, or whatever it says against us */
+  static async open(options: KubernetesOptions, clock: Clock = new SystemClock()): Promise<KubernetesStore> {
+    const api = new Api(await findCredentials(options), clock);
+    const store = new KubernetesStore(new Client(api, clock), options.location, clock);
+    try {
+      await store.#newest(FIRST_PATIENCE);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+    return store;
+  }
+
+  private constructor(client: Client, location: string, clock: Clock) {
+    this.#client = client;
+    this.#location = location;
+    this.#clock = clock;
+  }
+
+  async get(key: Key): Promise<Entry | undefined> {
+    this.#assertOpen();
+    const found = await look(this.#client, key);
+    if (found?.entry !== undefined) this.#see(found.entry.revision);
+    return found?.entry;
+  }
+
+  async list(
+    selection: Selection,
+    at?: Revision,
+  ): Promise<{ entries: readonly Entry[]; revision: Revision }> {
+    this.#assertOpen();
+    const position = at === undefined ? undefined : parsePosition(at);
+    const entries: Entry[] = [];
+    let first: string | undefined;
+    try {
+      for (const source of sourcesOf(selection.kind)) {
+        const version = position === undefined ? first : positionOf(source.stream, position);
+        const listed = await this.#listSource(source, selection, version);
+        first ??= listed?.version;
+        entries.push(...(listed?.entries ?? []));
+      }
+    } catch (error) {
+      throw error instanceof VersionGone ? await this.#compacted(at ?? first ?? '0') : error;
+    }
+    return { entries: entries.toSorted(byKey), revision: at ?? first ?? (await this.revision()) };
+  }
+
+  async commit(operations: readonly Operation[]): Promise<Commit> {
+    this.#assertOpen();
+    const { operations: prepared, texts } = prepareCommit(operations);
+    const [operation, ...others] = prepared;
+    if (operation === undefined) return { ok: true, revision: await this.revision(), entries: [] };
+    if (others.length > 0)
+      throw new Error('the Kubernetes API commits one key at a time, and this commit names several');
+    const [text] = texts;
+    const placed = {
+      operation,
+      ...sourceOf(operation.key),
+      value: text === undefined ? undefined : parseJson(text),
+      nonce: randomUUID(),
+    };
+    const commit = await runCommit(placed, {
+      client: this.#client,
+      before: this.#seen,
+      newest: async () => this.#newest(),
+    });
+    if (commit.ok) this.#see(commit.revision);
+    return commit;
+  }
+
+  async *watch(
+    selections: readonly Selection[],
+    from: Revision,
+    signal: AbortSignal,
+  ): AsyncIterable<WatchBatch> {
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    const position = parsePosition(from);
+    try {
+      await this.#assertHappened(position);
+      const followed = await Promise.all(
+        partsOf(selections).map(
+          async (part): Promise<Followed> => ({
+            ...part,
+            known: await this.#knownAt(part.source, part.namespace, positionOf(part.source.stream, position)),
+          }),
+        ),
+      );
+      for await (const batch of follow(this.#client, followed, selections, position, stop)) {
+        if (stop.aborted) return;
+        yield batch;
+      }
+    } catch (error) {
+      if (stop.aborted) return;
+      throw error instanceof VersionGone ? await this.#compacted(from) : error;
+    }
+  }
+
+  async revision(): Promise<Revision> {
+    this.#assertOpen();
+    return this.#newest();
+  }
+
+  /** Nothing: the API server forgets by itself, some minutes after. Part of the contract all the same. */
+  async compact(): Promise<void> {
+    this.#assertOpen();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    this.#client.api.close();
+  }
+
+  /** Undefined where the cluster does not serve the resource. */
+  async #listSource(
+    source: Source,
+    selection: Selection,
+    at: string | undefined,
+  ): Promise<{ readonly entries: readonly Entry[]; readonly version: string } | undefined> {
+    const { resource, labelSelector } = source;
+    const namespace = namespaceOf(source, selection);
+    const listed = await listObjects(this.#client, resource, { namespace, labelSelector, at });
+    if (listed.version === undefined) return undefined;
+    const version = at ?? listed.version;
+    this.#see(listed.version);
+    const known = knownIn(listed.objects, source);
+    this.#remember(source, namespace, { version, known, at: this.#clock.now() });
+    return { version, entries: [...known.values()].flat().filter(({ key }) => selects(selection, key)) };
+  }
+
+  /** What a collection held at a version, in our terms. */
+  async #knownAt(source: Source, namespace: string | undefined, version: string): Promise<Known> {
+    const id = seedId(source, namespace);
+    const seed = this.#seeds.get(id);
+    this.#seeds.delete(id);
+    if (seed?.version === version) return seed.known;
+    const { resource, labelSelector } = source;
+    const at = version === '0' ? undefined : version;
+    const { objects } = await listObjects(this.#client, resource, { namespace, labelSelector, at });
+    return knownIn(objects, source);
+  }
+
+  #remember(source: Source, namespace: string | undefined, seed: Seed): void {
+    for (const [id, { at }] of this.#seeds) if (seed.at - at > SEED_MS) this.#seeds.delete(id);
+    this.#seeds.set(seedId(source, namespace), seed);
+  }
+
+  async #newest(patience = PATIENCE): Promise<string> {
+    const { resource } = ANYTHING;
+    const path = collectionPath(resource, undefined);
+    const answer = await this.#client.read(path, { limit: '1' }, resource, patience);
+    if (answer.status !== 200) throw refusal(answer, { method: 'GET', path }, resource);
+    const { metadata } = parseJson(answer.text) as {
+      readonly metadata: { readonly resourceVersion: string };
+    };
+    this.#see(metadata.resourceVersion);
+    return metadata.resourceVersion;
+  }
+
+  /** A version from the future is from another history: of a cluster that was restored, or of another one. */
+  async #assertHappened(position: Position): Promise<void> {
+    const newest = [position.base, ...position.ahead.values()].reduce((a, b) =>
+      compareVersions(a, b) >= 0 ? a : b,
+    );
+    if (compareVersions(newest, this.#seen) <= 0) return;
+    if (compareVersions(newest, await this.#newest()) > 0) throw new VersionGone();
+  }
+
+  /** The API server does not say what it still has; the newest version can be listed for sure. */
+  async #compacted(asked: Revision): Promise<CompactedError> {
+    return new CompactedError(asked, await this.#newest());
+  }
+
+  #see(version: string): void {
+    if (compareVersions(version, this.#seen) > 0) this.#seen = version;
+  }
+
+  #assertOpen(): void {
+    if (!this.#closing.signal.aborted) return;
+    throw new PoplinError([
+      {
+        code: 'STORE_UNAVAILABLE',
+        what: `the connection to ${this.#location} has been closed`,
+        remedy: 'open it again',
+      },
+    ]);
+  }
+}
+
+/** The streams that selections need: one a source, of one namespace where only that is wanted. */
+function partsOf(selections: readonly Selection[]): Omit<Followed, 'known'>[] {
+  const byKind = Map.groupBy(selections, ({ kind }) => kind);
+  return [...byKind].flatMap(([kind, ofKind]) => {
+    const scopes = new Set(ofKind.map(({ scope }) => scope));
+    const [scope] = scopes;
+    return sourcesOf(kind).map((source) => ({
+      source,
+      namespace: namespaceOf(source, scopes.size === 1 && scope !== undefined ? { kind, scope } : { kind }),
+    }));
+  });
+}
+
+/** Undefined: all namespaces, also for a scope that is none. */
+function namespaceOf({ resource }: Source, { scope }: Selection): string | undefined {
+  return resource.namespaced && scope !== '' ? scope : undefined;
+}
+
+function knownIn(objects: readonly KubernetesObject[], source: Source): Known {
+  const known: Known = new Map();
+  for (const object of objects) {
+    const entries = entriesOf(object, source);
+    if (entries.length > 0) known.set(objectId(object), entries);
+  }
+  return known;
+}
+
+function seedId({ stream }: Source, namespace: string | undefined): string {
+  return namespace === undefined ? stream : `${stream}/${namespace}`;
+}
+
+function byKey(a: Entry, b: Entry): number {
+  return compareText(a.key.scope, b.key.scope) || compareText(a.key.name, b.key.name);
+}
+
+/** By code point, as UTF-8 sorts. */
+function compareText(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

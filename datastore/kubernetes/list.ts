@@ -1,0 +1,76 @@
+/** Reading a collection of the API server, in pages, as it was at one resource version. */
+import type { Client } from './client.ts';
+import type { KubernetesObject } from './native/native.ts';
+import { type ApiResource, collectionPath } from './resources.ts';
+import { isGone, isUnserved, refusal } from './status.ts';
+import { parseJson } from '../json.ts';
+
+/** Objects an answer: one of endpoints is then a few hundred kilobytes. */
+const PAGE = 500;
+/** How often to begin anew when history went away between two pages of a list of now. */
+const ATTEMPTS = 3;
+
+export interface Listed {
+  readonly objects: readonly KubernetesObject[];
+  /** Resource version of the list; undefined when the cluster does not serve the resource. */
+  readonly version: string | undefined;
+}
+
+interface ListBody {
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
+  readonly items?: readonly KubernetesObject[] | null;
+}
+
+/** The version asked for is no longer kept, or never was. */
+export class VersionGone extends Error {
+  override readonly name = 'VersionGone';
+}
+
+export interface ListOptions {
+  readonly namespace?: string | undefined;
+  readonly labelSelector?: string | undefined;
+  /** This very version; undefined: the newest. */
+  readonly at?: string | undefined;
+}
+
+/** @throws VersionGone, or PoplinError as {@link Client.read} does */
+export async function listObjects(
+  client: Client,
+  resource: ApiResource,
+  { namespace, labelSelector, at }: ListOptions,
+): Promise<Listed> {
+  const path = collectionPath(resource, namespace);
+  const selector = labelSelector === undefined ? {} : { labelSelector };
+  for (let attempt = 1; ; attempt++) {
+    const objects: KubernetesObject[] = [];
+    let version: string | undefined;
+    let next = '';
+    try {
+      do {
+        const position =
+          next !== ''
+            ? { continue: next }
+            : at === undefined
+              ? {}
+              : { resourceVersion: at, resourceVersionMatch: 'Exact' };
+        const query = { limit: String(PAGE), ...selector, ...position };
+        const answer = await client.read(path, query, resource);
+        if (isUnserved(answer) && resource.optional) return { objects: [], version: undefined };
+        if (isGone(answer)) throw new VersionGone();
+        if (answer.status !== 200) throw refusal(answer, { method: 'GET', path }, resource);
+        const body = parseJson(answer.text) as ListBody;
+        version ??= body.metadata?.resourceVersion;
+        objects.push(...(body.items ?? []).map((item) => withKind(item, resource)));
+        next = body.metadata?.continue ?? '';
+      } while (next !== '');
+      return { objects, version };
+    } catch (error) {
+      if (!(error instanceof VersionGone) || at !== undefined || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Items of lists do not say what they are. */
+function withKind(item: KubernetesObject, { group, version, objectKind }: ApiResource): KubernetesObject {
+  return { ...item, apiVersion: group === '' ? version : `${group}/${version}`, kind: objectKind };
+}
