@@ -77,9 +77,10 @@ export { Listener, type ListenerOptions } from './speaker/listener.ts';
 export { Peer, type PeerOptions } from './speaker/peer.ts';
 export { TcpSessions } from './speaker/sessions.ts';
 export { SimulatedNetwork, type SimulatedOptions } from './speaker/simulated.ts';
-export { type Dial, type SetTtl, TcpTransport } from './speaker/tcp.ts';
+export { type Dial, type SetHopLimits, TcpTransport } from './speaker/tcp.ts';
 export type {
   ConnectionHandler,
+  HopLimits,
   IncomingConnection,
   Target,
   Transport,

@@ -183,11 +183,32 @@ describe('cluster', () => {
       expect(only?.session.localAddress).to.equal(undefined);
     });
 
+    it('holds a peer to the hops that ttlSecurity says (RFC 5082)', () => {
+      const hops = [undefined, 0, 1, 3].map((ttlSecurity) => {
+        const spec = {
+          peerIP: '192.0.2.1',
+          asNumber: 65001,
+          ...(ttlSecurity === undefined ? {} : { ttlSecurity }),
+        };
+        const { configuration } = configureNode(
+          'n1',
+          cluster({ nodes: NODES, bgpPeers: [peer('tor', spec)] }),
+        );
+        const [tor] = configuration?.speaker.peers ?? [];
+        return [tor?.session.ttl, tor?.session.minimalTtl];
+      });
+      expect(hops).to.deep.equal([
+        [undefined, undefined],
+        [undefined, undefined],
+        [255, 255],
+        [255, 253],
+      ]);
+    });
+
     it('starts no session without what the user asked for, and leaves one that runs as it is', () => {
       const to = { peerIP: '192.0.2.1', asNumber: 65001 };
       for (const [spec, field] of [
         [{ filters: ['gone'] }, 'spec.filters[0]'],
-        [{ ttlSecurity: 1 }, 'spec.ttlSecurity'],
         [{ password: { secretKeyRef: { name: 's', key: 'k' } } }, 'spec.password'],
         [{ reachableBy: '10.0.0.254' }, 'spec.reachableBy'],
       ] as const) {

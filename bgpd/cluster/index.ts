@@ -39,6 +39,7 @@ const HOLD_SECONDS = 90;
 /** Calico's: BIRD's connect retry, and the time our peers keep our routes when we restart. */
 const CONNECT_RETRY_SECONDS = 5;
 const RESTART_SECONDS = 120;
+const MAX_TTL = 255;
 /** 12 bits on the wire (RFC 4724 §3). */
 const MAX_RESTART_SECONDS = 4095;
 
@@ -123,6 +124,7 @@ function session(target: Target, self: Identity, resources: ClusterResources): P
       localAsn,
       routerId: self.routerId,
       ...(source === undefined ? {} : { localAddress: source.toString() }),
+      ...ttlSecurity(spec?.ttlSecurity),
       holdSeconds: holdSeconds(spec?.keepaliveTime),
       connectRetrySeconds: CONNECT_RETRY_SECONDS,
       // Between nodes the lower address calls, so that the two do not collide.
@@ -134,6 +136,11 @@ function session(target: Target, self: Identity, resources: ClusterResources): P
     reflectorClient: internal && self.clusterId !== undefined && target.node?.clusterId !== self.clusterId,
     nextHop: nextHopMode(target),
   };
+}
+
+/** Calico's ttlSecurity is how many hops away the peer is: BIRD's `ttl security on; multihop N`. 0: no check. */
+function ttlSecurity(hops = 0): Pick<PeerConfig['session'], 'ttl' | 'minimalTtl'> {
+  return hops === 0 ? {} : { ttl: MAX_TTL, minimalTtl: MAX_TTL + 1 - hops };
 }
 
 function nextHopMode(target: Target): 'auto' | 'self' | 'keep' {
@@ -162,8 +169,6 @@ function beyondUs(target: Target, resource: string, resources: ClusterResources)
     problems.push(unsupported(resource, 'spec.password', 'TCP MD5 signatures are not implemented'));
   if (target.peer === undefined && configuration(resources, 'default')?.nodeMeshPassword !== undefined)
     problems.push(unsupported(resource, 'spec.nodeMeshPassword', 'TCP MD5 signatures are not implemented'));
-  if ((spec?.ttlSecurity ?? 0) > 0)
-    problems.push(unsupported(resource, 'spec.ttlSecurity', 'GTSM (RFC 5082) is not implemented'));
   if (spec?.reachableBy !== undefined)
     problems.push(unsupported(resource, 'spec.reachableBy', 'routes to peers are not installed'));
   return problems;

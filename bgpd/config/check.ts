@@ -124,6 +124,12 @@ function* singlePeer(
       what: 'the peer is no client, and belongs to no cluster',
       remedy: 'set routeReflectorClient: true, or remove clusterId',
     };
+  if (entry.ttlSecurityHops !== undefined && entry.multihopTtl !== undefined)
+    yield {
+      path: [...path, 'multihopTtl'],
+      what: 'ttlSecurityHops sends with a TTL of 255 and says how far the peer may be',
+      remedy: 'remove one of the two',
+    };
   yield* sourceCheck(entry, path, address);
 }
 

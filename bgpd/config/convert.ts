@@ -15,6 +15,8 @@ import { inherited } from './inherit.ts';
 import type { DynamicEntry, PeerEntry, PeerSettings } from './peer-schema.ts';
 import type { RouterConfig } from './schema.ts';
 
+const MAX_TTL = 255;
+
 export interface RouterSetup {
   readonly speaker: SpeakerConfig;
   readonly listen: {
@@ -127,7 +129,9 @@ function clusters(
 function sessionConfig(entry: PeerEntry, config: RouterConfig, internal: boolean): SessionConfig {
   const timers = { ...DEFAULTS.timers, ...entry.timers };
   const restart = { ...DEFAULTS.gracefulRestart, ...entry.gracefulRestart };
-  const ttl = entry.multihopTtl ?? (internal ? undefined : DEFAULTS.peer.externalTtl);
+  const { ttlSecurityHops: hops } = entry;
+  const plainTtl = entry.multihopTtl ?? (internal ? undefined : DEFAULTS.peer.externalTtl);
+  const ttl = hops === undefined ? plainTtl : MAX_TTL;
   return {
     name: nameOf(entry),
     ...(entry.description === undefined ? {} : { description: entry.description }),
@@ -139,6 +143,7 @@ function sessionConfig(entry: PeerEntry, config: RouterConfig, internal: boolean
     routerId: numberOf(config.routerId),
     ...(entry.sourceAddress === undefined ? {} : { localAddress: entry.sourceAddress }),
     ...(ttl === undefined ? {} : { ttl }),
+    ...(hops === undefined ? {} : { minimalTtl: MAX_TTL + 1 - hops }),
     holdSeconds: timers.holdSeconds,
     connectRetrySeconds: timers.connectRetrySeconds,
     delayOpenSeconds: timers.delayOpenSeconds,

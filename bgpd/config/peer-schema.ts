@@ -109,6 +109,10 @@ export const peerSettings = {
     integer(1, 255),
     'TTL (hop limit) of what we send. An external peer is one hop away unless this says otherwise: 1 for external peers, what the system uses for internal ones.',
   ),
+  ttlSecurityHops: optional(
+    integer(1, 254),
+    'GTSM (RFC 5082): the peer is at most so many hops away, 1 for a neighbour on the link, and packets from farther are dropped. Both sides have to be configured for it.',
+  ),
   families: optional(
     z.array(z.enum(FAMILY_NAMES)).min(1),
     'Address families we offer, over whichever version of IP the session runs.',

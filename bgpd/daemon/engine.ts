@@ -16,7 +16,7 @@ import { KernelAddresses } from './kernel-addresses.ts';
 import { KernelTable } from './kernel-table.ts';
 import { limitedLog } from './limited-log.ts';
 import { Listening, type Endpoint } from './listening.ts';
-import { dialWithTtl, setSocketTtl } from './sockets.ts';
+import { dialWithHopLimits, prepareListener, setSocketHopLimits } from './sockets.ts';
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -65,12 +65,13 @@ export class Engine {
     this.#addresses = addresses;
     this.startedAt = clock.now();
     this.#listening = new Listening(clock, (level, text) => log[level]({}, text), {
-      setTtl: setSocketTtl,
+      setHopLimits: setSocketHopLimits,
+      prepare: prepareListener,
       ...(stranger === undefined ? {} : { stranger }),
     });
     const sessions = new TcpSessions({
       clock,
-      transport: new TcpTransport(clock, dialWithTtl),
+      transport: new TcpTransport(clock, dialWithHopLimits),
       random,
       listener: this.#listening,
       log: (level, text, peer, data) => log[level]({ peer, ...data }, text),

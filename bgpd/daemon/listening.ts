@@ -15,7 +15,7 @@ export interface Endpoint {
   readonly addresses: readonly string[] | undefined;
 }
 
-type Sockets = Pick<ListenerOptions, 'setTtl' | 'stranger'>;
+type Sockets = Pick<ListenerOptions, 'setHopLimits' | 'prepare' | 'stranger'>;
 type Accept = (connection: IncomingConnection) => void;
 
 export class Listening {

@@ -1,15 +1,18 @@
 /** Sockets with a TTL, through the kernel's door: for sessions that must not, or must, cross routers. */
-import { BoundSocket, connect, Socket } from 'node:net';
-import { setTtl } from '../../net/kernel/index.ts';
-import type { Dial, SetTtl } from '../speaker/tcp.ts';
+import { BoundSocket, connect, type Server, Socket } from 'node:net';
+import { setMinimalTtl, setTtl } from '../../net/kernel/ttl.ts';
+import type { Dial, SetHopLimits } from '../speaker/tcp.ts';
+import type { HopLimits } from '../speaker/transport.ts';
+
+const MAX_TTL = 255;
 
 /** A socket that needs a TTL is bound first, so that its first packet has it. */
-export const dialWithTtl: Dial = ({ address, port, localAddress, ttl }) => {
-  if (ttl === undefined)
+export const dialWithHopLimits: Dial = ({ address, port, localAddress, hops }) => {
+  if (hops === undefined)
     return connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
   try {
     const handle = new BoundSocket({ host: localAddress ?? (isV6(address) ? '::' : '0.0.0.0'), port: 0 });
-    setTtl(handle.fd(), isV6(address) ? 6 : 4, ttl);
+    limit(handle.fd(), isV6(address) ? 6 : 4, hops);
     return connect({ handle, host: address, port });
   } catch (error) {
     // The source address is not ours, say: a connection that failed, as it would without a TTL.
@@ -17,11 +20,24 @@ export const dialWithTtl: Dial = ({ address, port, localAddress, ttl }) => {
   }
 };
 
-export const setSocketTtl: SetTtl = (socket, ttl) =>
-  setTtl(descriptor(socket), isV6(socket.remoteAddress ?? '') ? 6 : 4, ttl);
+export const setSocketHopLimits: SetHopLimits = (socket, hops) =>
+  limit(descriptor(socket), isV6(socket.remoteAddress ?? '') ? 6 : 4, hops);
 
-/** Node has no other way to the descriptor of a connection that was accepted. @throws where there is none any more */
-function descriptor(socket: Socket): number {
+/**
+ * What answers a SYN is the socket that listens, before there is a session to say how far away the peer may be. A peer that
+ * checks (RFC 5082) would not see an answer of the system's TTL, and its attempts would end in silence.
+ */
+export function prepareListener(server: Server, address: string): void {
+  setTtl(descriptor(server), isV6(address) ? 6 : 4, MAX_TTL);
+}
+
+function limit(fd: number, version: 4 | 6, { ttl, minimalTtl }: HopLimits): void {
+  if (ttl !== undefined) setTtl(fd, version, ttl);
+  if (minimalTtl !== undefined) setMinimalTtl(fd, version, minimalTtl);
+}
+
+/** Node has no other way to the descriptor of a socket it has made. @throws where there is none any more */
+function descriptor(socket: Socket | Server): number {
   const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null };
   if (handle?.fd === undefined || handle.fd < 0) throw new Error('the connection is gone');
   return handle.fd;

@@ -92,7 +92,7 @@ export async function openRouter(
 
 function withoutTtl(config: SpeakerConfig): SpeakerConfig {
   const peers = config.peers.map((peer) => {
-    const { ttl: _, ...session } = peer.session;
+    const { ttl: _ttl, minimalTtl: _minimal, ...session } = peer.session;
     return { ...peer, session };
   });
   return { ...config, peers };

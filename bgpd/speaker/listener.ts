@@ -6,7 +6,7 @@ import { type BoundSocket, type Server, type Socket, createServer } from 'node:n
 import type { Clock } from '../../clock/clock.ts';
 import { Address } from '../../net/addr/index.ts';
 import { LogLimit } from './log-limit.ts';
-import { incoming, type SetTtl } from './tcp.ts';
+import { incoming, type SetHopLimits } from './tcp.ts';
 import type { IncomingConnection } from './transport.ts';
 
 /** Connections that may wait to be accepted: a reflector's clients all come back at once. */
@@ -23,7 +23,9 @@ export interface ListenerOptions {
   /** Somebody nobody waits for has connected. Whoever wants to let it in calls `expect` before this returns. */
   readonly stranger?: (address: string) => void;
   /** For sessions that ask for a TTL. */
-  readonly setTtl?: SetTtl;
+  readonly setHopLimits?: SetHopLimits;
+  /** For options of a socket that listens, which what it answers to a SYN has. */
+  readonly prepare?: (server: Server, address: string) => void;
   readonly log?: (level: 'info' | 'warn', text: string) => void;
 }
 
@@ -97,13 +99,14 @@ export class Listener {
     });
     // Out of file descriptors, say: the connection is lost, the listener is not.
     server.on('error', (error) => this.#log(`accept: ${error.message}`));
+    this.#options.prepare?.(server, address);
     const bound = server.address();
     if (bound !== null && typeof bound === 'object') this.#port = bound.port;
     return server;
   }
 
   #accept(socket: Socket): void {
-    const connection = incoming(socket, this.#options.clock, this.#options.setTtl);
+    const connection = incoming(socket, this.#options.clock, this.#options.setHopLimits);
     const key = keyOf(connection.remoteAddress);
     if (!this.#waiting.has(key)) this.#options.stranger?.(connection.remoteAddress);
     const accept = this.#waiting.get(key);

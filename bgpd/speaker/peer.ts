@@ -42,7 +42,7 @@ import { RefreshLimit } from './refresh-limit.ts';
 import type { Session, SessionConfig, SessionCounters, SessionEvents } from './session.ts';
 import { Timers } from './timers.ts';
 import { describePeer, downReason, eventOf, messageError } from './translate.ts';
-import type { ConnectionHandler, IncomingConnection, Target, Transport } from './transport.ts';
+import type { ConnectionHandler, HopLimits, IncomingConnection, Target, Transport } from './transport.ts';
 
 export interface PeerOptions {
   readonly config: SessionConfig;
@@ -216,7 +216,7 @@ export class Peer implements Session {
     switch (action.do) {
       case 'adopt':
         if (incoming !== undefined)
-          this.#linkOf(action.id).attach(incoming.adopt(this.#handler(action.id), this.config.ttl));
+          this.#linkOf(action.id).attach(incoming.adopt(this.#handler(action.id), hopLimits(this.config)));
         return;
       case 'reject':
         incoming?.refuse();
@@ -282,12 +282,13 @@ export class Peer implements Session {
   }
 
   #connect(id: number): void {
-    const { peerAddress: address, peerPort: port, localAddress, ttl } = this.config;
+    const { peerAddress: address, peerPort: port, localAddress } = this.config;
+    const hops = hopLimits(this.config);
     const target: Target = {
       address,
       port,
       ...(localAddress === undefined ? {} : { localAddress }),
-      ...(ttl === undefined ? {} : { ttl }),
+      ...(hops === undefined ? {} : { hops }),
     };
     this.#linkOf(id).attach(this.#options.transport.connect(target, this.#handler(id)));
   }
@@ -439,4 +440,10 @@ export class Peer implements Session {
     const line = this.#limits[level].pass(text);
     if (line !== undefined) this.#options.log?.(level, line, data);
   }
+}
+
+/** Undefined where the system's will do. */
+function hopLimits({ ttl, minimalTtl }: SessionConfig): HopLimits | undefined {
+  if (ttl === undefined && minimalTtl === undefined) return undefined;
+  return { ...(ttl === undefined ? {} : { ttl }), ...(minimalTtl === undefined ? {} : { minimalTtl }) };
 }

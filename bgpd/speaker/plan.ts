@@ -20,6 +20,7 @@ export const SESSION_FIELDS = {
   routerId: 'restart',
   localAddress: 'restart',
   ttl: 'restart',
+  minimalTtl: 'restart',
   holdSeconds: 'restart',
   connectRetrySeconds: 'next',
   passive: 'next',

@@ -27,6 +27,11 @@ export interface SessionConfig {
   readonly localAddress?: string;
   /** TTL (IPv6: hop limit) of what we send, 1 to 255; undefined: the system's. The transport must be able to set it. */
   readonly ttl?: number;
+  /**
+   * GTSM (RFC 5082): packets of the peer with less TTL than this are dropped; with a `ttl` of 255 on both sides it says how
+   * far away the peer may be, 255 for a neighbour on the link. The transport must be able to set it.
+   */
+  readonly minimalTtl?: number;
   /** Proposed hold time: 0, or 3 and more. */
   readonly holdSeconds: number;
   readonly connectRetrySeconds: number;

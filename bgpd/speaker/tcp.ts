@@ -5,6 +5,7 @@ import { Lingering } from './lingering.ts';
 import { ReadTurns, type Source } from './read-turns.ts';
 import type {
   ConnectionHandler,
+  HopLimits,
   IncomingConnection,
   Target,
   Transport,
@@ -14,8 +15,8 @@ import type {
 /** Begins to connect. Given in place of the plain way where a socket needs something first: a namespace, an option. */
 export type Dial = (target: Target) => Socket;
 
-/** Sets the TTL (IPv6: hop limit) of an open socket; Node itself cannot. */
-export type SetTtl = (socket: Socket, ttl: number) => void;
+/** Sets the TTLs (IPv6: hop limits) of an open socket; Node itself cannot. */
+export type SetHopLimits = (socket: Socket, hops: HopLimits) => void;
 
 export class TcpTransport implements Transport {
   readonly #clock: Clock;
@@ -34,8 +35,8 @@ export class TcpTransport implements Transport {
   }
 }
 
-function plainDial({ address, port, localAddress, ttl }: Target): Socket {
-  if (ttl !== undefined) return new Socket().destroy(new Error(`nothing here can set a TTL of ${ttl}`));
+function plainDial({ address, port, localAddress, hops }: Target): Socket {
+  if (hops !== undefined) return new Socket().destroy(cannotSet(hops));
   return connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
 }
 
@@ -153,12 +154,12 @@ class TcpConnection implements TransportConnection, Source {
 }
 
 /** An accepted socket as the session takes it. */
-export function incoming(socket: Socket, clock: Clock, setTtl?: SetTtl): IncomingConnection {
+export function incoming(socket: Socket, clock: Clock, setHopLimits?: SetHopLimits): IncomingConnection {
   return {
     remoteAddress: plainAddress(socket.remoteAddress) ?? '',
     localAddress: plainAddress(socket.localAddress) ?? '',
-    adopt: (handler, ttl) => {
-      if (ttl !== undefined) applyTtl(socket, ttl, setTtl);
+    adopt: (handler, hops) => {
+      if (hops !== undefined) apply(socket, hops, setHopLimits);
       return new TcpConnection(socket, handler, clock);
     },
     refuse: () => {
@@ -168,11 +169,17 @@ export function incoming(socket: Socket, clock: Clock, setTtl?: SetTtl): Incomin
   };
 }
 
+function cannotSet({ ttl, minimalTtl }: HopLimits): Error {
+  return new Error(
+    `nothing here can set a ${ttl === undefined ? 'minimal ' : ''}TTL of ${ttl ?? minimalTtl}`,
+  );
+}
+
 /** A connection that cannot have its TTL ends, with the reason for its session to show. */
-function applyTtl(socket: Socket, ttl: number, setTtl: SetTtl | undefined): void {
+function apply(socket: Socket, hops: HopLimits, setHopLimits: SetHopLimits | undefined): void {
   try {
-    if (setTtl === undefined) throw new Error(`nothing here can set a TTL of ${ttl}`);
-    setTtl(socket, ttl);
+    if (setHopLimits === undefined) throw cannotSet(hops);
+    setHopLimits(socket, hops);
   } catch (error) {
     socket.destroy(error instanceof Error ? error : new Error(String(error)));
   }

@@ -7,8 +7,16 @@ export interface Target {
   readonly address: string;
   readonly port: number;
   readonly localAddress?: string;
-  /** TTL or hop limit of all that is sent, the SYN too. */
+  /** The SYN counts, too. */
+  readonly hops?: HopLimits;
+}
+
+/** TTL (IPv6: hop limit), 1 to 255 each. */
+export interface HopLimits {
+  /** Of all that is sent. */
   readonly ttl?: number;
+  /** What comes with less is dropped unread: it was sent farther away than the peer is (GTSM, RFC 5082). */
+  readonly minimalTtl?: number;
 }
 
 export interface ConnectionHandler {
@@ -42,8 +50,8 @@ export interface TransportConnection {
 export interface IncomingConnection {
   readonly remoteAddress: string;
   readonly localAddress: string;
-  /** @param ttl  TTL or hop limit of all that is sent from now on */
-  adopt(handler: ConnectionHandler, ttl?: number): TransportConnection;
+  /** @param hops  from now on */
+  adopt(handler: ConnectionHandler, hops?: HopLimits): TransportConnection;
   refuse(): void;
 }
 
