@@ -8,7 +8,19 @@ import { HEADER_LENGTH } from '../wire/header.ts';
 import { LABELLED_SAFI, decodeLabelledNlri, type LabelledNlri } from '../wire/labelled-nlri.ts';
 import { Reader } from '../wire/reader.ts';
 import { familyOf } from '../wire/types.ts';
-import type { Plain } from './plain.ts';
+
+/** One MP_REACH_NLRI or MP_UNREACH_NLRI, as JSON. */
+export interface IgnoredFamily {
+  readonly attribute: 'MP_REACH_NLRI' | 'MP_UNREACH_NLRI';
+  /** Where it has a name here; else the numbers. */
+  readonly family?: string;
+  readonly afi?: number;
+  readonly safi?: number;
+  readonly nextHop?: string;
+  readonly nlri?: readonly { readonly prefix: string; readonly labels: readonly number[] }[];
+  /** In place of `nlri`, where nobody here can read them. */
+  readonly octets?: string;
+}
 
 const MP_REACH = 14;
 const MP_UNREACH = 15;
@@ -17,11 +29,11 @@ const EXTENDED_LENGTH = 0x10;
 const VERSIONS: Readonly<Record<number, 4 | 6>> = { 1: 4, 2: 6 };
 
 /** @param bytes  an UPDATE that was decoded without a session reset: its framing is sound */
-export function ignoredFamilies(bytes: Uint8Array): readonly Plain[] {
+export function ignoredFamilies(bytes: Uint8Array): readonly IgnoredFamily[] {
   const message = new Reader(bytes, HEADER_LENGTH);
   message.slice(message.u16());
   const attributes = message.slice(message.u16());
-  const found: Plain[] = [];
+  const found: IgnoredFamily[] = [];
   while (attributes.remaining > 0) {
     const flags = attributes.u8();
     const code = attributes.u8();
@@ -32,7 +44,7 @@ export function ignoredFamilies(bytes: Uint8Array): readonly Plain[] {
   return found;
 }
 
-function plainMp(value: Reader, code: number): readonly Plain[] {
+function plainMp(value: Reader, code: number): readonly IgnoredFamily[] {
   const afi = value.u16();
   const safi = value.u8();
   if (value.overrun || familyOf(afi, safi) !== undefined) return [];
@@ -48,7 +60,7 @@ function plainMp(value: Reader, code: number): readonly Plain[] {
 }
 
 /** Undefined: malformed, so the octets have to do. */
-function readLabelled(r: Reader, version: 4 | 6, withdrawn: boolean): readonly Plain[] | undefined {
+function readLabelled(r: Reader, version: 4 | 6, withdrawn: boolean): IgnoredFamily['nlri'] {
   const nlri: LabelledNlri[] = [];
   if (decodeLabelledNlri(r, { version, addPath: false, withdrawn }, nlri) !== undefined) return undefined;
   return nlri.map(({ labels, prefix }) => ({ prefix: prefix.toString(), labels }));
