@@ -137,6 +137,9 @@ describe('poplin datastore', () => {
       .and.match(/GlobalNetworkSet\/stale, .*Node\/a1/)
       .and.match(/1 of kind Strange/)
       .and.match(/^3 problem\(s\) in 10 objects: 2 OWNER_MISSING, 1 STORE_UNKNOWN\. /m);
+    expect((await poplin('datastore migrate export')).err).to.match(
+      /^warning: .*1 of kind Strange.*leaves behind/m,
+    );
   });
 
   it('demands the rest of a command', async () => {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { PoplinError, unwrap } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
+import { checkStrays } from '../../datastore/check.ts';
 import {
   copyStore,
   type Dumped,
@@ -31,10 +32,13 @@ export const migrateExport: Action<Arguments<typeof datastoreMigrateExportTable>
   args,
   terminal,
 ) => {
-  const { objects, locked } = await withStore(args, terminal, async ({ store }) => ({
+  const { objects, locked, strange } = await withStore(args, terminal, async ({ store }) => ({
+    strange: checkStrays((await store.strays?.()) ?? []),
     locked: await isLocked(store),
     objects: unwrap(await exportStore(store)),
   }));
+  for (const { what } of strange)
+    terminal.err(`warning: ${what}\n  to see all of them: poplin datastore check\n`);
   const { lines, exported, left } = written(objects, args.format);
   if (args.filename === '-') await print(lines, terminal);
   else writeWhole(args.filename, lines);

@@ -141,7 +141,7 @@ export class EtcdStore implements Store {
         if (isRefusal(error)) await this.#range({ ...watched.range, limit: 1, keys_only: true });
       }
       if (stop.aborted) return;
-      await this.#pauseOr(stop, pause);
+      await this.#rest(stop, pause);
       pause = Math.min(pause * 2, LONGEST_PAUSE);
       if (!stop.aborted) await watched.confirm();
     }
@@ -245,7 +245,7 @@ export class EtcdStore implements Store {
   }
 
   /** Not all at the same moment: after a restart of etcd every node comes back. */
-  async #pauseOr(stop: AbortSignal, pause: Millis): Promise<void> {
+  async #rest(stop: AbortSignal, pause: Millis): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const delay = pause * (0.5 + Math.random() / 2);
     const cancel = this.#clock.after(delay, 'watch etcd again', resolve);
