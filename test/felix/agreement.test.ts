@@ -16,11 +16,13 @@ import {
   packet,
   valid,
 } from '../../felix-lite/explain/testing.ts';
-import { ipset, iptables } from '../../net/kernel/index.ts';
+import { ipset, iptables, run } from '../../net/kernel/index.ts';
+import { chainsOf, parseNftJson } from '../../felix-lite/explain/nft-json.ts';
 import { describeOnKernel, freshNamespace } from '../../net/kernel/testing.ts';
 
-for (const backend of ['nft', 'legacy'] as const) {
-  describeOnKernel(`what the kernel holds, against the evaluator, iptables ${backend}`, function () {
+for (const backend of ['nft', 'legacy', 'nftables'] as const) {
+  const title = backend === 'nftables' ? backend : `iptables ${backend}`;
+  describeOnKernel(`what the kernel holds, against the evaluator, ${title}`, function () {
     this.timeout(120_000);
     const namespace = freshNamespace();
 
@@ -30,7 +32,10 @@ for (const backend of ['nft', 'legacy'] as const) {
         netns: namespace.path(),
         settings: {
           ...readSettings(undefined, undefined),
-          backend: { nftables: false, iptables: backend },
+          backend:
+            backend === 'nftables'
+              ? { nftables: true, iptables: undefined }
+              : { nftables: false, iptables: backend },
         },
       });
 
@@ -65,6 +70,15 @@ for (const backend of ['nft', 'legacy'] as const) {
       tally: Tally,
     ): Promise<void> {
       const netns = namespace.path();
+      if (backend === 'nftables') {
+        for (const version of [4, 6] as const) {
+          const table = ['table', version === 4 ? 'ip' : 'ip6', 'calico'];
+          const ruleset = parseNftJson((await run('nft', ['-n', '-j', 'list', ...table], { netns })).stdout);
+          const state = { chains: chainsOf(ruleset, version), sets: ruleset.sets };
+          expectAgreement(resources, packets, version, state, tally);
+        }
+        return;
+      }
       const saved = await ipset.save(undefined, { netns });
       const sets = new Map(saved.map(({ name, members }) => [name, new Set(members)]));
       for (const version of [4, 6] as const) {

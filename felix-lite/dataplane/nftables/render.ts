@@ -170,20 +170,23 @@ function netExpressions(match: Match & { readonly kind: 'net' }, version: IpVers
   const not = match.not === true;
   // Everything lies in a prefix of length 0, and nothing outside of it.
   if (net.length === 0) return not ? [L4PROTO, ...NEVER] : [];
-  const octetsUsed = Math.ceil(net.length / 8);
-  const bytes = Buffer.from(net.address.toBytes()).subarray(0, octetsUsed).toString('hex');
-  const load = addressLoad(match.side, version, octetsUsed);
-  if (net.length % 8 === 0) return [load, compare(match, bytes)];
-  const mask = Buffer.alloc(octetsUsed, 0xff);
-  mask[octetsUsed - 1] = (0xff << (8 - (net.length % 8))) & 0xff;
+  const address = Buffer.from(net.address.toBytes());
+  // Whole octets are loaded alone; else the whole address, which is the way the nft tool knows to print.
+  if (net.length % 8 === 0) {
+    const length = net.length / 8;
+    const bytes = address.subarray(0, length).toString('hex');
+    return [addressLoad(match.side, version, length), compare(match, bytes)];
+  }
+  const mask = Buffer.alloc(address.length);
+  for (let bit = 0; bit < net.length; bit++) mask[bit >> 3] = (mask[bit >> 3] ?? 0) | (0x80 >> (bit & 7));
   const bitwise: Expression = {
     kind: 'bitwise',
     register: 1,
-    length: octetsUsed,
+    length: address.length,
     mask: mask.toString('hex'),
-    xor: '00'.repeat(octetsUsed),
+    xor: '00'.repeat(address.length),
   };
-  return [load, bitwise, compare(match, bytes)];
+  return [addressLoad(match.side, version), bitwise, compare(match, address.toString('hex'))];
 }
 
 /** Two that no packet passes together. */
