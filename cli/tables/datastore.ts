@@ -88,7 +88,7 @@ export const datastoreMigrateLockTable = table({
   path: ['datastore', 'migrate', 'lock'],
   summary: 'Lock the datastore for a migration: no new workloads',
   description:
-    'Sets datastoreReady of ClusterInformation to false. Nodes then attach no new workload; what runs goes on running, and may go.',
+    'Sets datastoreReady of ClusterInformation to false. Nodes then attach no new workload, and routing and policy stay as they are whatever changes in the datastore; what runs goes on running, and may go.',
   examples: [],
   positionals: {},
   options: { ...storeOptions },
@@ -97,7 +97,8 @@ export const datastoreMigrateLockTable = table({
 export const datastoreMigrateUnlockTable = table({
   path: ['datastore', 'migrate', 'unlock'],
   summary: 'Unlock the datastore after a migration',
-  description: 'Sets datastoreReady of ClusterInformation to true: nodes attach workloads again.',
+  description:
+    'Sets datastoreReady of ClusterInformation to true: nodes attach workloads again, and take in what has changed meanwhile.',
   examples: [],
   positionals: {},
   options: { ...storeOptions },

@@ -129,9 +129,9 @@ export class EtcdStore implements Store {
     };
     let pause = FIRST_PAUSE;
     while (!stop.aborted) {
+      const began = this.#clock.now();
       try {
         for await (const batch of watchOnce(this.#client, watched, stop)) {
-          pause = FIRST_PAUSE;
           yield batch;
         }
       } catch (error) {
@@ -141,6 +141,7 @@ export class EtcdStore implements Store {
         if (isRefusal(error)) await this.#range({ ...watched.range, limit: 1, keys_only: true });
       }
       if (stop.aborted) return;
+      if (this.#clock.now() - began > LONGEST_PAUSE) pause = FIRST_PAUSE;
       await this.#rest(stop, pause);
       pause = Math.min(pause * 2, LONGEST_PAUSE);
       if (!stop.aborted) await watched.confirm();
