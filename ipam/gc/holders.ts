@@ -54,7 +54,7 @@ export function holderVerdict(allocation: Held, users: HolderUsers): Verdict {
   const { namespace = '', pod } = attributes;
   if (pod === undefined) return { leaked: 'no workload endpoint has it' };
   if (users.awaiting.has(`${namespace}/${pod}`)) return 'used';
-  return { leaked: `no workload endpoint has it, nor has the pod ${namespace}/${pod} another on its way` };
+  return { leaked: `no workload endpoint has it; it was given to the pod ${namespace}/${pod}` };
 }
 
 function tunnelVerdict(

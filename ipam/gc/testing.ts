@@ -25,15 +25,23 @@ export async function putPool(store: Store, name: string, cidr: string, blockSiz
   await store.commit([{ type: 'put', key: { kind: 'IPPool', scope: '', name }, value, expect: 'any' }]);
 }
 
-export function endpointOf(node: string, pod: string, addresses: readonly string[]): WorkloadEndpoint {
+/** A pod's, or a container's that is none: the Kubernetes engine makes a pod's endpoint of the pod itself. */
+type Orchestrator = 'k8s' | 'cni';
+
+export function endpointOf(
+  node: string,
+  workload: string,
+  addresses: readonly string[],
+  orchestrator: Orchestrator = 'k8s',
+): WorkloadEndpoint {
   return {
     apiVersion: 'projectcalico.org/v3',
     kind: 'WorkloadEndpoint',
-    metadata: { name: `${node}-k8s-${pod}-eth0`, namespace: 'default' },
+    metadata: { name: endpointName(node, workload, orchestrator), namespace: 'default' },
     spec: {
-      orchestrator: 'k8s',
+      orchestrator,
       node,
-      pod,
+      ...(orchestrator === 'k8s' ? { pod: workload } : { containerID: workload }),
       endpoint: 'eth0',
       interfaceName: 'cali0',
       ipNetworks: addresses.map((address) => `${address}/${address.includes(':') ? 128 : 32}`),
@@ -41,13 +49,18 @@ export function endpointOf(node: string, pod: string, addresses: readonly string
   };
 }
 
+function endpointName(node: string, workload: string, orchestrator: Orchestrator): string {
+  return [node, orchestrator, workload, 'eth0'].map((part) => part.replaceAll('-', '--')).join('-');
+}
+
 export async function putEndpoint(
   store: Store,
   node: string,
-  pod: string,
+  workload: string,
   addresses: readonly string[],
+  orchestrator?: Orchestrator,
 ): Promise<void> {
-  const value = endpointOf(node, pod, addresses);
+  const value = endpointOf(node, workload, addresses, orchestrator);
   const key = { kind: 'WorkloadEndpoint', scope: 'default', name: value.metadata.name };
   await store.commit([{ type: 'put', key, value, expect: 'any' }]);
 }
@@ -56,6 +69,11 @@ export async function drop(store: Store, kind: string, name: string, scope = '')
   await store.commit([{ type: 'delete', key: { kind, scope, name }, expect: 'any' }]);
 }
 
-export async function dropEndpoint(store: Store, node: string, pod: string): Promise<void> {
-  await drop(store, 'WorkloadEndpoint', `${node}-k8s-${pod}-eth0`, 'default');
+export async function dropEndpoint(
+  store: Store,
+  node: string,
+  workload: string,
+  orchestrator: Orchestrator = 'k8s',
+): Promise<void> {
+  await drop(store, 'WorkloadEndpoint', endpointName(node, workload, orchestrator), 'default');
 }

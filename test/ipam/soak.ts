@@ -1,5 +1,5 @@
 /**
- * IPAM on a real etcd under many processes that are killed in the middle of whatever they do, with a collector beside them.
+ * IPAM on a real datastore under many processes that are killed in the middle of whatever they do, with a collector beside them.
  * The history of the endpoints is followed from the first to the last write: an endpoint has its addresses from after they
  * were taken until before they are released, so that two endpoints with the same address at any revision are an address
  * given twice. At the end everything is collected, audited, and given back.
@@ -23,7 +23,14 @@ const LOOK_EVERY_MS = 2_000;
 export interface SoakOptions {
   /** Of an empty datastore. */
   readonly location: string;
+  /** Where workers and the collector need not have the right to make pools. */
+  readonly adminLocation?: string;
   readonly processes: number;
+  /** Where nodes are not made by writing them to the store. */
+  readonly nodes?: {
+    readonly put: (name: string) => Promise<unknown>;
+    readonly drop: (name: string) => Promise<unknown>;
+  };
   readonly ms: number;
   /** On average; a process is killed only once it has done something, so that a busy machine comes on, too. */
   readonly killEveryMs: number;
@@ -45,16 +52,19 @@ export interface SoakReport {
 }
 
 export async function soakIpam(options: SoakOptions): Promise<SoakReport> {
-  const store = await openStore(options.location);
+  const store = await openStore(options.adminLocation ?? options.location);
+  const agentStore = await openStore(options.location);
   try {
-    return await new Soak(store, options).run();
+    return await new Soak(store, agentStore, options).run();
   } finally {
+    await agentStore.close();
     await store.close();
   }
 }
 
 class Soak {
   readonly #store: Store;
+  readonly #agentStore: Store;
   readonly #options: SoakOptions;
   readonly #clock = new SystemClock();
   readonly #broken: string[] = [];
@@ -67,8 +77,9 @@ class Soak {
   #kills = 0;
   #collected = 0;
 
-  constructor(store: Store, options: SoakOptions) {
+  constructor(store: Store, agentStore: Store, options: SoakOptions) {
     this.#store = store;
+    this.#agentStore = agentStore;
     this.#options = options;
   }
 
@@ -77,7 +88,8 @@ class Soak {
     // Fewer addresses than would be comfortable: nodes take blocks from each other and borrow.
     await putPool(this.#store, 'v4', '10.0.0.0/24', 29);
     await putPool(this.#store, 'v6', 'fd00::/120', 125);
-    for (let i = 0; i * PROCESSES_PER_NODE < processes; i++) await putNode(this.#store, `n${i}`);
+    for (let i = 0; i * PROCESSES_PER_NODE < processes; i++)
+      await (this.#options.nodes?.put(`n${i}`) ?? putNode(this.#store, `n${i}`));
     const following = new AbortController();
     const followed = this.#follow(await this.#store.revision(), following.signal);
     const started = performance.now();
@@ -171,7 +183,7 @@ class Soak {
   }
 
   #collector(grace: number): Collector {
-    return new Collector(this.#store, this.#clock, Math.random, { grace, longestGap: GRACE_MS });
+    return new Collector(this.#agentStore, this.#clock, Math.random, { grace, longestGap: GRACE_MS });
   }
 
   /** @returns how much was found that could be acted upon */
@@ -187,7 +199,7 @@ class Soak {
   /** Nobody writes any more: what is found is garbage at once. */
   async #afterwards(): Promise<void> {
     await this.#collectAll('after the run');
-    await drop(this.#store, 'Node', 'n0');
+    await (this.#options.nodes?.drop('n0') ?? drop(this.#store, 'Node', 'n0'));
     await this.#collectAll('after a node has left');
     const { entries } = await this.#store.list({ kind: 'BlockAffinity', scope: 'host:n0' });
     if (entries.length > 0) this.#broken.push(`n0 left and still has ${entries.length} blocks`);
@@ -228,9 +240,9 @@ class Soak {
       const { spec } = value as WorkloadEndpoint;
       for (const network of spec.ipNetworks ?? []) {
         const address = network.slice(0, network.indexOf('/'));
-        if (held.get(address) !== `net.${spec.pod ?? ''}`)
+        if (held.get(address) !== `net.${spec.containerID ?? ''}`)
           this.#broken.push(
-            `${when}: ${address} of ${spec.pod ?? ''} is held by ${held.get(address) ?? 'nobody'}`,
+            `${when}: ${address} of ${spec.containerID ?? ''} is held by ${held.get(address) ?? 'nobody'}`,
           );
         held.delete(address);
       }

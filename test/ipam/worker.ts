@@ -31,7 +31,7 @@ async function work(store: Store, ipam: Ipam, pod: string): Promise<never> {
 /** What an earlier attempt left makes way first, as in the agent. */
 async function attach(store: Store, ipam: Ipam, pod: string): Promise<void> {
   const handle = `net.${pod}`;
-  await dropEndpoint(store, node, pod);
+  await dropEndpoint(store, node, pod, 'cni');
   await ipam.releaseByHandle(handle);
   writeSync(1, 'd');
   const given = await ipam.autoAssign({
@@ -41,7 +41,8 @@ async function attach(store: Store, ipam: Ipam, pod: string): Promise<void> {
     v4: 1,
     v6: Math.random() < 0.5 ? 1 : 0,
   });
-  if (given.ok) await putEndpoint(store, node, pod, [...given.value.v4, ...given.value.v6].map(String));
+  const { v4, v6 } = given.ok ? given.value : { v4: [], v6: [] };
+  if (given.ok) await putEndpoint(store, node, pod, [...v4, ...v6].map(String), 'cni');
   writeSync(1, given.ok ? 'a' : 'f');
 }
 
