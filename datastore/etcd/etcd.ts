@@ -1,5 +1,5 @@
 /** The etcd engine: Calico's own layout in an etcd v3 cluster, shared with whatever else speaks it. */
-import type { Etcd3, IRangeRequest, IRangeResponse } from 'etcd3';
+import type { Etcd3, IKeyValue, IRangeRequest, IRangeResponse } from 'etcd3';
 import { PoplinError } from '../../api/problem.ts';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import { SystemClock } from '../../clock/system.ts';
@@ -69,8 +69,8 @@ export class EtcdStore implements Store {
     const places = [key, otherKey(key)].flatMap((one) =>
       one === undefined ? [] : [pathOf(this.#options.prefix, one)],
     );
-    const { pairs } = await this.#readFolders(places, undefined);
-    const [kv] = pairs;
+    const { found } = await this.#readFolders(places, undefined, (kv) => kv);
+    const [kv] = found;
     if (kv === undefined) return undefined;
     return { key, value: decodeValue(key, kv.value.toString()).value, revision: kv.mod_revision };
   }
@@ -80,24 +80,24 @@ export class EtcdStore implements Store {
     at?: Revision,
   ): Promise<{ entries: readonly Entry[]; revision: Revision }> {
     if (at !== undefined) await this.#reachable(at);
-    const { pairs, revision } = await this.#readFolders(foldersOf(this.#options.prefix, selection), at);
-    const entries = pairs.flatMap((kv): Entry[] => {
+    const folders = foldersOf(this.#options.prefix, selection);
+    const { found, revision } = await this.#readFolders(folders, at, (kv): Entry | undefined => {
       const path = keyAt(this.#options.prefix, kv.key.toString());
-      if (path === undefined) return [];
+      if (path === undefined) return undefined;
       const { key, value } = decodeValue(path, kv.value.toString());
-      return selects(selection, key) ? [{ key, value, revision: kv.mod_revision }] : [];
+      return selects(selection, key) ? { key, value, revision: kv.mod_revision } : undefined;
     });
     // The order of paths is nearly that of keys: "-" sorts before the "/" between scope and name.
-    return { entries: entries.toSorted(byKey), revision };
+    return { entries: found.toSorted(byKey), revision };
   }
 
   async names(selection: Selection): Promise<readonly Key[]> {
     const folders = foldersOf(this.#options.prefix, selection);
     const range = (request: IRangeRequest) => this.#range({ ...request, keys_only: true });
-    const { pairs } = await readFolders(range, folders, undefined);
-    return pairs
-      .flatMap((kv) => keyAt(this.#options.prefix, kv.key.toString()) ?? [])
-      .filter((key) => selects(selection, key));
+    const { found } = await readFolders(range, folders, undefined, (kv) =>
+      keyAt(this.#options.prefix, kv.key.toString()),
+    );
+    return found.filter((key) => selects(selection, key));
   }
 
   async commit(operations: readonly Operation[]): Promise<Commit> {
@@ -172,13 +172,13 @@ export class EtcdStore implements Store {
     const { prefix } = this.#options;
     const keysOnly = (request: IRangeRequest): Promise<IRangeResponse> =>
       this.#range({ ...request, keys_only: true });
-    const { pairs } = await readFolders(keysOnly, [`${prefix}/`], undefined);
-    return pairs.flatMap((kv): Stray[] => {
+    const { found } = await readFolders(keysOnly, [`${prefix}/`], undefined, (kv): Stray | undefined => {
       const where = kv.key.toString();
-      if (keyAt(prefix, where) !== undefined) return [];
+      if (keyAt(prefix, where) !== undefined) return undefined;
       const family = familyOf(where.slice(prefix.length + 1));
-      return [family === undefined ? { where } : { where, belongsTo: family.what }];
+      return family === undefined ? { where } : { where, belongsTo: family.what };
     });
+    return found;
   }
 
   async close(): Promise<void> {
@@ -224,9 +224,13 @@ export class EtcdStore implements Store {
     return kept;
   }
 
-  async #readFolders(folders: readonly string[], at: string | undefined) {
+  async #readFolders<T>(
+    folders: readonly string[],
+    at: string | undefined,
+    read: (kv: IKeyValue) => T | undefined,
+  ) {
     try {
-      return await readFolders((request) => this.#range(request), folders, at);
+      return await readFolders((request) => this.#range(request), folders, at, read);
     } catch (error) {
       // Between a first page and the next, or since the caller asked.
       if (isCompacted(error))
@@ -282,7 +286,11 @@ function byKey(a: Entry, b: Entry): number {
   return compareText(a.key.scope, b.key.scope) || compareText(a.key.name, b.key.name);
 }
 
-/** By code point, as UTF-8 sorts. */
+const SURROGATE = /[\ud800-\udfff]/;
+
+/** By code point, as UTF-8 sorts. Code units sort alike but for pairs of surrogates. */
 function compareText(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  if (a === b) return 0;
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : 1;
 }

@@ -35,15 +35,19 @@ export function coverOf(folders: readonly string[]): KeyRange {
 }
 
 /**
+ * A page at a time: what is read of it is all that stays in memory, and the thread is free between pages.
+ *
  * @param at  undefined: now, which the first page settles for all
- * @returns pairs in key order, and the revision that they were read at
+ * @param read  what there is in one pair; undefined for nothing
+ * @returns in key order, and the revision that all was read at
  */
-export async function readFolders(
+export async function readFolders<T>(
   range: (request: IRangeRequest) => Promise<IRangeResponse>,
   folders: readonly string[],
   at: string | undefined,
-): Promise<{ readonly pairs: readonly IKeyValue[]; readonly revision: string }> {
-  const pairs: IKeyValue[] = [];
+  read: (kv: IKeyValue) => T | undefined,
+): Promise<{ readonly found: readonly T[]; readonly revision: string }> {
+  const found: T[] = [];
   let revision = at;
   for (const folder of folders) {
     const { range_end, key } = rangeOf(folder);
@@ -55,10 +59,13 @@ export async function readFolders(
         ...(revision === undefined ? {} : { revision }),
       });
       revision ??= answer.header.revision;
-      pairs.push(...answer.kvs);
+      for (const kv of answer.kvs) {
+        const one = read(kv);
+        if (one !== undefined) found.push(one);
+      }
       const last = answer.kvs.at(-1);
       next = answer.more && last !== undefined ? Buffer.concat([last.key, Buffer.of(0)]) : undefined;
     }
   }
-  return { pairs, revision: revision ?? '0' };
+  return { found, revision: revision ?? '0' };
 }
