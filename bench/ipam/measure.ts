@@ -17,57 +17,77 @@ export interface Rate {
   /** Addresses to a transaction. */
   readonly perCommit: number;
   readonly refused: number;
-  /** Of the wall-clock time; 1 is one core. */
-  readonly clientCpu: number;
-  readonly etcdCpu: number;
+  /** CPU time for one address; says more than the rate on a machine that does other things, too. */
+  readonly clientMicros: number;
+  readonly etcdMicros: number;
+  /** Of the wall-clock time, in which etcd waited for its disk. */
   readonly syncing: number;
 }
 
 /** Addresses of a node in one go: within twenty blocks, which is what a host may have. */
 const ROUND = { most: 1000, all: 10_000 };
 
-export async function measure(
-  peer: Peer,
-  { nodes, callers }: Load,
-  etcd: BenchEtcd,
-  location: string,
-  seconds: number,
-): Promise<Rate> {
-  const opened = await Promise.all(
-    Array.from({ length: nodes }, async (_, i) => peer.open(location, `node-${i}`)),
-  );
-  try {
-    const each = Math.max(callers * 2, Math.min(ROUND.most, Math.floor(ROUND.all / nodes)));
+/** One peer on all nodes of a cluster. */
+export class Session {
+  readonly #peer: Peer;
+  readonly #nodes: readonly PeerNode[];
+  readonly #load: Load;
+  readonly #etcd: BenchEtcd;
+  readonly #latencies: number[] = [];
+  readonly #sum = { ms: 0, client: 0, etcd: 0, syncing: 0, commits: 0, refused: 0 };
+
+  private constructor(peer: Peer, nodes: readonly PeerNode[], load: Load, etcd: BenchEtcd) {
+    this.#peer = peer;
+    this.#nodes = nodes;
+    this.#load = load;
+    this.#etcd = etcd;
+  }
+
+  static async open(peer: Peer, load: Load, etcd: BenchEtcd, location: string): Promise<Session> {
+    const nodes = await Promise.all(
+      Array.from({ length: load.nodes }, async (_, i) => peer.open(location, `node-${i}`)),
+    );
+    const session = new Session(peer, nodes, load, etcd);
     // Once without looking: connections, first blocks, compiled code.
-    await round(opened, callers, Math.min(each, callers * 3), Number.POSITIVE_INFINITY);
-    const sum = { ms: 0, client: 0, etcd: 0, syncing: 0, commits: 0, refused: 0 };
-    const latencies: number[] = [];
-    while (sum.ms < seconds * 1000) {
-      const before = { ...(await stateOf(etcd, opened)), ms: performance.now() };
-      const given = await round(opened, callers, each, before.ms + seconds * 1000 - sum.ms, async () => {
-        const after = await stateOf(etcd, opened);
-        sum.ms += performance.now() - before.ms;
-        sum.client += after.client - before.client;
-        sum.etcd += after.etcd - before.etcd;
-        sum.syncing += after.syncing - before.syncing;
-        sum.commits += after.commits - before.commits;
-        sum.refused += after.refused - before.refused;
+    await round(nodes, load.callers, load.callers * 3, Number.POSITIVE_INFINITY);
+    return session;
+  }
+
+  /** Measures for a while; several times give one rate. */
+  async run(seconds: number): Promise<void> {
+    const { nodes, callers } = this.#load;
+    const each = Math.max(callers * 2, Math.min(ROUND.most, Math.floor(ROUND.all / nodes)));
+    const end = this.#sum.ms + seconds * 1000;
+    while (this.#sum.ms < end) {
+      const before = await stateOf(this.#etcd, this.#nodes);
+      const deadline = before.ms + end - this.#sum.ms;
+      const given = await round(this.#nodes, callers, each, deadline, async () => {
+        const after = await stateOf(this.#etcd, this.#nodes);
+        for (const key of Object.keys(this.#sum) as (keyof typeof after)[])
+          this.#sum[key] += after[key] - before[key];
       });
-      latencies.push(...given);
+      this.#latencies.push(...given);
     }
+  }
+
+  get rate(): Rate {
+    const { ms, client, etcd, syncing, commits, refused } = this.#sum;
+    const count = this.#latencies.length;
     return {
-      peer: peer.name,
-      perSecond: (latencies.length * 1000) / sum.ms,
-      p50Ms: quantile(latencies, 0.5),
-      p99Ms: quantile(latencies, 0.99),
-      perCommit: latencies.length / sum.commits,
-      refused: sum.refused,
-      clientCpu: (sum.client * 1000) / sum.ms,
-      etcdCpu: (sum.etcd * 1000) / sum.ms,
-      syncing: (sum.syncing * 1000) / sum.ms,
+      peer: this.#peer.name,
+      perSecond: (count * 1000) / ms,
+      p50Ms: quantile(this.#latencies, 0.5),
+      p99Ms: quantile(this.#latencies, 0.99),
+      perCommit: count / commits,
+      refused,
+      clientMicros: (client * 1e6) / count,
+      etcdMicros: (etcd * 1e6) / count,
+      syncing: (syncing * 1000) / ms,
     };
-  } finally {
-    await Promise.all(opened.map(async (node) => node.close()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#nodes.map(async (node) => node.close()));
   }
 }
 
@@ -102,13 +122,21 @@ async function round(
   return latencies;
 }
 
-async function stateOf(
-  etcd: BenchEtcd,
-  nodes: readonly PeerNode[],
-): Promise<{ client: number; etcd: number; syncing: number; commits: number; refused: number }> {
-  const { user, system } = process.cpuUsage();
+interface State {
+  readonly ms: number;
+  /** Seconds of CPU. */
+  readonly client: number;
+  readonly etcd: number;
+  readonly syncing: number;
+  readonly commits: number;
+  readonly refused: number;
+}
+
+async function stateOf(etcd: BenchEtcd, nodes: readonly PeerNode[]): Promise<State> {
   const { cpuSeconds, syncSeconds } = await etcd.cost();
+  const { user, system } = process.cpuUsage();
   return {
+    ms: performance.now(),
     client: (user + system) / 1e6,
     etcd: cpuSeconds,
     syncing: syncSeconds,

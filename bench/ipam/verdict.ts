@@ -77,7 +77,9 @@ export function tableOf({ disk, comparisons, coldStart }: Section): string {
       rate.p99Ms.toFixed(2),
       rate.perCommit.toFixed(1),
       String(rate.refused),
-      ...[rate.clientCpu, rate.etcdCpu, rate.syncing].map((share) => `${(share * 100).toFixed(0)}%`),
+      rate.clientMicros.toFixed(0),
+      rate.etcdMicros.toFixed(0),
+      `${(rate.syncing * 100).toFixed(0)}%`,
     ]),
   );
   const lines = [`etcd's data on ${disk}`, ...aligned([head, ...rows])];
