@@ -6,8 +6,7 @@
  * first one still arrive after all, it makes the second one fail, and the question is asked anew); otherwise the
  * history of the keys tells.
  */
-import type { PreparedCommit } from '../prepare.ts';
-import type { Commit, Entry } from '../store.ts';
+import type { Commit, Entry, Key, Operation } from '../store.ts';
 import { isPassing, PATIENCE } from './client.ts';
 import { whenWritten } from './outcome.ts';
 import {
@@ -24,11 +23,12 @@ import {
   reads,
   writes,
 } from './placed.ts';
-import { told, unavailable } from './problems.ts';
+import { isFull, told, unavailable } from './problems.ts';
 import { decodeValue } from './values.ts';
 
-export async function runCommit({ operations }: PreparedCommit, context: CommitContext): Promise<Commit> {
+export async function runCommit(operations: readonly Operation[], context: CommitContext): Promise<Commit> {
   if (operations.length === 0) return { ok: true, revision: context.before, entries: [] };
+  // Values become text before anything is waited for: what the caller does to them later does not reach the commit.
   const placed = operations.map((operation) => place(operation, context.options.prefix));
   const deadline = context.clock.now() + PATIENCE;
   let found = needsLook(placed) ? await look(placed, context) : undefined;
@@ -44,6 +44,8 @@ export async function runCommit({ operations }: PreparedCommit, context: CommitC
       const revision = await whenWritten(placed, found, context);
       if (revision !== undefined) return committed(placed, revision, context);
     }
+    if (answer.outcome === 'unknown' && answer.refusal !== undefined)
+      throw told(context.options, answer.refusal, pathsOf(placed));
     if (context.clock.now() > deadline)
       throw unavailable(context.options, 'the keys of a commit change too fast');
   }
@@ -52,7 +54,8 @@ export async function runCommit({ operations }: PreparedCommit, context: CommitC
 type Attempt =
   | { readonly outcome: 'written'; readonly revision: string }
   | { readonly outcome: 'refused'; readonly found: readonly Found[] }
-  | { readonly outcome: 'unknown' };
+  /** With a refusal, it is not to be tried again. */
+  | { readonly outcome: 'unknown'; readonly refusal?: unknown };
 
 async function attempt(
   placed: readonly Placed[],
@@ -70,15 +73,30 @@ async function attempt(
     return { outcome: 'refused', found: gather(placed, answer.responses) };
   } catch (error) {
     if (isPassing(error)) return { outcome: 'unknown' };
+    // The write that reaches the quota is carried out and refused at once (etcd's `quotaApplierV3`).
+    if (isFull(error)) return { outcome: 'unknown', refusal: error };
     throw told(context.options, error, pathsOf(placed));
   }
 }
 
 function committed(placed: readonly Placed[], revision: string, { before }: CommitContext): Commit {
   const entries = placed.flatMap(({ operation, text }): Entry[] =>
-    text === undefined
-      ? []
-      : [{ key: operation.key, value: decodeValue(operation.key, text).value, revision }],
+    text === undefined ? [] : [new WrittenEntry(operation.key, text, revision)],
   );
   return { ok: true, revision: revision === '' ? before : revision, entries };
+}
+
+/** Who writes mostly knows what: the text is read again only for those who ask. */
+class WrittenEntry implements Entry {
+  readonly key: Key;
+  declare readonly value: unknown;
+  readonly revision: string;
+
+  constructor(key: Key, text: string, revision: string) {
+    this.key = key;
+    this.revision = revision;
+    let decoded: { readonly value: unknown } | undefined;
+    const get = (): unknown => (decoded ??= decodeValue(key, text)).value;
+    Object.defineProperty(this, 'value', { enumerable: true, get });
+  }
 }

@@ -121,6 +121,10 @@ export function isRefusal(error: unknown): boolean {
   return RULES.some(({ code, says }) => code !== 'STORE_TLS' && says.test(text));
 }
 
+export function isFull(error: unknown): boolean {
+  return /database space exceeded/.test(textOf(error));
+}
+
 /** @returns the error itself when there is nothing better to say */
 export function told(options: EtcdOptions, error: unknown, asked: string): unknown {
   if (error instanceof PoplinError) return error;

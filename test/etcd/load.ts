@@ -36,6 +36,8 @@ export async function underLoad(
   const stores = await Promise.all(Array.from({ length: 5 }, () => openStore(location)));
   const start = await stores[0]!.revision();
   const mirrors = stores.slice(3).map((store) => followed(store));
+  // What a first list finds it tells as it stands, not as it came about.
+  await until(() => mirrors.every(({ mirror }) => mirror.synced), 'the mirrors to begin');
   const stop = new AbortController();
   const histories: Histories = { a: [], b: [], c: [] };
   const count = (): number => Object.values(histories).reduce((sum, { length }) => sum + length, 0);
@@ -94,7 +96,7 @@ async function judge(
     expect(batches.flat().map(({ id, value }) => [id, value])).to.deep.equal(
       told.map(({ id, value }) => [id, value]),
     );
-    for (const batch of batches.slice(1)) {
+    for (const batch of batches) {
       const inPair = batch.filter(({ id }) => id.includes('/pair/'));
       expect([0, 2], 'a pair is told as one').to.include(inPair.length);
     }
