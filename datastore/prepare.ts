@@ -9,14 +9,19 @@ export interface PreparedCommit {
   readonly texts: readonly (string | undefined)[];
 }
 
-/** @throws Error on a key named twice, TypeError on a value without JSON form: both are bugs of the caller */
-export function prepareCommit(operations: readonly Operation[]): PreparedCommit {
+/** @throws Error on a key named twice: a bug of the caller */
+export function refuseRepeats(operations: readonly Operation[]): void {
   const seen = new Set<string>();
   for (const { key } of operations) {
     const id = JSON.stringify([key.kind, key.scope, key.name]);
     if (seen.has(id)) throw new Error(`${keyText(key)} appears twice in one commit`);
     seen.add(id);
   }
+}
+
+/** @throws Error on a key named twice, TypeError on a value without JSON form: both are bugs of the caller */
+export function prepareCommit(operations: readonly Operation[]): PreparedCommit {
+  refuseRepeats(operations);
   return {
     operations: [...operations],
     texts: operations.map((operation) =>

@@ -3,7 +3,7 @@ import type { Etcd3, IKeyValue, IRangeRequest, IRangeResponse } from 'etcd3';
 import { PoplinError } from '../../api/problem.ts';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import { SystemClock } from '../../clock/system.ts';
-import { prepareCommit } from '../prepare.ts';
+import { refuseRepeats } from '../prepare.ts';
 import {
   type Commit,
   CompactedError,
@@ -102,8 +102,8 @@ export class EtcdStore implements Store {
 
   async commit(operations: readonly Operation[]): Promise<Commit> {
     this.#assertOpen();
-    const prepared = prepareCommit(operations.map(detached));
-    const commit = await runCommit(prepared, {
+    refuseRepeats(operations);
+    const commit = await runCommit(operations, {
       client: this.#client,
       options: this.#options,
       clock: this.#clock,
@@ -275,11 +275,6 @@ export class EtcdStore implements Store {
       },
     ]);
   }
-}
-
-/** What the caller does to the value later must not reach the commit, which sends it only after a read. */
-function detached(operation: Operation): Operation {
-  return operation.type === 'put' ? { ...operation, value: structuredClone(operation.value) } : operation;
 }
 
 function byKey(a: Entry, b: Entry): number {
