@@ -54,7 +54,8 @@ export class TakeJob extends Job<Result<void>> {
   constructor(claimant: string, owner: Owner, selection: PoolSelection, wants: readonly Want[]) {
     super(owner.handle);
     this.claimant = claimant;
-    this.owner = owner;
+    // Kept with the block in memory: what the caller does to it later must not reach that.
+    this.owner = { handle: owner.handle, attributes: { ...owner.attributes } };
     this.selection = selection;
     this.wants = wants;
   }

@@ -77,8 +77,15 @@ export class Records {
       this.#learn(commit.failed.key, commit.current);
       return commit;
     }
-    for (const { type, key } of operations) if (type === 'delete') this.forget(key);
-    for (const entry of commit.entries) this.#learn(entry.key, entry);
+    let next = 0;
+    for (const operation of operations) {
+      if (operation.type === 'delete') this.forget(operation.key);
+      if (operation.type !== 'put') continue;
+      const { key, value } = operation;
+      const revision = commit.entries[next++]?.revision;
+      // What was written is known: reading it out of the answer again would cost more than the rest of the commit.
+      if (revision !== undefined) this.#learn(key, { key, value, revision });
+    }
     return commit;
   }
 
@@ -161,7 +168,8 @@ export class Records {
     expect: 'absent' | { readonly revision: string },
   ): Promise<Entry<T> | undefined> {
     const commit = await this.commit([{ type: 'put', key, value, expect }]);
-    return commit.ok ? (commit.entries[0] as Entry<T>) : undefined;
+    const revision = commit.ok ? commit.entries[0]?.revision : undefined;
+    return revision === undefined ? undefined : { key, value, revision };
   }
 
   async #get<T>(key: Key): Promise<Entry<T> | undefined> {
