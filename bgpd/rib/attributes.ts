@@ -13,36 +13,54 @@ import type { AttributeField } from '../wire/plain-update.ts';
 import type { AsSegment, PathAttributes } from '../wire/types.ts';
 import { figuresOf, hasInternalIn, occurrencesIn, Scratch, type Figures } from './attribute-octets.ts';
 import { Column } from './column.ts';
+import { FigureColumns } from './figure-columns.ts';
 import { HashIndex } from './hash-index.ts';
 import { OctetStore } from './octet-store.ts';
 
 export { DEFAULT_LOCAL_PREF } from './attribute-octets.ts';
 export { pathLength as asPathLength } from '../wire/attributes/as-path.ts';
 
+/** A full table has some 200,000 of them: all but the number is in columns of the pool, or in its octets. */
 export class AttributeSet implements Figures {
   /** Dense, the set's own for as long as somebody owns it: for columns and keys of whoever owns it. */
   readonly id: number;
-  readonly localPref: number;
-  readonly asPathLength: number;
-  readonly originRank: number;
-  readonly med: number | undefined;
-  readonly neighbourAs: number;
-  readonly originatorId: number | undefined;
-  readonly clusterListLength: number;
-  readonly aigp: number | undefined;
   readonly #pool: AttributePool;
 
-  constructor(pool: AttributePool, id: number, figures: Figures) {
+  constructor(pool: AttributePool, id: number) {
     this.#pool = pool;
     this.id = id;
-    this.localPref = figures.localPref;
-    this.asPathLength = figures.asPathLength;
-    this.originRank = figures.originRank;
-    this.med = figures.med;
-    this.neighbourAs = figures.neighbourAs;
-    this.originatorId = figures.originatorId;
-    this.clusterListLength = figures.clusterListLength;
-    this.aigp = figures.aigp;
+  }
+
+  get localPref(): number {
+    return this.#pool.figures.localPref(this.id);
+  }
+
+  get asPathLength(): number {
+    return this.#pool.figures.asPathLength(this.id);
+  }
+
+  get originRank(): number {
+    return this.#pool.figures.originRank(this.id);
+  }
+
+  get med(): number | undefined {
+    return this.#pool.figures.med(this.id);
+  }
+
+  get neighbourAs(): number {
+    return this.#pool.figures.neighbourAs(this.id);
+  }
+
+  get originatorId(): number | undefined {
+    return this.#pool.figures.originatorId(this.id);
+  }
+
+  get clusterListLength(): number {
+    return this.#pool.figures.clusterListLength(this.id);
+  }
+
+  get aigp(): number | undefined {
+    return this.#pool.figures.aigp(this.id);
   }
 
   /** Decoded when asked; not the same object each time. @throws once nobody owns the set */
@@ -72,6 +90,7 @@ const DECODED = 1024;
 const scratch = new Scratch();
 
 export class AttributePool {
+  readonly figures = new FigureColumns();
   readonly #octets = new OctetStore();
   readonly #byContent = new HashIndex();
   /** By id. */
@@ -137,7 +156,8 @@ export class AttributePool {
     const known = this.#byContent.find(hash, this.#isScratch);
     if (known !== undefined) return this.retain(this.#sets[known] as AttributeSet);
     const id = this.#spareIds.pop() ?? this.#sets.length;
-    const set = new AttributeSet(this, id, figuresOf(scratch.bytes, scratch.length));
+    const set = new AttributeSet(this, id);
+    this.figures.put(id, figuresOf(scratch.bytes, scratch.length));
     this.#sets[id] = set;
     this.#places.set(id, this.#octets.put(scratch.bytes, scratch.length));
     this.#lengths.set(id, scratch.length);

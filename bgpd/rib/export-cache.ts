@@ -9,6 +9,7 @@ import type { Prefix } from '../../net/addr/index.ts';
 import { encodeRoute } from '../wire/update-packer.ts';
 import type { Family, Negotiated, NextHop, PathAttributes } from '../wire/types.ts';
 import { Writer } from '../wire/writer.ts';
+import { Column } from './column.ts';
 import { NO_SET, type ExportedSets } from './exported-sets.ts';
 import type { Path } from './path.ts';
 
@@ -36,8 +37,9 @@ export class ExportCache {
   readonly #writer = new Writer(512);
   /** By number of the path. */
   readonly #paths: (Path | undefined)[] = [];
-  readonly #known: number[] = [];
-  readonly #births: number[] = [];
+  readonly #known = new Column();
+  /** Lower 32 bits: a number is not given out four billion times while a path lives. */
+  readonly #births = new Column();
   /** Owned, until the next one is worked out. */
   #last = NO_SET;
 
@@ -54,25 +56,23 @@ export class ExportCache {
     if (this.#options.perPrefix) return this.#work(path, prefix);
     const { number } = path;
     if (this.#paths[number] === path) {
-      const set = this.#known[number] as number;
-      if (this.#births[number] === this.#sets.birth(set)) return set;
+      const set = this.#known.get(number);
+      if (this.#births.get(number) === this.#sets.birth(set) >>> 0) return set;
     }
     const set = this.#work(path, prefix);
-    // Dense, so that the columns stay plain arrays.
-    while (this.#paths.length < number) {
-      this.#paths.push(undefined);
-      this.#known.push(NO_SET);
-      this.#births.push(0);
-    }
+    // Dense, so that the array stays a plain one.
+    while (this.#paths.length < number) this.#paths.push(undefined);
     this.#paths[number] = path;
-    this.#known[number] = set;
-    this.#births[number] = this.#sets.birth(set);
+    this.#known.set(number, set);
+    this.#births.set(number, this.#sets.birth(set) >>> 0);
     return set;
   }
 
   clear(): void {
     this.#keep(NO_SET);
-    this.#paths.length = this.#known.length = this.#births.length = 0;
+    this.#paths.length = 0;
+    this.#known.clear();
+    this.#births.clear();
   }
 
   #work(path: Path, prefix: () => Prefix): number {

@@ -7,20 +7,16 @@
  */
 import type { AttributePool } from './attributes.ts';
 import { finishHash, HashIndex, inTableOf, mixWord } from './hash-index.ts';
-import type { NextHop } from '../wire/types.ts';
 import { sameNextHop, type Path, type PathIdentity } from './path.ts';
-
-/** Next hops that paths share as objects. There are few; should there be more, that only costs memory. */
-const SHARED_NEXT_HOPS = 4096;
+import { SharedPath, TermsTable } from './shared-path.ts';
 
 export class PathTable {
   readonly pool: AttributePool;
   readonly #paths: (Path | undefined)[] = [];
   readonly #byContent = new HashIndex();
   readonly #spare: number[] = [];
-  readonly #nextHops = new Map<string, NextHop>();
+  readonly #terms = new TermsTable();
   #owners = new Uint32Array(64);
-  #lastNextHop: NextHop | undefined;
   #size = 0;
 
   constructor(pool: AttributePool) {
@@ -38,7 +34,7 @@ export class PathTable {
     const known = this.#byContent.find(hash, (number) => isSame(this.at(number), identity));
     if (known !== undefined) return this.at(this.retain(known));
     const number = this.#spare.pop() ?? this.#paths.length;
-    const path = pathOf(number, identity, this.#shared(identity.nextHop));
+    const path = new SharedPath(number, identity, this.#terms.of(identity));
     this.#paths[number] = path;
     this.pool.retain(path.received);
     this.pool.retain(path.attributes);
@@ -66,22 +62,6 @@ export class PathTable {
     else this.#remove(this.at(number));
   }
 
-  #shared(nextHop: NextHop | undefined): NextHop | undefined {
-    if (nextHop === undefined) return undefined;
-    if (sameNextHop(nextHop, this.#lastNextHop)) return this.#lastNextHop;
-    this.#lastNextHop = this.#sharedBefore(nextHop);
-    return this.#lastNextHop;
-  }
-
-  #sharedBefore(nextHop: NextHop): NextHop {
-    const key = `${nextHop.address.toString()} ${nextHop.linkLocal?.toString()}`;
-    const known = this.#nextHops.get(key);
-    if (known !== undefined) return known;
-    if (this.#nextHops.size === SHARED_NEXT_HOPS) this.#nextHops.clear();
-    this.#nextHops.set(key, nextHop);
-    return nextHop;
-  }
-
   #own(number: number): void {
     if (number >= this.#owners.length) {
       const longer = new Uint32Array(Math.ceil(this.#owners.length * 1.5));
@@ -101,24 +81,6 @@ export class PathTable {
     this.pool.release(path.attributes);
     this.pool.release(path.received);
   }
-}
-
-/** Always the same shape, for those who read paths by the million. */
-function pathOf(number: number, identity: PathIdentity, nextHop: NextHop | undefined): Path {
-  const { source, pathId, announcedNextHop, received, attributes, rejected, kernel } = identity;
-  return {
-    number,
-    source,
-    pathId,
-    nextHop,
-    announcedNextHop,
-    received,
-    attributes,
-    rejected,
-    kernel,
-    reachable: true,
-    interiorCost: 0,
-  };
 }
 
 function hashOf({ source, pathId, nextHop, received, attributes }: PathIdentity): number {

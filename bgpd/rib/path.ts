@@ -47,9 +47,9 @@ export interface Path extends PathIdentity {
   /** Dense, the path's own for as long as somebody owns it; see `path-table.ts`. */
   readonly number: number;
   /** False while packets to the next hop have no way; such a path is never chosen (RFC 4271 §9.1.2). */
-  reachable: boolean;
+  readonly reachable: boolean;
   /** Cost of getting to the next hop; 0 where connected or unknown (RFC 4271 §9.1.2.2 e). */
-  interiorCost: number;
+  readonly interiorCost: number;
 }
 
 export function samePathKey(path: Path, source: Source, pathId: number): boolean {

@@ -3,7 +3,7 @@ import { Address } from '../../../net/addr/index.ts';
 import type { Origin, PathAttributes } from '../../wire/types.ts';
 import type { AttributePool } from '../attributes.ts';
 import { PathTable } from '../path-table.ts';
-import type { Path, Source } from '../path.ts';
+import type { Path, PathIdentity, Source } from '../path.ts';
 
 export interface PathSketch {
   readonly id?: number;
@@ -51,7 +51,7 @@ export function sourceOf(sketch: PathSketch): Source {
 export function pathOf(pool: AttributePool, sketch: PathSketch): Path {
   const received = pool.intern(attributesOf(sketch));
   const source = sourceOf(sketch);
-  const path = new PathTable(pool).intern({
+  const identity: PathIdentity = {
     source,
     pathId: sketch.pathId ?? 0,
     nextHop:
@@ -61,8 +61,9 @@ export function pathOf(pool: AttributePool, sketch: PathSketch): Path {
     received,
     attributes: received,
     rejected: undefined,
-  });
-  return { ...path, reachable: sketch.reachable ?? true, interiorCost: sketch.interiorCost ?? 0 };
+  };
+  const { number } = new PathTable(pool).intern(identity);
+  return { ...identity, number, reachable: sketch.reachable ?? true, interiorCost: sketch.interiorCost ?? 0 };
 }
 
 function addressOf(text: string): Address {
