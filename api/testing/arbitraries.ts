@@ -24,13 +24,16 @@ export function arbitraryResource(info: KindInfo): fc.Arbitrary<Resource> {
 /** Names come from an endpoint's parts or are fixed for some kinds; those are mended into the value's own words. */
 function arbitraryMetadata(info: KindInfo): fc.Arbitrary<object> {
   const label = fc.constantFrom('', 'a', 'web', '1.0');
-  const words = fc.dictionary(fc.constantFrom('role', 'a.b/c', 'x_y'), label, { maxKeys: 2 });
+  const words = fc.dictionary(fc.constantFrom('role', 'a.b/c', 'x_y'), label, { minKeys: 1, maxKeys: 2 });
   return fc.record(
     {
       name: fc.constantFrom(...namesFor(info)),
       ...(info.namespaced ? { namespace: fc.constantFrom('prod', 'default') } : {}),
       labels: words,
-      annotations: fc.dictionary(fc.constantFrom('note', 'example.com/why'), fc.string(), { maxKeys: 2 }),
+      annotations: fc.dictionary(fc.constantFrom('note', 'example.com/why'), fc.string(), {
+        minKeys: 1,
+        maxKeys: 2,
+      }),
     },
     { requiredKeys: ['name', ...(info.namespaced ? (['namespace'] as const) : [])] as ['name'] },
   );
