@@ -30,6 +30,7 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
       'ipv6Support',
       'logPrefix',
       'maxIpsetSize',
+      'nftablesMode',
     ],
   },
   BGPConfiguration: {
