@@ -13,7 +13,7 @@ import { Records } from '../records.ts';
 import { Releaser } from '../releaser.ts';
 import { Retries } from '../retry.ts';
 import { type Doubt, doubtsOf } from './doubts.ts';
-import { type Finding, findingsOf } from './findings.ts';
+import { type Finding, findingsByAndBy } from './findings.ts';
 import { Grace } from './grace.ts';
 import { Repairs } from './repairs.ts';
 import { readUsers, readWorld } from './read.ts';
@@ -21,6 +21,9 @@ import type { Users, World } from './world.ts';
 
 /** Reading all endpoints is the dearest part of a release; an address is due only after minutes. */
 const USERS_STAY_FRESH: Millis = 5_000;
+
+/** How long the decision may keep others from working, at a time. */
+const TURN: Millis = 10;
 
 export interface CollectorOptions {
   /** How long a finding must have been seen without interruption. */
@@ -90,12 +93,19 @@ export class Collector {
   /** Writes nothing. @throws PoplinError when the store cannot be read: what was seen before is then kept, see `longestGap` */
   async look({ confirmed = false }: CollectOptions = {}): Promise<Look> {
     const world = await readWorld(this.#store, this.#options.users ?? (() => readUsers(this.#store)));
-    return this.consider(world, confirmed);
+    const findings: Finding[] = [];
+    let turn = performance.now();
+    for (const some of findingsByAndBy(world)) {
+      findings.push(...some);
+      if (performance.now() - turn < TURN) continue;
+      // The agent that runs this has workloads to attach meanwhile.
+      await new Promise((resolve) => setImmediate(resolve));
+      turn = performance.now();
+    }
+    return this.#consider(world, findings, confirmed);
   }
 
-  /** The decision alone. */
-  consider(world: World, confirmed = false): Look {
-    const findings = findingsOf(world);
+  #consider(world: World, findings: readonly Finding[], confirmed: boolean): Look {
     const doubts = doubtsOf(world, findings).filter(({ confirmable }) => !(confirmed && confirmable));
     const held = new Set(doubts.flatMap(({ holds }) => holds));
     const { grace, longestGap } = this.#options;

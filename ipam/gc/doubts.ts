@@ -2,7 +2,7 @@
  * When the collector would rather ask than act: what it sees can be true, and is more likely a datastore that is half
  * restored, a prefix that is not the cluster's, or kinds that the account may not read. Pure.
  */
-import { allocationsOf } from '../block.ts';
+import type { IPAMBlock } from '../block.ts';
 import { type Finding, type FindingKind, nodeOf } from './findings.ts';
 import { isWorkload } from './holders.ts';
 import type { World } from './world.ts';
@@ -52,9 +52,7 @@ export function doubtsOf(world: World, findings: readonly Finding[]): Doubt[] {
     );
   }
 
-  const workloads = world.blocks
-    .flatMap(({ value }) => allocationsOf(value))
-    .filter((allocation) => isWorkload(allocation)).length;
+  const workloads = world.blocks.reduce((sum, { value }) => sum + workloadsIn(value), 0);
   const leaked = findings.filter(({ kind }) => kind === 'address').length;
   if (workloads > FEW_ADDRESSES && world.endpoints.length === 0) {
     doubt(
@@ -74,6 +72,11 @@ export function doubtsOf(world: World, findings: readonly Finding[]): Doubt[] {
     doubt('MOST_NODES_GONE', `${gone} of ${hosts.size} nodes with blocks or endpoints are gone`, NODES);
   }
   return doubts;
+}
+
+function workloadsIn({ allocations, attributes }: IPAMBlock): number {
+  const isOfWorkload = attributes.map(({ secondary }) => isWorkload({ attributes: secondary ?? {} }));
+  return allocations.filter((index) => index !== null && isOfWorkload[index] === true).length;
 }
 
 function hostsOf({ affinities, endpoints }: World): Set<string> {

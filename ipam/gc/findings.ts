@@ -35,14 +35,17 @@ export type FindingKind = Finding['kind'];
 
 /** In the order in which they are put right: users, addresses, counts, then blocks that are empty by then. */
 export function findingsOf(world: World): Finding[] {
-  return [
-    ...endpointsOfGoneNodes(world),
-    ...leakedAddresses(world),
-    ...wrongHandles(world),
-    ...lostAffinities(world),
-    ...affinitiesToRelease(world),
-    ...nobodysBlocks(world),
-  ];
+  return [...findingsByAndBy(world)].flat();
+}
+
+/** The same in pieces of little work each, for whoever has something else to do in between: a cluster has many blocks. */
+export function* findingsByAndBy(world: World): Generator<readonly Finding[], void> {
+  yield endpointsOfGoneNodes(world);
+  for (const block of world.blocks) yield leakedAddresses(block.value, world);
+  yield* wrongHandles(world);
+  yield lostAffinities(world);
+  yield affinitiesToRelease(world);
+  yield nobodysBlocks(world);
 }
 
 /** What the node agent of a node that left cannot remove any more. */
@@ -63,71 +66,82 @@ function endpointsOfGoneNodes({ endpoints, nodes }: World): Finding[] {
   });
 }
 
-function leakedAddresses(world: World): Finding[] {
-  return world.blocks.flatMap(({ value: block }) => {
-    const prefix = prefixOf(block.cidr);
-    return allocationsOf(block).flatMap(({ ordinal, handle, sequence, attributes }): Finding[] => {
-      const address = prefix.nth(ordinal);
-      const verdict = holderVerdict({ address, handle, attributes }, world);
-      if (typeof verdict === 'string') return [];
-      return [
-        {
-          kind: 'address',
-          // One allocation, not the address: given again, even to the same handle, it has another sequence number.
-          id: `address ${address.toString()} ${sequence ?? '-'} ${handle ?? ''}`,
-          why: verdict.leaked,
-          address,
-          cidr: block.cidr,
-          handle,
-          sequence,
-          node: attributes['node'],
-        },
-      ];
-    });
+function leakedAddresses(block: IPAMBlock, world: World): Finding[] {
+  const prefix = prefixOf(block.cidr);
+  return allocationsOf(block).flatMap(({ ordinal, handle, sequence, attributes }): Finding[] => {
+    const address = prefix.nth(ordinal);
+    const verdict = holderVerdict({ address, handle, attributes }, world);
+    if (typeof verdict === 'string') return [];
+    return [
+      {
+        kind: 'address',
+        // One allocation, not the address: given again, even to the same handle, it has another sequence number.
+        id: `address ${address.toString()} ${sequence ?? '-'} ${handle ?? ''}`,
+        why: verdict.leaked,
+        address,
+        cidr: block.cidr,
+        handle,
+        sequence,
+        node: attributes['node'],
+      },
+    ];
   });
 }
 
-function wrongHandles({ blocks, handles, illFormed }: World): Finding[] {
+function* wrongHandles({ blocks, handles, illFormed }: World): Generator<readonly Finding[], void> {
   const held = new Map<string, Map<string, number>>();
   for (const { value } of blocks) {
-    for (const index of value.allocations) {
-      const handle = index === null ? undefined : value.attributes[index]?.handle_id;
-      if (handle === undefined || handle === null) continue;
-      const of = held.get(handle) ?? new Map<string, number>();
-      held.set(handle, of.set(value.cidr, (of.get(value.cidr) ?? 0) + 1));
-    }
+    countHandles(value, held);
+    yield [];
   }
-  const known = new Set<string>();
-  const findings = handles.flatMap(({ key: { name }, value, revision }): Finding[] => {
-    known.add(name);
-    const there = held.get(name) ?? new Map<string, number>();
-    const cidrs = new Set([...Object.keys(value.block), ...there.keys()]);
-    if (cidrs.size === 0)
-      return [
-        {
-          kind: 'handle',
-          id: `handle ${name} ${revision}`,
-          why: 'it counts no address',
-          handle: name,
-          cidr: undefined,
-        },
-      ];
-    return [...cidrs].flatMap((cidr): Finding[] => {
-      const counted = value.block[cidr] ?? 0;
-      const has = there.get(cidr) ?? 0;
-      if (counted === has || illFormed.has(cidr)) return [];
-      const why = `it counts ${counted} addresses in ${cidr}, which has ${has} of it`;
-      return [{ kind: 'handle', id: `handle ${name} ${cidr} ${revision}`, why, handle: name, cidr }];
-    });
-  });
+  for (const { key, value, revision } of handles) {
+    const has = held.get(key.name) ?? new Map<string, number>();
+    // What is left of it at the end has no object.
+    held.delete(key.name);
+    yield wrongCounts(key.name, value.block, has, revision).filter(
+      ({ cidr }) => cidr === undefined || !illFormed.has(cidr),
+    );
+  }
   for (const [handle, counts] of held) {
-    if (known.has(handle)) continue;
-    for (const [cidr, count] of counts) {
+    yield [...counts].map(([cidr, count]) => {
       const why = `it has ${count} addresses in ${cidr} and no object that says so`;
-      findings.push({ kind: 'handle', id: `handle ${handle} ${cidr} -`, why, handle, cidr });
-    }
+      return { kind: 'handle', id: `handle ${handle} ${cidr} -`, why, handle, cidr };
+    });
   }
-  return findings;
+}
+
+function countHandles(block: IPAMBlock, held: Map<string, Map<string, number>>): void {
+  for (const index of block.allocations) {
+    const handle = index === null ? undefined : block.attributes[index]?.handle_id;
+    if (handle === undefined || handle === null) continue;
+    const counts = held.get(handle) ?? new Map<string, number>();
+    held.set(handle, counts.set(block.cidr, (counts.get(block.cidr) ?? 0) + 1));
+  }
+}
+
+function wrongCounts(
+  handle: string,
+  counted: Readonly<Record<string, number>>,
+  has: ReadonlyMap<string, number>,
+  revision: string,
+): Extract<Finding, { kind: 'handle' }>[] {
+  const cidrs = new Set([...Object.keys(counted), ...has.keys()]);
+  if (cidrs.size === 0)
+    return [
+      {
+        kind: 'handle',
+        id: `handle ${handle} ${revision}`,
+        why: 'it counts no address',
+        handle,
+        cidr: undefined,
+      },
+    ];
+  return [...cidrs]
+    .filter((cidr) => (counted[cidr] ?? 0) !== (has.get(cidr) ?? 0))
+    .map((cidr) => {
+      const why = `it counts ${counted[cidr] ?? 0} addresses in ${cidr}, which has ${has.get(cidr) ?? 0} of it`;
+      return { kind: 'handle', id: `handle ${handle} ${cidr} ${revision}`, why, handle, cidr };
+    });
 }
 
 /** A block whose owner has no affinity to it is routed by nobody. */
@@ -186,7 +200,9 @@ function spareBlocks(blocks: readonly Entry<IPAMBlock>[]): ReadonlySet<string> {
     const owner = affinityOf(entry.value);
     if (owner === undefined) continue;
     const group = `${owner} ${prefixOf(entry.value.cidr).version}`;
-    groups.set(group, [...(groups.get(group) ?? []), entry]);
+    const known = groups.get(group);
+    if (known === undefined) groups.set(group, [entry]);
+    else known.push(entry);
   }
   const spare = [...groups.values()].flatMap((group) => {
     const empty = group.filter(({ value }) => isEmpty(value));

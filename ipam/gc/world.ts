@@ -35,8 +35,8 @@ export function usersOf(nodes: readonly Entry<Node>[], endpoints: readonly Entry
   for (const { key, value } of endpoints) {
     const { spec } = value as Partial<WorkloadEndpoint>;
     const networks = spec?.ipNetworks ?? [];
-    const addresses = networks.map((network) => parseInterfaceAddress(network)?.address);
-    for (const address of addresses) if (address !== undefined) used.add(address.toString());
+    const addresses = networks.map(addressText);
+    for (const address of addresses) if (address !== undefined) used.add(address);
     if (spec === undefined || addresses.includes(undefined)) unreadable.push(`${key.scope}/${key.name}`);
     else if (networks.length === 0 && spec.pod !== undefined) awaiting.add(`${key.scope}/${spec.pod}`);
   }
@@ -47,4 +47,11 @@ export function usersOf(nodes: readonly Entry<Node>[], endpoints: readonly Entry
     awaiting,
     unreadable,
   };
+}
+
+/** Most are like this, and are canonical then: a cluster has hundreds of thousands. */
+const HOST_V4 = /^((?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3})\/32$/;
+
+function addressText(network: string): string | undefined {
+  return HOST_V4.exec(network)?.[1] ?? parseInterfaceAddress(network)?.address.toString();
 }
