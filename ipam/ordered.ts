@@ -28,7 +28,10 @@ export class OrderedWriter {
     this.#retries = retries;
   }
 
-  /** @returns false when others were quicker everywhere: nothing has come of it */
+  /**
+   * @returns false when others were quicker: no job has come any further. A block that was written is no progress by
+   *   itself: two writers that each undo the other's look would go on with that for ever, and without a pause
+   */
   async write(batch: Batch): Promise<boolean> {
     const { touched } = batch;
     const [usable] = await Promise.all([
@@ -50,7 +53,7 @@ export class OrderedWriter {
         return true;
       }),
     ]);
-    return written.size > 0 || ended.includes(true);
+    return ended.includes(true);
   }
 
   async #raise(take: PlannedTake): Promise<void> {
@@ -100,7 +103,7 @@ export class OrderedWriter {
     );
     if (isLast) await this.#debts.get(take.job)?.settle();
     settleTake(take, grants);
-    return isLast;
+    return isLast || grants.length > 0;
   }
 
   async #endFree(free: PlannedFree, written: ReadonlySet<BlockDraft>): Promise<boolean> {
