@@ -7,7 +7,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkloadEndpoint } from '../../api/index.ts';
+import { PoplinError, type WorkloadEndpoint } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { openStore, type Store, type WatchEvent } from '../../datastore/index.ts';
 import { auditIpam, Ipam } from '../../ipam/index.ts';
@@ -42,7 +42,7 @@ export interface SoakReport {
   readonly attached: number;
   readonly detached: number;
   readonly refused: number;
-  /** Outrun by others until they gave up. */
+  /** Outrun by others, or the store too slow, until they gave up. */
   readonly busy: number;
   readonly kills: number;
   /** Addresses that dead processes left, as the collector freed them during the run and after it. */
@@ -178,7 +178,13 @@ class Soak {
     const collector = this.#collector(GRACE_MS);
     while (!ended.aborted) {
       await sleep(LOOK_EVERY_MS);
-      await this.#collect(collector);
+      try {
+        await this.#collect(collector);
+      } catch (error) {
+        // As an agent does: on a machine this busy it tries again.
+        if (!isUnavailable(error)) throw error;
+        this.#did.b++;
+      }
     }
   }
 
@@ -250,4 +256,8 @@ class Soak {
     for (const [address, handle] of held)
       this.#broken.push(`${when}: ${address} is held by ${handle ?? 'no handle'}, and nobody has it`);
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof PoplinError && error.problems.some(({ code }) => code === 'STORE_UNAVAILABLE');
 }

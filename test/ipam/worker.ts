@@ -1,7 +1,7 @@
 /**
  * A process of the soak beside it, which is killed without warning: `worker.ts LOCATION NODE NAME`. Attaches and detaches
  * workloads as the node agent does, several at a time, and says each that is done on stdout: `a` attached, `d` detached,
- * `f` refused (no address left), `b` outrun by others for good, as a runtime would be told to try again.
+ * `f` refused (no address left), `b` told to try again, as a runtime would be.
  */
 import { writeSync } from 'node:fs';
 import { PoplinError } from '../../api/index.ts';
@@ -15,16 +15,25 @@ const WORKLOADS = 6;
 
 const [, , location = '', node = '', name = ''] = process.argv;
 
+/** Outrun for good, or the store too slow under the load: said, and tried again. */
+const TRY_AGAIN: readonly string[] = ['IPAM_BUSY', 'STORE_UNAVAILABLE'];
+
 async function work(store: Store, ipam: Ipam, pod: string): Promise<never> {
   for (;;) {
+    await patiently(async () => attach(store, ipam, pod));
+    await new Promise((resolve) => setTimeout(resolve, 200 * Math.random()));
+  }
+}
+
+async function patiently<T>(what: () => Promise<T>): Promise<T> {
+  for (;;) {
     try {
-      await attach(store, ipam, pod);
+      return await what();
     } catch (error) {
-      if (!(error instanceof PoplinError && error.problems.some(({ code }) => code === 'IPAM_BUSY')))
+      if (!(error instanceof PoplinError && error.problems.some(({ code }) => TRY_AGAIN.includes(code))))
         throw error;
       writeSync(1, 'b');
     }
-    await new Promise((resolve) => setTimeout(resolve, 200 * Math.random()));
   }
 }
 
@@ -46,6 +55,6 @@ async function attach(store: Store, ipam: Ipam, pod: string): Promise<void> {
   writeSync(1, given.ok ? 'a' : 'f');
 }
 
-const store = await openStore(location);
+const store = await patiently(async () => openStore(location));
 const ipam = new Ipam(store, new SystemClock(), Math.random);
 await Promise.all(Array.from({ length: WORKLOADS }, async (_, i) => work(store, ipam, `${name}-${i}`)));
