@@ -1,5 +1,13 @@
 /** Writes a whole datastore into another, locked from the first object on, and then compares what lies there. */
-import { DEFAULT_TIER, fail, ok, type Problem, type Result, TIER_LABEL } from '../../api/index.ts';
+import {
+  DEFAULT_TIER,
+  fail,
+  ok,
+  type Problem,
+  type Result,
+  TIER_LABEL,
+  TIERED_KINDS,
+} from '../../api/index.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { sameJson, stringifyJson } from '../json.ts';
 import { type Entry, type Key, keyText, type Operation, type Store } from '../store.ts';
@@ -91,10 +99,12 @@ function sameObject(entry: Entry, object: Dumped): boolean {
   return sameJson(comparable(entry.key, entry.value), comparable(object.key, object.value));
 }
 
+const TIERED: ReadonlySet<string> = new Set(TIERED_KINDS);
+
 function comparable(key: Key, value: unknown): unknown {
   if (!isRecord(value)) return value;
   if (key.kind === CLUSTER_INFORMATION.kind) return withReady(value, false);
-  if (key.kind !== 'NetworkPolicy' && key.kind !== 'GlobalNetworkPolicy') return value;
+  if (!TIERED.has(key.kind)) return value;
   const metadata = isRecord(value['metadata']) ? value['metadata'] : {};
   const spec = isRecord(value['spec']) ? value['spec'] : {};
   const labels = isRecord(metadata['labels']) ? metadata['labels'] : {};

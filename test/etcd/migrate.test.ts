@@ -77,6 +77,12 @@ async function fill(store: Store, clock: SimulatedClock): Promise<void> {
       } as Parameters<typeof client.create>[0]),
     );
   }
+  for (const kind of ['StagedNetworkPolicy', 'StagedGlobalNetworkPolicy', 'StagedKubernetesNetworkPolicy']) {
+    const scope = kind === 'StagedGlobalNetworkPolicy' ? '' : 'shop';
+    const metadata = { name: 'later', ...(scope === '' ? {} : { namespace: scope }) };
+    const value = { apiVersion: 'projectcalico.org/v3', kind, metadata, spec: { stagedAction: 'Set' } };
+    await store.commit([{ type: 'put', key: { kind, scope, name: 'later' }, value, expect: 'absent' }]);
+  }
   for (let i = 0; i < 120; i++) {
     const key = { kind: 'NetworkPolicy', scope: 'shop', name: `web-${i}` };
     const value = {
