@@ -91,8 +91,12 @@ class Bench {
   }
 
   reimport(peer: number, policy: number): void {
-    this.ribs[peer]?.reimport(importerOf(policy), this.sink);
+    this.ribs[peer]?.reimport(importerOf(policy));
     this.policies[peer] = policy;
+  }
+
+  judgeSome(peer: number): boolean {
+    return this.ribs[peer]?.judgeSome(1, this.sink) ?? false;
   }
 
   clear(peer: number): void {
@@ -178,7 +182,7 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ act: fc.constant('announce' as const), peer, nlri, med: fc.nat(3) }) },
   { weight: 3, arbitrary: fc.record({ act: fc.constant('withdraw' as const), peer, nlri }) },
   { weight: 2, arbitrary: fc.record({ act: fc.constant('decide' as const) }) },
-  fc.record({ act: fc.constantFrom('mark', 'sweep', 'clear', 'condemn', 'drain'), peer }),
+  fc.record({ act: fc.constantFrom('mark', 'sweep', 'clear', 'condemn', 'drain', 'judge'), peer }),
   fc.record({ act: fc.constant('reimport' as const), peer, policy: fc.nat(POLICIES.length - 1) }),
 );
 
@@ -196,8 +200,10 @@ describe('AdjRibIn and LocRib', () => {
           else if (one.act === 'sweep') bench.sweepStale(one.peer);
           else if (one.act === 'condemn') bench.condemn(one.peer);
           else if (one.act === 'drain') bench.drain(one.peer);
+          else if (one.act === 'judge') bench.judgeSome(one.peer);
           else bench.clear(one.peer);
         }
+        while (bench.judgeSome(0) || bench.judgeSome(1));
         bench.decide();
         bench.check();
         bench.clear(0);
@@ -221,7 +227,7 @@ describe('AdjRibIn and LocRib', () => {
         return { accepted: true, attributes };
       },
     };
-    bench.ribs[0]?.reimport(count, bench.sink);
+    bench.ribs[0]?.reimport(count);
     bench.announce(
       0,
       PREFIXES.map((prefix) => ({ prefix, pathId: 0 })),

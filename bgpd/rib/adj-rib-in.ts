@@ -88,6 +88,8 @@ export class AdjRibIn {
   #staleAccepted = 0;
   /** Where {@link sweepSome} goes on. */
   #sweepAt = 0;
+  /** Where {@link judgeSome} goes on. */
+  #judgeAt: number | undefined;
 
   constructor(index: PrefixIndex, table: PathTable, importer: Importer) {
     this.#index = index;
@@ -207,22 +209,43 @@ export class AdjRibIn {
     this.#routes.clear();
   }
 
-  /** Applies another import policy to everything held (soft reconfiguration); tells what came out differently. */
-  reimport(importer: Importer, sink: ChangeSink): void {
+  /**
+   * Another import policy (soft reconfiguration): what comes is judged by it from now on, what is held by
+   * {@link judgeSome}, so that a million routes are judged over several turns.
+   */
+  reimport(importer: Importer): void {
     this.#import = importer;
+    this.#judgeAt = this.#count === 0 ? undefined : 0;
+  }
+
+  /** Some of what is held has been judged by an earlier policy. */
+  get judging(): boolean {
+    return this.#judgeAt !== undefined;
+  }
+
+  /** Judges the routes of up to `limit` prefixes again, and tells what came out differently; true while more wait. */
+  judgeSome(limit: number, sink: ChangeSink): boolean {
     /** Path before -> path after, where policy does not look at the prefix. */
     const judged = new Map<Path, Path>();
-    for (const { id, route } of this.#all()) {
-      const before = this.#pathOf(route);
-      const after = judged.get(before) ?? this.#judge(before, id);
-      if (!importer.looksAtPrefix) judged.set(before, after);
-      if (after !== before) {
-        this.#index.retain(id);
-        this.#replace(id, route, routeTo(after) | (route & STALE), sink);
-      }
-      if (importer.looksAtPrefix) this.#table.release(after.number);
+    for (let done = 0; done < limit && this.#judgeAt !== undefined; done++) {
+      const id = this.#routes.next(this.#judgeAt);
+      this.#judgeAt = id === undefined ? undefined : id + 1;
+      if (id !== undefined) for (const route of this.#routesAt(id)) this.#judgeAgain(id, route, judged, sink);
     }
     for (const path of judged.values()) this.#table.release(path.number);
+    return this.judging;
+  }
+
+  #judgeAgain(id: number, route: number, judged: Map<Path, Path>, sink: ChangeSink): void {
+    const { looksAtPrefix } = this.#import;
+    const before = this.#pathOf(route);
+    const after = judged.get(before) ?? this.#judge(before, id);
+    if (!looksAtPrefix) judged.set(before, after);
+    if (after !== before) {
+      this.#index.retain(id);
+      this.#replace(id, route, routeTo(after) | (route & STALE), sink);
+    }
+    if (looksAtPrefix) this.#table.release(after.number);
   }
 
   get(prefix: Prefix): readonly Path[] {

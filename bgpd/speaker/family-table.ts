@@ -32,6 +32,8 @@ export class FamilyTable implements ChangeSink {
   readonly #forwarded = new Set<number>();
   /** Of peers whose sessions ended; with routes that wait to be taken out. */
   readonly #condemned = new Set<AdjRibIn>();
+  /** With routes that wait to be judged by another import policy. */
+  readonly #unjudged = new Set<AdjRibIn>();
   #phase: 'deferred' | 'deciding' | 'running' = 'running';
   /** Routes adopted from the process before us stay until this says that whoever could confirm them has spoken. */
   #mayComplete = true;
@@ -68,6 +70,7 @@ export class FamilyTable implements ChangeSink {
 
   /** The peer's routes end, over the next turns. */
   condemn(rib: AdjRibIn): void {
+    this.#unjudged.delete(rib);
     rib.condemn();
     this.#condemned.add(rib);
   }
@@ -75,6 +78,12 @@ export class FamilyTable implements ChangeSink {
   /** A new session must not find routes of the one before that only wait to be taken out. */
   finish(rib: AdjRibIn): void {
     if (this.#condemned.delete(rib)) rib.sweepStale(this);
+  }
+
+  /** The peer's routes are judged again by what {@link AdjRibIn.reimport} was given, over the next turns or at once. */
+  judge(rib: AdjRibIn, atOnce: boolean): void {
+    if (atOnce) while (rib.judgeSome(SLICE, this));
+    else if (rib.judging) this.#unjudged.add(rib);
   }
 
   /** Carries a change of an Adj-RIB-In into the Loc-RIB. */
@@ -87,13 +96,14 @@ export class FamilyTable implements ChangeSink {
   /** Decides and forwards a slice; true while more waits. {@link advanceGroups} tells peers. */
   advance(): boolean {
     const sweeping = this.#sweep();
-    if (this.#phase === 'deferred') return sweeping;
+    const judging = this.#judgeSlice();
+    if (this.#phase === 'deferred') return sweeping || judging;
     const undecided = this.locRib.decideSome(DECISIONS);
     if (this.#phase === 'deciding') {
       if (undecided) return true;
       this.#phase = 'running';
     }
-    return this.#advanceForwarding() || undecided || sweeping;
+    return this.#advanceForwarding() || undecided || sweeping || judging;
   }
 
   /** Tells peers what there is to tell, until it is late; true while more can be told right now. */
@@ -120,6 +130,14 @@ export class FamilyTable implements ChangeSink {
       if (left <= 0) break;
     }
     return this.#condemned.size > 0;
+  }
+
+  #judgeSlice(): boolean {
+    for (const rib of this.#unjudged) {
+      if (!rib.judgeSome(SLICE, this)) this.#unjudged.delete(rib);
+      break;
+    }
+    return this.#unjudged.size > 0;
   }
 
   #advanceForwarding(): boolean {

@@ -278,7 +278,12 @@ export class Neighbour {
 
   #reimportAll(): void {
     const importer = this.#importer();
-    for (const family of FAMILY_NAMES) this.adjRibIn[family].reimport(importer, this.#around.tables[family]);
+    for (const family of FAMILY_NAMES) {
+      const rib = this.adjRibIn[family];
+      rib.reimport(importer);
+      // A limit on what import accepts must not look at a table that two policies have judged.
+      this.#around.tables[family].judge(rib, this.limits.countsAccepted(family));
+    }
     this.#around.wake();
     this.limits.check();
   }

@@ -124,6 +124,12 @@ export class PrefixLimiter {
     this.#held = undefined;
   }
 
+  /** A change of import policy changes what is counted. */
+  countsAccepted(family: Family): boolean {
+    const watch = this.#watches.get(family);
+    return watch !== undefined && countsAccepted(watch.limit);
+  }
+
   /** Routes have to be asked about one by one: {@link admits} before, {@link overflows} after each. */
   refuses(family: Family): boolean {
     return this.#watches.get(family)?.limit.action === 'reject';
