@@ -10,6 +10,7 @@ import { type KindInfo, KINDS } from '../../api/index.ts';
 import { routerSchema } from '../../bgpd/config/index.ts';
 import { BGPD_METRICS } from '../../bgpd/daemon/metrics.ts';
 import { COMMANDS } from '../../cli/commands.ts';
+import { AGENT_METRICS } from '../../node/metrics.ts';
 import { customResourceDefinitions } from '../../datastore/kubernetes/definitions.ts';
 import { roleManifests } from '../../datastore/kubernetes/roles.ts';
 import { commandReference } from './command-reference.ts';
@@ -34,7 +35,7 @@ export function generatedFiles(): readonly Generated[] {
       content: manifests('Custom resources that Poplin shares with Calico', customResourceDefinitions()),
     },
     { path: 'deploy/rbac.yaml', content: manifests('What Poplin may do on an API server', roleManifests()) },
-    { path: 'docs/metrics.md', content: metricsReference(BGPD_METRICS) },
+    { path: 'docs/metrics.md', content: metricsReference(BGPD_METRICS, AGENT_METRICS) },
     {
       path: 'docs/bgpd.md',
       content: configReference(

@@ -3,14 +3,15 @@ import type { Metric } from '../../daemon/metrics.ts';
 
 const INTRODUCTION = `# Metrics
 
-Made by \`npm run generate\` from the metrics that bgpd serves.
+Made by \`npm run generate\` from the metrics that the daemons serve.
 
-bgpd serves them for Prometheus at \`GET /metrics\` on its control socket, and on a TCP port where it is told to:
-\`--metrics 9179\` (the loopback) or \`--metrics 10.0.0.1:9179\`, for the bgpd of a node also by the variable
-\`POPLIN_BGPD_METRICS\`.
+bgpd and the node agent serve them for Prometheus at \`GET /metrics\` on their control sockets, and on a TCP port where they
+are told to: \`--metrics 9179\` (the loopback) or \`--metrics 10.0.0.1:9179\`; for the bgpd of a node also by the variable
+\`POPLIN_BGPD_METRICS\`, for the agent by \`POPLIN_NODE_METRICS\`.
 
 \`\`\`sh
 curl --unix-socket /run/poplin/bgpd.sock http://bgpd/metrics
+curl --unix-socket /run/poplin/agent.sock http://agent/metrics
 \`\`\`
 
 Names and labels do not change. The values of \`peer\` are the names of peers, of at most 10,000 of them; all other labels
@@ -19,10 +20,24 @@ have few values that are known beforehand.
 
 type Described = Pick<Metric<never>, 'name' | 'type' | 'help' | 'labels'>;
 
-export function metricsReference(metrics: readonly Described[]): string {
+export function metricsReference(bgpd: readonly Described[], agent: readonly Described[]): string {
+  return [
+    INTRODUCTION,
+    '## bgpd',
+    '',
+    ...tableOf(bgpd),
+    '',
+    '## The node agent',
+    '',
+    ...tableOf(agent),
+    '',
+  ].join('\n');
+}
+
+function tableOf(metrics: readonly Described[]): string[] {
   const rows = metrics.map(
     ({ name, type, help, labels }) =>
       `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
   );
-  return [INTRODUCTION, '| Metric | Type | Labels | |', '|---|---|---|---|', ...rows, ''].join('\n');
+  return ['| Metric | Type | Labels | |', '|---|---|---|---|', ...rows];
 }
