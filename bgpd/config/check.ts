@@ -75,6 +75,12 @@ function* peerChecks({
   for (const [index, entry] of dynamicPeers.entries()) {
     const path = ['dynamicPeers', index];
     yield* unique(prefixes, entry.prefix, index, 'prefix', 'dynamicPeers');
+    if (inherited(entry, peerGroups).password !== undefined)
+      yield {
+        path: [...path, 'password'],
+        what: 'a key is for an address, and those of dynamic peers are not known beforehand',
+        remedy: 'remove it, here or from the group, or list the peer in peers',
+      };
     yield* singlePeer(inherited(entry, peerGroups), path, entry.prefix.split('/')[0] ?? '', asNumber);
   }
 }

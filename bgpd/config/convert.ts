@@ -144,6 +144,7 @@ function sessionConfig(entry: PeerEntry, config: RouterConfig, internal: boolean
     ...(entry.sourceAddress === undefined ? {} : { localAddress: entry.sourceAddress }),
     ...(ttl === undefined ? {} : { ttl }),
     ...(hops === undefined ? {} : { minimalTtl: MAX_TTL + 1 - hops }),
+    ...(entry.password === undefined ? {} : { password: entry.password }),
     holdSeconds: timers.holdSeconds,
     connectRetrySeconds: timers.connectRetrySeconds,
     delayOpenSeconds: timers.delayOpenSeconds,

@@ -113,6 +113,13 @@ export const peerSettings = {
     integer(1, 254),
     'GTSM (RFC 5082): the peer is at most so many hops away, 1 for a neighbour on the link, and packets from farther are dropped. Both sides have to be configured for it.',
   ),
+  password: optional(
+    z
+      .string()
+      .min(1)
+      .refine((text) => new TextEncoder().encode(text).length <= 80, { error: 'at most 80 octets' }),
+    'Key of TCP MD5 signatures (RFC 2385): what is not signed with it is dropped. Not for dynamic peers. Let nobody else read the file.',
+  ),
   families: optional(
     z.array(z.enum(FAMILY_NAMES)).min(1),
     'Address families we offer, over whichever version of IP the session runs.',

@@ -16,7 +16,7 @@ import { KernelAddresses } from './kernel-addresses.ts';
 import { KernelTable } from './kernel-table.ts';
 import { limitedLog } from './limited-log.ts';
 import { Listening, type Endpoint } from './listening.ts';
-import { dialWithHopLimits, prepareListener, setSocketHopLimits } from './sockets.ts';
+import { dialWithOptions, prepareListener, setListenerPassword, setSocketHopLimits } from './sockets.ts';
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -66,12 +66,13 @@ export class Engine {
     this.startedAt = clock.now();
     this.#listening = new Listening(clock, (level, text) => log[level]({}, text), {
       setHopLimits: setSocketHopLimits,
+      setPassword: setListenerPassword,
       prepare: prepareListener,
       ...(stranger === undefined ? {} : { stranger }),
     });
     const sessions = new TcpSessions({
       clock,
-      transport: new TcpTransport(clock, dialWithHopLimits),
+      transport: new TcpTransport(clock, dialWithOptions),
       random,
       listener: this.#listening,
       log: (level, text, peer, data) => log[level]({ peer, ...data }, text),

@@ -15,14 +15,14 @@ export interface Endpoint {
   readonly addresses: readonly string[] | undefined;
 }
 
-type Sockets = Pick<ListenerOptions, 'setHopLimits' | 'prepare' | 'stranger'>;
+type Sockets = Pick<ListenerOptions, 'setHopLimits' | 'setPassword' | 'prepare' | 'stranger'>;
 type Accept = (connection: IncomingConnection) => void;
 
 export class Listening {
   readonly #clock: Clock;
   readonly #log: (level: 'info' | 'warn', text: string) => void;
   readonly #sockets: Sockets;
-  readonly #expected = new Map<string, Accept>();
+  readonly #expected = new Map<string, { readonly accept: Accept; readonly password: string | undefined }>();
   #endpoint: Endpoint | undefined;
   #listener: Listener | undefined;
   #retry: Cancel | undefined;
@@ -40,12 +40,14 @@ export class Listening {
   }
 
   /** See {@link Listener.expect}; outlives a change of the port. */
-  expect(address: string, accept: Accept): () => void {
-    this.#expected.set(address, accept);
-    const forget = this.#listener?.expect(address, accept);
+  expect(address: string, accept: Accept, password?: string): () => void {
+    const expected = { accept, password };
+    this.#expected.set(address, expected);
+    this.#listener?.expect(address, accept, password);
     return () => {
-      forget?.();
-      if (this.#expected.get(address) === accept) this.#expected.delete(address);
+      if (this.#expected.get(address) !== expected) return;
+      this.#expected.delete(address);
+      this.#listener?.forget(address);
     };
   }
 
@@ -73,7 +75,7 @@ export class Listening {
       ...(addresses === undefined ? {} : { addresses }),
       ...this.#sockets,
     });
-    for (const [address, accept] of this.#expected) listener.expect(address, accept);
+    for (const [address, { accept, password }] of this.#expected) listener.expect(address, accept, password);
     this.#listener = listener;
     try {
       await listener.listen();

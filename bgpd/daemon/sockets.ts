@@ -1,18 +1,21 @@
-/** Sockets with a TTL, through the kernel's door: for sessions that must not, or must, cross routers. */
+/** Sockets with options that Node cannot set, through the kernel's door: TTLs, and keys of signatures. */
 import { BoundSocket, connect, type Server, Socket } from 'node:net';
+import { Address } from '../../net/addr/index.ts';
+import { setTcpMd5 } from '../../net/kernel/tcp-md5.ts';
 import { setMinimalTtl, setTtl } from '../../net/kernel/ttl.ts';
 import type { Dial, SetHopLimits } from '../speaker/tcp.ts';
 import type { HopLimits } from '../speaker/transport.ts';
 
 const MAX_TTL = 255;
 
-/** A socket that needs a TTL is bound first, so that its first packet has it. */
-export const dialWithHopLimits: Dial = ({ address, port, localAddress, hops }) => {
-  if (hops === undefined)
+/** A socket that needs a TTL or a key is bound first, so that its first packet has it. */
+export const dialWithOptions: Dial = ({ address, port, localAddress, hops, password }) => {
+  if (hops === undefined && password === undefined)
     return connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
   try {
     const handle = new BoundSocket({ host: localAddress ?? (isV6(address) ? '::' : '0.0.0.0'), port: 0 });
-    limit(handle.fd(), isV6(address) ? 6 : 4, hops);
+    if (hops !== undefined) limit(handle.fd(), isV6(address) ? 6 : 4, hops);
+    if (password !== undefined) setTcpMd5(handle.fd(), parsed(address), password);
     return connect({ handle, host: address, port });
   } catch (error) {
     // The source address is not ours, say: a connection that failed, as it would without a TTL.
@@ -29,6 +32,17 @@ export const setSocketHopLimits: SetHopLimits = (socket, hops) =>
  */
 export function prepareListener(server: Server, address: string): void {
   setTtl(descriptor(server), isV6(address) ? 6 : 4, MAX_TTL);
+}
+
+export function setListenerPassword(server: Server, address: Address, password: string | undefined): void {
+  setTcpMd5(descriptor(server), address, password);
+}
+
+/** @throws on what is no address, a name for instance */
+function parsed(text: string): Address {
+  const address = Address.parse(text.replace(/%.*/, ''));
+  if (address === undefined) throw new Error(`${text} is no address that a key can be for`);
+  return address;
 }
 
 function limit(fd: number, version: 4 | 6, { ttl, minimalTtl }: HopLimits): void {

@@ -45,7 +45,7 @@ export interface Router {
  * Listens, and speaks with the peers of the setup until `close`. Port 0 is any free one.
  *
  * Node cannot set the TTL of a connection, so TTLs of the setup are left to the system here; a {@link TcpTransport}
- * with a `dial` of your own can.
+ * with a `dial` of your own can. Nor can it sign: a session with a password does not come up here, and says why.
  *
  * @throws the system's error where the port cannot be listened on, EADDRINUSE or EACCES for instance
  */

@@ -4,7 +4,7 @@
  */
 import { type BoundSocket, type Server, type Socket, createServer } from 'node:net';
 import type { Clock } from '../../clock/clock.ts';
-import { Address } from '../../net/addr/index.ts';
+import { Address, type IpVersion } from '../../net/addr/index.ts';
 import { LogLimit } from './log-limit.ts';
 import { incoming, type SetHopLimits } from './tcp.ts';
 import type { IncomingConnection } from './transport.ts';
@@ -24,16 +24,23 @@ export interface ListenerOptions {
   readonly stranger?: (address: string) => void;
   /** For sessions that ask for a TTL. */
   readonly setHopLimits?: SetHopLimits;
+  /** Has a socket that listens take only what is signed from this address, or anything again (RFC 2385). */
+  readonly setPassword?: (server: Server, address: Address, password: string | undefined) => void;
   /** For options of a socket that listens, which what it answers to a SYN has. */
   readonly prepare?: (server: Server, address: string) => void;
   readonly log?: (level: 'info' | 'warn', text: string) => void;
 }
 
+interface Waiting {
+  readonly accept: (connection: IncomingConnection) => void;
+  readonly password: string | undefined;
+}
+
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #limit: LogLimit;
-  readonly #waiting = new Map<string, (connection: IncomingConnection) => void>();
-  readonly #servers: Server[] = [];
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #servers: { readonly server: Server; readonly version: IpVersion }[] = [];
   #port: number;
 
   constructor(options: ListenerOptions) {
@@ -56,7 +63,7 @@ export class Listener {
     let failure: unknown;
     for (const address of this.#options.addresses ?? ['0.0.0.0', '::']) {
       try {
-        this.#servers.push(await this.#listenOn(address));
+        await this.#listenOn(address);
       } catch (error) {
         failure = error;
         if (!isUnsupported(error)) break;
@@ -70,21 +77,47 @@ export class Listener {
   /**
    * Hands connections from this address to the acceptor, until the returned function is called. A link-local address
    * carries its zone, `fe80::1%eth0`. One acceptor for an address: a later one takes over.
+   *
+   * @param password  only what is signed with it comes through; where nobody here can see to that, nothing does
    */
-  expect(address: string, accept: (connection: IncomingConnection) => void): () => void {
+  expect(address: string, accept: Waiting['accept'], password?: string): () => void {
     const key = keyOf(address);
-    this.#waiting.set(key, accept);
+    const waiting: Waiting = { accept, password };
+    const before = this.#waiting.get(key)?.password;
+    this.#waiting.set(key, waiting);
+    if (before !== password) this.#sign(key, password);
     return () => {
-      if (this.#waiting.get(key) === accept) this.#waiting.delete(key);
+      if (this.#waiting.get(key) === waiting) this.forget(address);
     };
+  }
+
+  /** Connections from this address go to nobody from now on. */
+  forget(address: string): void {
+    const key = keyOf(address);
+    const waiting = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    if (waiting?.password !== undefined) this.#sign(key, undefined);
+  }
+
+  /** On every socket that is there; one that comes later has its keys set as it does. */
+  #sign(key: string, password: string | undefined): void {
+    const address = Address.parse(key.replace(/%.*/, ''));
+    for (const { server, version } of this.#servers) {
+      if (address?.version !== version) continue;
+      try {
+        this.#options.setPassword?.(server, address, password);
+      } catch (error) {
+        this.#log(`password of ${key}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
   }
 
   /** Stops listening. Connections already handed over live on, so their end is not waited for. */
   close(): void {
-    for (const server of this.#servers.splice(0)) server.close();
+    for (const { server } of this.#servers.splice(0)) server.close();
   }
 
-  async #listenOn(address: string): Promise<Server> {
+  async #listenOn(address: string): Promise<void> {
     const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -93,35 +126,45 @@ export class Listener {
         resolve();
       };
       const { bind } = this.#options;
-      const ipv6Only = address.includes(':');
       if (bind !== undefined) server.listen(bind(address, this.#port), BACKLOG, listening);
-      else server.listen({ host: address, port: this.#port, ipv6Only, backlog: BACKLOG }, listening);
+      else
+        server.listen(
+          { host: address, port: this.#port, ipv6Only: ipv6Only(address), backlog: BACKLOG },
+          listening,
+        );
     });
     // Out of file descriptors, say: the connection is lost, the listener is not.
     server.on('error', (error) => this.#log(`accept: ${error.message}`));
     this.#options.prepare?.(server, address);
     const bound = server.address();
     if (bound !== null && typeof bound === 'object') this.#port = bound.port;
-    return server;
+    this.#servers.push({ server, version: ipv6Only(address) ? 6 : 4 });
+    for (const [key, { password }] of this.#waiting) if (password !== undefined) this.#sign(key, password);
   }
 
   #accept(socket: Socket): void {
     const connection = incoming(socket, this.#options.clock, this.#options.setHopLimits);
     const key = keyOf(connection.remoteAddress);
     if (!this.#waiting.has(key)) this.#options.stranger?.(connection.remoteAddress);
-    const accept = this.#waiting.get(key);
-    if (accept !== undefined) {
-      accept(connection);
+    const waiting = this.#waiting.get(key);
+    const unsigned = waiting?.password !== undefined && this.#options.setPassword === undefined;
+    if (waiting !== undefined && !unsigned) {
+      waiting.accept(connection);
       return;
     }
     connection.refuse();
-    this.#log(`connection from ${connection.remoteAddress}, which is no configured peer, closed`);
+    const why = unsigned ? 'whose password nothing here can check' : 'which is no configured peer';
+    this.#log(`connection from ${connection.remoteAddress}, ${why}, closed`);
   }
 
   #log(text: string): void {
     const line = this.#limit.pass(text);
     if (line !== undefined) this.#options.log?.('warn', line);
   }
+}
+
+function ipv6Only(address: string): boolean {
+  return address.includes(':');
 }
 
 function keyOf(address: string): string {

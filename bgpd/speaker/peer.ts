@@ -282,13 +282,14 @@ export class Peer implements Session {
   }
 
   #connect(id: number): void {
-    const { peerAddress: address, peerPort: port, localAddress } = this.config;
+    const { peerAddress: address, peerPort: port, localAddress, password } = this.config;
     const hops = hopLimits(this.config);
     const target: Target = {
       address,
       port,
       ...(localAddress === undefined ? {} : { localAddress }),
       ...(hops === undefined ? {} : { hops }),
+      ...(password === undefined ? {} : { password }),
     };
     this.#linkOf(id).attach(this.#options.transport.connect(target, this.#handler(id)));
   }

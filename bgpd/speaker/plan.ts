@@ -21,6 +21,7 @@ export const SESSION_FIELDS = {
   localAddress: 'restart',
   ttl: 'restart',
   minimalTtl: 'restart',
+  password: 'restart',
   holdSeconds: 'restart',
   connectRetrySeconds: 'next',
   passive: 'next',

@@ -32,6 +32,11 @@ export interface SessionConfig {
    * far away the peer may be, 255 for a neighbour on the link. The transport must be able to set it.
    */
   readonly minimalTtl?: number;
+  /**
+   * Key of TCP MD5 signatures (RFC 2385), at most 80 octets; what is not signed with it is dropped. The transport must be
+   * able to sign. Never shown.
+   */
+  readonly password?: string;
   /** Proposed hold time: 0, or 3 and more. */
   readonly holdSeconds: number;
   readonly connectRetrySeconds: number;

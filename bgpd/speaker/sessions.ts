@@ -5,7 +5,7 @@ import type { LogData } from './log-data.ts';
 import { Peer } from './peer.ts';
 import type { RestartState, SessionFactory } from './ports.ts';
 import type { Session, SessionConfig, SessionEvents } from './session.ts';
-import type { Transport } from './transport.ts';
+import type { IncomingConnection, Transport } from './transport.ts';
 
 export interface TcpSessionsOptions {
   readonly clock: Clock;
@@ -37,7 +37,8 @@ export class TcpSessions implements SessionFactory {
       restart,
       log: (level, text, data) => log?.(level, text, config.name, data),
     });
-    const forget = listener?.expect(config.peerAddress, (incoming) => peer.accept(incoming));
+    const accept = (incoming: IncomingConnection): void => peer.accept(incoming);
+    const forget = listener?.expect(config.peerAddress, accept, config.password);
     if (forget !== undefined) this.#forget.set(peer, forget);
     return peer;
   }

@@ -35,7 +35,8 @@ export class TcpTransport implements Transport {
   }
 }
 
-function plainDial({ address, port, localAddress, hops }: Target): Socket {
+function plainDial({ address, port, localAddress, hops, password }: Target): Socket {
+  if (password !== undefined) return new Socket().destroy(new Error('nothing here can sign with a password'));
   if (hops !== undefined) return new Socket().destroy(cannotSet(hops));
   return connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
 }

@@ -9,6 +9,8 @@ export interface Target {
   readonly localAddress?: string;
   /** The SYN counts, too. */
   readonly hops?: HopLimits;
+  /** Key of TCP MD5 signatures (RFC 2385). */
+  readonly password?: string;
 }
 
 /** TTL (IPv6: hop limit), 1 to 255 each. */

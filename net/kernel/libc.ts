@@ -98,7 +98,12 @@ export function bindNetlink(fd: number): void {
 export function setSocketOption(fd: number, level: number, name: number, value: number): void {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
-  check(c.setsockopt(fd, level, name, bytes, bytes.length), 'setsockopt');
+  setSocketOptionBytes(fd, level, name, bytes);
+}
+
+/** setsockopt(2) with a struct. Throws {@link KernelError}. */
+export function setSocketOptionBytes(fd: number, level: number, name: number, value: Buffer): void {
+  check(c.setsockopt(fd, level, name, value, value.length), 'setsockopt');
 }
 
 /** Asks for socket buffers beyond the system's limit where we may, up to the limit where we may not. */

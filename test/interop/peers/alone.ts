@@ -63,6 +63,12 @@ export class Alone {
     }
   }
 
+  /** `poplin bgp clear`. @returns what it printed */
+  async clear(...args: readonly string[]): Promise<string> {
+    const words = [MAIN, 'bgp', 'clear', '--socket', this.socket, ...args];
+    return (await run(process.execPath, words)).stdout;
+  }
+
   async status(): Promise<Status> {
     return unwrap(await askControl<Status>(this.socket, 'GET', '/status'));
   }
