@@ -74,8 +74,13 @@ describeOnKernel('GTSM', function () {
   function established(...names: readonly string[]): Promise<unknown> {
     return eventually(
       `${names.join(', ')} Established`,
-      async () => (await alone.status()).peers.map(({ name, state }) => `${name} ${state}`),
-      (states) => names.every((name) => states.includes(`${name} Established`)),
+      async () =>
+        (await alone.status()).peers.map(({ name, state, lastError = '' }) =>
+          `${name} ${state} ${lastError}`.trim(),
+        ),
+      (states) => names.every((name) => states.some((state) => state.startsWith(`${name} Established`))),
+      // FRR may still have the connection of the session before, and refuse ours for a while.
+      40_000,
     );
   }
 

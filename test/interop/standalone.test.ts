@@ -248,6 +248,20 @@ describe('the speaker alone, with a real BIRD', function () {
     expect((await alone.status()).peers.map(({ name }) => name)).to.deep.equal(['tor', 'tor-v6']);
   });
 
+  it('clears a session on demand: softly without a new one, hard with one that BIRD sees', async () => {
+    const since = await sinceInBird();
+    expect(await alone.clear('tor', '--soft', 'both')).to.match(/tor +asked for .*; told /);
+    expect(await sinceInBird()).to.equal(since);
+    expect(await alone.clear('tor')).to.match(/tor +session ended, and started again/);
+    await eventually(
+      'another session in BIRD',
+      () => sinceInBird(),
+      (text) => /^\d/.test(text) && text !== since,
+    );
+    await established('tor', 'tor-v6');
+    await birdHas('10.60.0.0/24', /unicast/);
+  });
+
   it('leaves on SIGTERM so that BIRD keeps the routes, and is back before they go', async () => {
     await birdHas('10.60.0.0/24', /unicast/);
     await alone.kill('SIGTERM');
