@@ -203,6 +203,20 @@ describe('mistakes in router.yaml', () => {
       5,
       /peers\[0\]\.address: .*does not hold an IP address/,
     ],
+    [
+      'peers:\n  - {address: 192.0.2.2, asNumber: 1, ttlSecurityHops: 1, multihopTtl: 3}',
+      4,
+      59,
+      /ttlSecurityHops sends with a TTL of 255/,
+    ],
+    ['dynamicPeers:\n  - {prefix: 192.0.2.0/24, asNumber: 1, password: x}', 4, 41, /a key is for an address/],
+    [
+      `peers:\n  - {address: 192.0.2.2, asNumber: 1, password: "${'é'.repeat(41)}"}`,
+      4,
+      39,
+      // Without the key: what is wrong with a file ends up in logs.
+      /password: (?!.*é).*at most 80 octets/,
+    ],
     ['peers:\n  - address: 192.0.2.2', 4, 5, /peers\[0\]\.asNumber: is missing, here and in its group/],
     ['peers:\n  - address: 192.0.2.2\n    group: x\n    asNumber: 1', 5, 5, /no peer group "x"/],
     [

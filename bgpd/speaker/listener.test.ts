@@ -69,6 +69,22 @@ describe('Listener and TcpTransport', () => {
     return { near, far, nearSide, farSide };
   }
 
+  it('lets nobody in where a password is wanted and nothing here can check it, nor calls anybody', async () => {
+    let came = false;
+    const forget = listener.expect('127.0.0.1', () => (came = true), 'secret');
+    const near = recorder();
+    new TcpTransport(clock).connect({ address: '127.0.0.1', port: listener.port }, near.handler);
+    while (!near.told.some((text) => text.startsWith('closed'))) await near.next();
+    expect(came).to.equal(false);
+    expect(lines.join()).to.include('whose password nothing here can check').and.to.not.include('secret');
+    forget();
+    const far = recorder();
+    const target = { address: '127.0.0.1', port: listener.port, password: 'secret' };
+    new TcpTransport(clock).connect(target, far.handler);
+    await far.next();
+    expect(far.told).to.deep.equal(['closed: nothing here can sign with a password']);
+  });
+
   it('hands a connection to whoever expects its address, and carries octets both ways', async () => {
     const { near, far, nearSide, farSide } = await pair();
     expect(near.localAddress).to.equal('127.0.0.1');
