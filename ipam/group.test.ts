@@ -176,6 +176,24 @@ describe('requests that come together', () => {
     expect((await ipam.handles()).map(({ handle }) => handle)).to.deep.equal(['h']);
   });
 
+  it('may be of many hosts, each with its own blocks', async () => {
+    const { store, ipam } = await open(true);
+    const hosts = Array.from({ length: 40 }, (_, i) => `node-${i}`);
+    const given = await Promise.all(
+      hosts.map(async (host) =>
+        ipam.autoAssign({ host, handle: host, attributes: { node: host }, v4: 1, v6: 0 }),
+      ),
+    );
+    expect(given.every(({ ok }) => ok)).to.equal(true);
+    const blocks = await ipam.blocks();
+    expect(blocks.map(({ host }) => host)).to.have.members(hosts);
+    expect(
+      blocks.every(({ state, allocations }) => state === 'confirmed' && allocations.length === 1),
+    ).to.equal(true);
+    // Of 40 hosts with a block, an affinity and a handle each: 120 keys.
+    expect(store.writes.length).to.be.within(1, 3);
+  });
+
   it('are split where one commit cannot hold them, and one handle in more blocks than that is freed in several', async () => {
     const { store, ipam } = await open(true);
     const value = pool('v4', '10.0.0.0/16');

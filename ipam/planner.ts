@@ -14,7 +14,7 @@ import type { BlockEntry, HandleEntry } from './records.ts';
 
 type Hindrance = typeof AGAIN | { readonly problems: readonly Problem[] } | undefined;
 
-/** In one attempt: for each host that shares it a look at its blocks, at the facts, and at an address that seems taken. */
+/** In one attempt, beside one for each job: at the blocks of its host, at the facts, at an address that seems taken. */
 const MOST_LOOKS = 20;
 
 /** A refusal would go by facts that may be out of date. */
@@ -50,7 +50,7 @@ export class Planner {
       this.#look(jobs, refusals),
     ]);
     let facts = read;
-    for (let look = 0; look < MOST_LOOKS; look++) {
+    for (let look = 0; look < MOST_LOOKS + jobs.length; look++) {
       const batch = new Batch();
       const growth = new Growth(this.#parts, batch, facts, refusals > 0);
       const hindrance = await this.#fill(batch, jobs, seen, facts, growth);
