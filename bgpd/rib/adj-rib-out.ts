@@ -4,8 +4,12 @@
  *
  * Sets know the source of their routes, because a member is never told its own (split horizon).
  */
+import { Column } from './column.ts';
 import { NO_SET, type ExportedSets } from './exported-sets.ts';
 import type { PrefixIndex } from './prefix-index.ts';
+
+/** In place of an id. */
+export const NO_PREFIX = -1;
 
 /** No prefix; ids in the rows are stored plus one. */
 const NONE = 0;
@@ -17,9 +21,10 @@ export class AdjRibOut {
   #set = new Uint32Array(0);
   #next = new Uint32Array(0);
   #before = new Uint32Array(0);
-  /** By set: the first of its row, how many there are, and when the row last changed. */
+  /** By id of the source: routes that came from it. */
+  readonly #bySource = new Column();
+  /** By set: the first of its row, and when the row last changed. */
   #first = new Uint32Array(0);
-  #count = new Uint32Array(0);
   #changed = new Float64Array(0);
   #size = 0;
   #serial = 0;
@@ -51,10 +56,7 @@ export class AdjRibOut {
 
   /** Routes that came from this source, which as a member does not see them. */
   countOf(source: number): number {
-    let count = 0;
-    for (let set = 1; set < this.#count.length; set++)
-      if (this.#count[set] !== 0 && this.sets.source(set) === source) count += this.#count[set] as number;
-    return count;
+    return this.#bySource.get(source);
   }
 
   /** When the row of the set last changed, as a {@link serial}. */
@@ -62,7 +64,7 @@ export class AdjRibOut {
     return this.#changed[set] ?? 0;
   }
 
-  /** The first prefix of a set, and the one behind another; -1 at the end. */
+  /** The first prefix of a set, and the one behind another; {@link NO_PREFIX} at the end. */
   first(set: number): number {
     return (this.#first[set] ?? NONE) - 1;
   }
@@ -108,7 +110,7 @@ export class AdjRibOut {
     this.#before[id] = NONE;
     if (first !== NONE) this.#before[first - 1] = id + 1;
     this.#first[set] = id + 1;
-    this.#count[set] = (this.#count[set] as number) + 1;
+    this.#tally(set, 1);
     this.#changed[set] = this.#serial;
   }
 
@@ -118,9 +120,14 @@ export class AdjRibOut {
     if (before === NONE) this.#first[set] = next;
     else this.#next[before - 1] = next;
     if (next !== NONE) this.#before[next - 1] = before;
-    this.#count[set] = (this.#count[set] as number) - 1;
+    this.#tally(set, -1);
     this.#changed[set] = this.#serial;
     this.sets.release(set);
+  }
+
+  #tally(set: number, by: 1 | -1): void {
+    const source = this.sets.source(set);
+    this.#bySource.set(source, this.#bySource.get(source) + by);
   }
 
   #widenIds(id: number): void {
@@ -133,7 +140,6 @@ export class AdjRibOut {
   #widenSets(set: number): void {
     const length = Math.max(64, set + 1, this.#first.length * 2);
     this.#first = wider(this.#first, length);
-    this.#count = wider(this.#count, length);
     const changed = new Float64Array(length);
     changed.set(this.#changed);
     this.#changed = changed;

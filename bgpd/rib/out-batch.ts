@@ -4,7 +4,7 @@
  * source lie side by side, so that nothing is encoded for one member.
  */
 import type { UpdatePacker } from '../wire/update-packer.ts';
-import type { AdjRibOut } from './adj-rib-out.ts';
+import { NO_PREFIX, type AdjRibOut } from './adj-rib-out.ts';
 import type { PrefixIndex } from './prefix-index.ts';
 
 /** Encoded messages, whole and in order; several to a piece. Shared between members: never written to. */
@@ -88,17 +88,29 @@ export class BatchBuilder {
     else ids.push(id);
   }
 
-  /** Everything told with a set, as the Adj-RIB-Out has it. Sets of one source should follow each other. */
-  announceRow(set: number): void {
-    const id = this.#out.first(set);
-    if (id < 0) return;
+  /**
+   * What is told with a set, as the Adj-RIB-Out has it. Sets of one source should follow each other.
+   *
+   * @param behind  the prefix to go on behind; {@link NO_PREFIX}: from the first
+   * @param limit  prefixes at the most
+   * @returns where to go on; {@link NO_PREFIX}: that was all
+   */
+  announceRow(set: number, behind: number, limit: number): number {
+    let id = behind === NO_PREFIX ? this.#out.first(set) : this.#out.after(behind);
+    if (id === NO_PREFIX) return NO_PREFIX;
     const { sets } = this.#out;
     const from = this.#packer.length;
     const before = this.#packer.messages;
     this.#packer.announce(sets.octets(set), sets.at(set), sets.length(set));
-    for (let at = id; at >= 0; at = this.#out.after(at)) this.#add(at);
+    let last = id;
+    for (let left = limit; id !== NO_PREFIX && left > 0; left--) {
+      this.#add(id);
+      last = id;
+      id = this.#out.after(id);
+    }
     this.#packer.end();
     this.#note(sets.source(set), from, before);
+    return id === NO_PREFIX ? NO_PREFIX : last;
   }
 
   /** Withdrawals first: a peer's table never holds more than it must. */

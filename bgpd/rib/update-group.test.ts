@@ -12,7 +12,7 @@ import { PathTable } from './path-table.ts';
 import { PrefixIndex } from './prefix-index.ts';
 import { attributesOf, sourceOf } from './testing/sketch.ts';
 import type { OutBatch } from './out-batch.ts';
-import { UpdateGroup, type TableSlice } from './update-group.ts';
+import { TABLE_START, UpdateGroup, type TablePosition, type TableSlice } from './update-group.ts';
 
 const PREFIXES = Array.from({ length: 6 }, (_, n) => Prefix.of(Address.v4(0x0a000000 + n * 256), 24));
 const SOURCES = [1, 2, 3].map((id) => sourceOf({ id, routerId: id, address: `192.0.2.${id}` }));
@@ -97,7 +97,7 @@ class Bench {
   /** A member that knows nothing is given the table. */
   table(member: number): Record<string, string> {
     const table = new Map<string, string>();
-    for (let at: number | undefined = 0; at !== undefined; ) {
+    for (let at: TablePosition | undefined = TABLE_START; at !== undefined; ) {
       const { batch, next }: TableSlice = this.group.slice(at);
       for (const update of updatesIn(batch.for(member + 1).pieces)) this.#receive(table, update);
       at = next;
@@ -158,6 +158,8 @@ describe('UpdateGroup', () => {
         bench.workOff();
         for (const [i, table] of bench.tables.entries()) {
           expect(Object.fromEntries(table), `member ${i + 1}`).to.deep.equal(bench.expected(i));
+          const { size } = bench.group.adjRibOut;
+          expect(size - bench.group.adjRibOut.countOf(i + 1)).to.equal(table.size);
           expect(bench.table(i), `newcomer ${i + 1}`).to.deep.equal(bench.expected(i));
         }
       }),
@@ -199,13 +201,34 @@ describe('UpdateGroup', () => {
     const bench = new Bench();
     for (const [n, prefix] of PREFIXES.entries()) bench.advertise(0, prefix, n % 2);
     bench.workOff();
-    const { batch, next } = bench.group.slice(0);
+    const { batch, next } = bench.group.slice(TABLE_START);
     expect([batch.all.messages, next]).to.deep.equal([2, undefined]);
-    expect(bench.group.slice(0).batch).to.equal(batch);
+    expect(bench.group.slice(TABLE_START).batch).to.equal(batch);
     bench.withdraw(0, PREFIXES[0] as Prefix);
     bench.workOff();
-    expect(bench.group.slice(0).batch).not.to.equal(batch);
+    expect(bench.group.slice(TABLE_START).batch).not.to.equal(batch);
     expect(bench.table(1)).to.deep.equal(bench.expected(1));
+  });
+
+  it('gives prefixes that all have the same attributes in slices too, and goes on where some of them went meanwhile', () => {
+    const bench = new Bench();
+    const many = Array.from({ length: 40_000 }, (_, n) => Prefix.of(Address.v4(0x14000000 + n * 256), 24));
+    for (const prefix of many) bench.advertise(0, prefix, 1);
+    while (bench.locRib.decideSome(1000) || !bench.group.settled) bench.work(1000);
+    const told = new Set<string>();
+    let [at, slices]: [TablePosition | undefined, number] = [TABLE_START, 0];
+    while (at !== undefined) {
+      const { batch, next }: TableSlice = bench.group.slice(at);
+      const nlri = updatesIn(batch.all.pieces).flatMap(({ reach }) => reach.flatMap((each) => each.nlri));
+      expect(nlri.length).to.be.at.most(16_384);
+      for (const { prefix } of nlri) told.add(prefix.toString());
+      slices++;
+      // The very one the slice ended with goes: whoever is being given the table hears of that as of any news.
+      if (slices === 1) bench.withdraw(0, nlri.at(-1)?.prefix as Prefix);
+      bench.workOff();
+      at = next;
+    }
+    expect([slices > 2, many.filter((prefix) => !told.has(prefix.toString()))]).to.deep.equal([true, []]);
   });
 
   it('catches up from the table when the journal has lost it', () => {

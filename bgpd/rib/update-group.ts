@@ -10,7 +10,7 @@
 import type { Prefix } from '../../net/addr/index.ts';
 import { UpdatePacker } from '../wire/update-packer.ts';
 import type { Family } from '../wire/types.ts';
-import { AdjRibOut } from './adj-rib-out.ts';
+import { AdjRibOut, NO_PREFIX } from './adj-rib-out.ts';
 import { ExportCache, type ExportOptions } from './export-cache.ts';
 import { ExportedSets, NO_SET } from './exported-sets.ts';
 import { Follower } from './follower.ts';
@@ -21,11 +21,19 @@ export interface UpdateGroupOptions extends ExportOptions {
   readonly locRib: LocRib;
 }
 
+/** A place in the table: behind a prefix (by id; -1: before the first) of those that are told with a set. */
+export interface TablePosition {
+  readonly set: number;
+  readonly behind: number;
+}
+
+export const TABLE_START: TablePosition = { set: 0, behind: NO_PREFIX };
+
 /** A stretch of the table, for members that do not know it yet. */
 export interface TableSlice {
   readonly batch: OutBatch;
   /** Where the next slice starts; undefined: this was the last. */
-  readonly next: number | undefined;
+  readonly next: TablePosition | undefined;
 }
 
 /**
@@ -43,6 +51,8 @@ const STRETCH = 256;
 /** A slice of the table ends behind the set with which it reaches this many octets, or this many sets. */
 const SLICE_OCTETS = 65_536;
 const SLICE_SETS = 1024;
+/** Likewise, in the middle of a set that very many prefixes have. */
+const SLICE_PREFIXES = 16_384;
 /** Octets of slices that are kept for the next who comes. */
 const KEPT_OCTETS = 8 * 1024 * 1024;
 
@@ -50,8 +60,9 @@ interface KeptSlice {
   readonly batch: OutBatch;
   /** When it was encoded, as the Adj-RIB-Out counts. */
   readonly serial: number;
-  /** One more than the last set in it. */
-  readonly end: number;
+  /** The last set in it, maybe not with all its prefixes. */
+  readonly last: number;
+  readonly end: TablePosition;
 }
 
 /** Ids of a slice of work. */
@@ -70,7 +81,7 @@ export class UpdateGroup {
   readonly #cache: ExportCache;
   readonly #follower: Follower;
   readonly #builder: BatchBuilder;
-  readonly #kept = new Map<number, KeptSlice>();
+  readonly #kept = new Map<string, KeptSlice>();
   #keptOctets = 0;
   /** The table has been walked once; before, there is nobody to tell. */
   #begun = false;
@@ -122,12 +133,12 @@ export class UpdateGroup {
    * A stretch of what the group has told, for whoever is new or asks again; kept for the next one as long as nothing
    * in it changes.
    *
-   * @param from  0 for the first, then what the slice before said
+   * @param from  {@link TABLE_START}, then what the slice before said
    */
-  slice(from: number): TableSlice {
-    const kept = this.#kept.get(from);
-    const slice = kept !== undefined && this.#isFresh(from, kept) ? kept : this.#encodeSlice(from);
-    return { batch: slice.batch, next: slice.end < this.#sets.limit ? slice.end : undefined };
+  slice(from: TablePosition): TableSlice {
+    const kept = this.#kept.get(keyOf(from));
+    const { batch, end } = kept !== undefined && this.#isFresh(from, kept) ? kept : this.#encodeSlice(from);
+    return { batch, next: end.set < this.#sets.limit ? end : undefined };
   }
 
   /** What is told from now on and is new to the group comes in slices from here on. */
@@ -180,22 +191,35 @@ export class UpdateGroup {
     }
   }
 
-  #encodeSlice(from: number): KeptSlice {
+  #encodeSlice(from: TablePosition): KeptSlice {
     const { limit } = this.#sets;
-    let set = from;
-    while (set < limit && set - from < SLICE_SETS && this.#builder.length < SLICE_OCTETS)
-      this.#builder.announceRow(set++);
-    const slice = { batch: this.#builder.build(), end: set, serial: this.adjRibOut.serial };
-    this.#keep(from, slice);
+    let { set } = from;
+    // Another set by now: its prefixes are told in another place, so those of this one are told from the first.
+    let behind =
+      from.behind !== NO_PREFIX && this.adjRibOut.get(from.behind) === set ? from.behind : NO_PREFIX;
+    let last = set;
+    while (set < limit && set - from.set < SLICE_SETS && this.#builder.length < SLICE_OCTETS) {
+      last = set;
+      behind = this.#builder.announceRow(set, behind, SLICE_PREFIXES);
+      if (behind !== NO_PREFIX) break;
+      set++;
+    }
+    const slice = {
+      batch: this.#builder.build(),
+      last,
+      end: { set, behind },
+      serial: this.adjRibOut.serial,
+    };
+    this.#keep(keyOf(from), slice);
     return slice;
   }
 
-  #isFresh(from: number, { end, serial }: KeptSlice): boolean {
-    for (let set = from; set < end; set++) if (this.adjRibOut.changedAt(set) > serial) return false;
+  #isFresh(from: TablePosition, { last, serial }: KeptSlice): boolean {
+    for (let { set } = from; set <= last; set++) if (this.adjRibOut.changedAt(set) > serial) return false;
     return true;
   }
 
-  #keep(from: number, slice: KeptSlice): void {
+  #keep(from: string, slice: KeptSlice): void {
     this.#keptOctets += slice.batch.all.length - (this.#kept.get(from)?.batch.all.length ?? 0);
     this.#kept.delete(from);
     this.#kept.set(from, slice);
@@ -205,6 +229,10 @@ export class UpdateGroup {
       this.#keptOctets -= batch.all.length;
     }
   }
+}
+
+function keyOf({ set, behind }: TablePosition): string {
+  return `${set} ${behind}`;
 }
 
 function listUnder(lists: Map<number, number[]>, key: number, id: number): void {

@@ -7,7 +7,7 @@
 import { IdSet } from '../rib/id-set.ts';
 import type { OutBatch } from '../rib/out-batch.ts';
 import type { PrefixIndex } from '../rib/prefix-index.ts';
-import type { UpdateGroup } from '../rib/update-group.ts';
+import { TABLE_START, type TablePosition, type UpdateGroup } from '../rib/update-group.ts';
 import type { Outbox } from './outbox.ts';
 
 /** Prefixes told one member alone at a time. */
@@ -31,7 +31,7 @@ export class Membership {
   readonly #index: PrefixIndex;
   readonly #endOfRib: Uint8Array | undefined;
   /** Where the next slice of the table starts; undefined: the peer has it all. */
-  #tableAt: number | undefined = 0;
+  #tableAt: TablePosition | undefined = TABLE_START;
   /** What the group tells under sets from here on, it tells after the peer was given the table. */
   #tableEnd = 0;
   /** The group has the whole table, and batches reach the peer from here on. */
@@ -77,7 +77,7 @@ export class Membership {
 
   /** The peer asks for everything again (RFC 2918 §3). */
   refresh(): void {
-    this.#tableAt = 0;
+    this.#tableAt = TABLE_START;
   }
 
   /** One step of catching up, where there is room. True while more can be done right now. */
@@ -109,11 +109,11 @@ export class Membership {
     this.#missed.clear();
   }
 
-  #nextSlice(from: number): void {
-    if (from === 0) this.#tableEnd = this.group.tableEnd;
+  #nextSlice(from: TablePosition): void {
+    if (from === TABLE_START) this.#tableEnd = this.group.tableEnd;
     const { batch, next } = this.group.slice(from);
     this.#outbox.push(batch.for(this.#member));
-    this.#tableAt = next !== undefined && next < this.#tableEnd ? next : undefined;
+    this.#tableAt = next !== undefined && next.set < this.#tableEnd ? next : undefined;
   }
 
   #tell(set: IdSet, withdrawOnly: boolean): void {
