@@ -18,10 +18,11 @@ import { compareVersions } from './revisions.ts';
 import { writeOf } from './stored-object.ts';
 import { type ObjectEvent, watchObjects } from './watch.ts';
 
-/** Of one connection: a bookmark comes two seconds before its end, and says that nothing is on its way. */
-const SECONDS = 5;
-/** Longer than any bookmark takes. */
-const LONGEST_WAIT = 8000;
+/**
+ * What has happened is sent as a watch begins, but for what the API server's cache has not heard yet, which is milliseconds:
+ * silence for this long is the end of history.
+ */
+const SILENCE = 2000;
 
 export interface Doubt {
   readonly place: Place;
@@ -67,11 +68,10 @@ async function changesSince(
   const options = {
     namespace: place.namespace,
     fieldSelector: `metadata.name=${place.name}`,
-    seconds: SECONDS,
   };
   const changes: ObjectEvent[] = [];
   const enough = new AbortController();
-  const cancel = client.clock.after(LONGEST_WAIT, 'look no longer for a lost write', () => enough.abort());
+  const cancel = client.clock.after(SILENCE, 'look no longer for a lost write', () => enough.abort());
   try {
     for await (const event of watchObjects(client, resource, options, since, enough.signal)) {
       if (event.type === 'bookmark') break;

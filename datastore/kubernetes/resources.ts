@@ -112,7 +112,7 @@ export function isCustom({ kind, written }: KindInfo): boolean {
 function nativeSource(native: NativeKind): Source {
   const slash = native.apiVersion.lastIndexOf('/');
   const group = slash < 0 ? '' : native.apiVersion.slice(0, slash);
-  const { kind, plural, objectKind, namespaced, optional, write } = native;
+  const { kind, plural, objectKind, namespaced, optional } = native;
   return {
     stream: streamOf(kind, plural, group),
     kind,
@@ -126,8 +126,17 @@ function nativeSource(native: NativeKind): Source {
     },
     locate: (key) => native.locate(key),
     decode: (object) => native.toEntries(object),
-    write: write === undefined ? undefined : { type: 'native', subresource: '', ...write },
+    write: writeOf(native),
   };
+}
+
+function writeOf(native: NativeKind): Source['write'] {
+  const { write } = native;
+  if (native.whole !== undefined) {
+    const encode: Custom['encode'] = (_key, value) => native.whole?.(value) ?? {};
+    return { type: 'custom', looksFirst: true, encode };
+  }
+  return write === undefined ? undefined : { type: 'native', subresource: '', ...write };
 }
 
 function calicoSource(kind: string, plural: string, objectKind: string, namespaced: boolean): Source {

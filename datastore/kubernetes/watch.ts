@@ -21,8 +21,6 @@ export interface WatchOptions {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string;
-  /** Length of one connection; default some minutes, drawn so that those of many nodes do not end together. */
-  readonly seconds?: number;
 }
 
 interface Line {
@@ -90,15 +88,13 @@ export async function* watchObjects(
   }
 }
 
-function queryOf(
-  { labelSelector, fieldSelector, seconds }: WatchOptions,
-  version: string,
-): Record<string, string> {
+function queryOf({ labelSelector, fieldSelector }: WatchOptions, version: string): Record<string, string> {
   return {
     watch: 'true',
     allowWatchBookmarks: 'true',
     resourceVersion: version,
-    timeoutSeconds: String(seconds ?? 300 + Math.floor(Math.random() * 300)),
+    // Drawn, so that the connections of many nodes do not end together.
+    timeoutSeconds: String(300 + Math.floor(Math.random() * 300)),
     ...(labelSelector === undefined ? {} : { labelSelector }),
     ...(fieldSelector === undefined ? {} : { fieldSelector }),
   };

@@ -106,30 +106,33 @@ export class KubeServer {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** A kubeconfig file of its own for each asker. @param port  of a proxy before the server */
-  kubeconfig(account: Account = 'admin', port = this.#port): string {
-    const name = `${account}-${port}.conf`;
+  /** A kubeconfig file of its own for each asker. @param server  URL of what stands before the API server */
+  kubeconfig(account: Account = 'admin', { server }: { readonly server?: string } = {}): string {
+    const authority = { 'certificate-authority': join(this.#folder, 'apiserver.crt') };
     const config = {
       apiVersion: 'v1',
       kind: 'Config',
       clusters: [
         {
           name: 'test',
-          cluster: {
-            server: `https://127.0.0.1:${port}`,
-            'certificate-authority': join(this.#folder, 'apiserver.crt'),
-          },
+          cluster:
+            server === undefined
+              ? { server: `https://127.0.0.1:${this.#port}`, ...authority }
+              : { server, 'insecure-skip-tls-verify': true },
         },
       ],
       users: [{ name: account, user: { token: tokenOf(account) } }],
       contexts: [{ name: 'test', context: { cluster: 'test', user: account } }],
       'current-context': 'test',
     };
-    return this.#write(name, JSON.stringify(config));
+    return this.#write(
+      `${account}-${server?.replaceAll(/\W+/g, '-') ?? 'direct'}.conf`,
+      JSON.stringify(config),
+    );
   }
 
-  location(account: Account = 'admin', port = this.#port): string {
-    return `kubernetes://${this.kubeconfig(account, port)}`;
+  location(account: Account = 'admin'): string {
+    return `kubernetes://${this.kubeconfig(account)}`;
   }
 
   /** Asks as an administrator, by hand: what the engine wrote is looked at with other eyes. */
