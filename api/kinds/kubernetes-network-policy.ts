@@ -9,7 +9,7 @@ import { portNameComplaint } from '../schema/names.ts';
 import { cidr } from '../schema/network.ts';
 import { integer } from '../schema/scalars.ts';
 import { conditions, type KindNames, kubernetesResource, resource } from './kind.ts';
-import { labelSelector } from './label-selector.ts';
+import { labelSelector, withoutEmpty } from './label-selector.ts';
 import { stagedAction } from './staged-policy.ts';
 
 const PORT = 'a port from 1 to 65535, or the name of a port';
@@ -67,7 +67,7 @@ const ipBlock = rules(
       };
     }
   },
-);
+).overwrite(withoutEmpty('except'));
 
 const peer = rules(
   z.strictObject({
@@ -92,15 +92,13 @@ const peer = rules(
   },
 );
 
-const ingressRule = z.strictObject({
-  from: z.exactOptional(z.array(peer)),
-  ports: z.exactOptional(z.array(policyPort)),
-});
+const ingressRule = z
+  .strictObject({ from: z.exactOptional(z.array(peer)), ports: z.exactOptional(z.array(policyPort)) })
+  .overwrite(withoutEmpty('from', 'ports'));
 
-const egressRule = z.strictObject({
-  to: z.exactOptional(z.array(peer)),
-  ports: z.exactOptional(z.array(policyPort)),
-});
+const egressRule = z
+  .strictObject({ to: z.exactOptional(z.array(peer)), ports: z.exactOptional(z.array(policyPort)) })
+  .overwrite(withoutEmpty('to', 'ports'));
 
 const policyFields = {
   podSelector: z.exactOptional(labelSelector),
@@ -119,7 +117,7 @@ const fields = z.strictObject(policyFields);
 type Spec = z.output<typeof fields>;
 
 /** What the API server fills in: ingress always, egress where there are rules for it. */
-const spec = fields.overwrite((spec: Spec) => ({
+const spec = fields.overwrite(withoutEmpty('ingress', 'egress')).overwrite((spec: Spec) => ({
   ...spec,
   podSelector: spec.podSelector ?? {},
   policyTypes:

@@ -3,6 +3,19 @@ import { z } from 'zod';
 import { type Complaint, quote, rules } from '../schema/field.ts';
 import { isQualifiedName, labelComplaints } from '../schema/names.ts';
 
+/**
+ * The fields without those that hold nothing: an API server keeps no empty lists and mappings where one means the same as
+ * none, and a resource that comes back without them has not changed.
+ */
+export function withoutEmpty<T extends object>(...names: readonly (keyof T & string)[]) {
+  return (fields: T): T => {
+    const kept = Object.entries(fields).filter(
+      ([name, value]) => !names.some((one) => one === name) || Object.keys(value as object).length > 0,
+    );
+    return Object.fromEntries(kept) as T;
+  };
+}
+
 const requirement = rules(
   z.strictObject({
     key: z.string().meta({ examples: ['role'] }),
@@ -30,12 +43,14 @@ const requirement = rules(
       }
     }
   },
-);
+).overwrite(withoutEmpty('values'));
 
-export const labelSelector = z.strictObject({
-  matchLabels: z.exactOptional(rules(z.record(z.string(), z.string()), labelComplaints)),
-  matchExpressions: z.exactOptional(z.array(requirement)),
-});
+export const labelSelector = z
+  .strictObject({
+    matchLabels: z.exactOptional(rules(z.record(z.string(), z.string()), labelComplaints)),
+    matchExpressions: z.exactOptional(z.array(requirement)),
+  })
+  .overwrite(withoutEmpty('matchLabels', 'matchExpressions'));
 
 /** Absent labels never match `In`; an empty selector matches everything. */
 export type LabelSelector = z.output<typeof labelSelector>;

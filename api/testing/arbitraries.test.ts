@@ -27,7 +27,7 @@ describe('api: resources of every kind', () => {
     this.timeout(30_000);
     const missing = KINDS.flatMap((info) => {
       const seen = new Set<string>();
-      for (const resource of fc.sample(arbitraryResource(info), { seed: 1, numRuns: 40 })) {
+      for (const resource of fc.sample(arbitraryResource(info), { seed: 1, numRuns: 100 })) {
         const { spec = {} } = resource as { readonly spec?: object };
         for (const field of Object.keys(spec)) seen.add(field);
       }

@@ -63,8 +63,14 @@ export interface NativeKind {
   /** The Kubernetes object behind a key; undefined when no object of this kind can have it. */
   locate(key: Key): { readonly namespace?: string; readonly name: string } | undefined;
 
-  /** Absent: we never write to this kind, and the engine says so. */
+  /** Absent, as `whole` is: we never write to this kind, and the engine says so. */
   readonly write?: NativeWrite;
+
+  /**
+   * Of objects that people make through us as they would through kubectl (policies): the whole object for a value, sent to
+   * be made or to take the place of the one that is there.
+   */
+  whole?(value: unknown): object;
 }
 
 /** Objects of Kubernetes are never created or removed by us; what we know of them is kept in them, mostly as annotations. */

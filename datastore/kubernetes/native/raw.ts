@@ -3,8 +3,14 @@ import { kindInfo, type Kind } from '../../../api/index.ts';
 import type { Key } from '../../store.ts';
 import type { KubernetesObject, NativeEntry, NativeKind } from './native.ts';
 
-/** @param optional  a cluster may not serve it */
-export function rawKind(kind: Kind, optional: boolean): NativeKind {
+interface RawTraits {
+  /** A cluster may not serve it. */
+  readonly optional?: true;
+  /** People may make and change it through us. */
+  readonly writable?: true;
+}
+
+export function rawKind(kind: Kind, { optional, writable }: RawTraits = {}): NativeKind {
   const info = kindInfo(kind);
   if (info === undefined) throw new TypeError(`${kind} is no kind`);
   const { plural, namespaced, written } = info;
@@ -14,7 +20,7 @@ export function rawKind(kind: Kind, optional: boolean): NativeKind {
     objectKind: written.kind,
     plural: kind === 'KubernetesNetworkPolicy' ? 'networkpolicies' : plural,
     namespaced,
-    optional,
+    optional: optional === true,
     toEntries: (object): readonly NativeEntry[] => [
       { key: keyOf(kind, namespaced, object), value: { ...object, kind, metadata: ownMetadata(object) } },
     ],
@@ -22,6 +28,9 @@ export function rawKind(kind: Kind, optional: boolean): NativeKind {
       if (key.kind !== kind || namespaced !== (key.scope !== '')) return undefined;
       return namespaced ? { namespace: key.scope, name: key.name } : { name: key.name };
     },
+    ...(writable === undefined
+      ? {}
+      : { whole: (value: unknown) => ({ ...(value as KubernetesObject), kind: written.kind }) }),
   };
 }
 
@@ -29,8 +38,8 @@ function keyOf(kind: Kind, namespaced: boolean, { metadata }: KubernetesObject):
   return { kind, scope: namespaced ? (metadata.namespace ?? '') : '', name: metadata.name };
 }
 
-/** Without what is not stored: the revision, and who wrote which field. */
+/** Without what the API server counts and notes for itself: the revision, the generation, who wrote which field. */
 function ownMetadata({ metadata }: KubernetesObject): object {
-  const { resourceVersion: _, managedFields: __, ...kept } = metadata;
+  const { resourceVersion: _, managedFields: __, generation: ___, ...kept } = metadata;
   return kept;
 }
