@@ -9,6 +9,7 @@ import { formatProblem, PoplinError } from '../api/index.ts';
 import { ipamBench } from './ipam/main.ts';
 import { type BenchOptions, parseBenchOptions, USAGE } from './options.ts';
 import { type Line, lineOf, type Series, tableOf } from './report.ts';
+import { policyBench } from './policy/main.ts';
 import { sweepRigs } from './rig.ts';
 import { measure } from './run.ts';
 import type { Scenario } from './scenarios.ts';
@@ -25,6 +26,7 @@ interface ScenarioReport {
 }
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'policy') return policyBench(process.argv.slice(3), machine());
   if (process.argv[2] === 'ipam') return ipamBench(process.argv.slice(3), machine());
   const parsed = parseBenchOptions(process.argv.slice(2));
   if (!parsed.ok) {

@@ -29,7 +29,7 @@ export interface NftDataplaneOptions {
 
 /** How often a pass is tried. */
 const ATTEMPTS = 3;
-/** New rules in one transaction beyond which handles are read afterwards: the echoes would fill the socket. */
+/** New rules in one transaction beyond which nobody asks for their handles: the echoes would fill the socket. */
 const ECHOES = 2000;
 /** Generations of ours that are remembered until the kernel tells of them. */
 const REMEMBERED = 256;
@@ -86,7 +86,6 @@ export class NftDataplane implements Dataplane {
       try {
         for (const stage of stages) await this.#commit(stage);
         this.#settle();
-        if (stages.some((stage) => addedRules(stage) > ECHOES)) await this.#read();
         return stages.flat().reduce((sum, { planned }) => sum + stepsOf(planned.operation), 0);
       } catch (error) {
         this.#known = false;

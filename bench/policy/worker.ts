@@ -1,0 +1,161 @@
+/**
+ * One measurement of Poplin in a process of its own, so that its processor time and memory are its alone. Started by
+ * `scenarios.ts` with the measurement as JSON; prints the figures as JSON.
+ */
+import { readFileSync } from 'node:fs';
+import { type BackendName, bring, openPipeline } from './subject.ts';
+import { bigSet, endpoint, oneMore, podsOf, relabelled, type WorldSize, worldOf } from './world.ts';
+
+export type Order =
+  | {
+      readonly measure: 'load';
+      readonly backend: BackendName;
+      readonly netns: string;
+      readonly size: WorldSize;
+    }
+  | {
+      readonly measure: 'relabel';
+      readonly backend: BackendName;
+      readonly netns: string;
+      readonly size: WorldSize;
+      /** A pod of this node changes its policies too, another one only sets. */
+      readonly of: 'local' | 'remote';
+      readonly rounds: number;
+    }
+  | {
+      readonly measure: 'member';
+      readonly backend: BackendName;
+      readonly netns: string;
+      readonly members: number;
+      readonly rounds: number;
+    }
+  | {
+      readonly measure: 'churn';
+      readonly backend: BackendName;
+      readonly netns: string;
+      readonly size: WorldSize;
+      readonly perSecond: number;
+      readonly seconds: number;
+    };
+
+export interface Figures {
+  /** Each change's, in order; of a load, the one. */
+  readonly ms: readonly number[];
+  /** Of this process and the tools that it ran. */
+  readonly cpuSeconds: number;
+  readonly peakBytes: number;
+  /** Of churn: seconds that it took in all, and changes done. */
+  readonly seconds?: number;
+  readonly changes?: number;
+}
+
+/** The first rounds make the code warm, as a daemon's is. */
+const WARM_UP = 50;
+
+async function measure(
+  order: Order,
+): Promise<readonly number[] | { ms: number[]; seconds: number; changes: number }> {
+  const { backend, netns } = order;
+  switch (order.measure) {
+    case 'load': {
+      const world = worldOf(order.size);
+      const began = performance.now();
+      const pipeline = await openPipeline(backend, netns);
+      await bring(pipeline, world);
+      const took = performance.now() - began;
+      pipeline.close();
+      return [took];
+    }
+    case 'relabel': {
+      const pipeline = await openPipeline(backend, netns);
+      await bring(pipeline, worldOf(order.size));
+      const pods = podsOf(order.size).filter(({ local }) => local === (order.of === 'local'));
+      const ms: number[] = [];
+      for (let round = 0; round < order.rounds + WARM_UP; round++) {
+        const pod = pods[(round >> 1) % pods.length];
+        if (pod === undefined) throw new Error('no pods');
+        const took = await bring(pipeline, [relabelled(pod, round)]);
+        if (round >= WARM_UP) ms.push(took);
+        await pause();
+      }
+      pipeline.close();
+      return ms;
+    }
+    case 'member': {
+      const pipeline = await openPipeline(backend, netns);
+      await bring(pipeline, bigSet(order.members));
+      const ms: number[] = [];
+      for (let round = 0; round < order.rounds + WARM_UP; round++) {
+        const took = await bring(pipeline, [oneMore(round)]);
+        if (round >= WARM_UP) ms.push(took);
+        await pause();
+      }
+      pipeline.close();
+      return ms;
+    }
+    case 'churn':
+      return churn(order);
+  }
+}
+
+/** Changes do not come back to back; timers and the collector of garbage have their turn in between. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+/**
+ * Changes come at a steady rate whether or not the last one is done, and are applied together when the kernel is free, as
+ * the daemon does. The time of each is from when it came.
+ */
+async function churn(
+  order: Order & { readonly measure: 'churn' },
+): Promise<{ ms: number[]; seconds: number; changes: number }> {
+  const pipeline = await openPipeline(order.backend, order.netns);
+  await bring(pipeline, worldOf(order.size));
+  const pods = podsOf(order.size);
+  const total = order.perSecond * order.seconds;
+  const ms: number[] = [];
+  const began = performance.now();
+  let came = 0;
+  while (came < total) {
+    const due = Math.min(total, Math.floor(((performance.now() - began) / 1000) * order.perSecond));
+    if (due === came) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      continue;
+    }
+    const first = came;
+    const changes = [];
+    for (; came < due; came++) {
+      const pod = pods[came % pods.length];
+      const round = Math.floor(came / pods.length);
+      if (pod !== undefined) changes.push(round % 3 === 2 ? endpoint(pod) : relabelled(pod, round));
+    }
+    pipeline.update(changes);
+    const applied = await pipeline.apply(false);
+    if (applied.failures.length > 0) throw new Error(String(applied.failures[0]?.error));
+    const now = performance.now();
+    for (let index = first; index < due; index++) ms.push(now - began - (index / order.perSecond) * 1000);
+  }
+  const seconds = (performance.now() - began) / 1000;
+  pipeline.close();
+  return { ms, seconds, changes: total };
+}
+
+/** Processor time of this process and of its children that have ended (proc(5): utime, stime, cutime, cstime). */
+function cpuSeconds(): number {
+  const TICKS = 100;
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0) / TICKS;
+}
+
+const order = JSON.parse(process.argv[2] ?? '') as Order;
+const started = cpuSeconds();
+const measured = await measure(order);
+const figures: Figures = {
+  ...('ms' in measured ? measured : { ms: measured }),
+  cpuSeconds: cpuSeconds() - started,
+  peakBytes: process.resourceUsage().maxRSS * 1024,
+};
+process.stdout.write(`${JSON.stringify(figures)}\n`);
+process.exit(0);
