@@ -12,7 +12,7 @@ import { soakIpam } from '../ipam/soak.ts';
 const USAGE = 'usage: npm run soak -- ipam|ipam-model [--minutes N] [--processes N]\n';
 
 /** Interleavings per process of the test runner: then a fresh one, so that memory stays what it is. */
-const RUNS_AT_ONCE = 10_000;
+const RUNS_AT_ONCE = 2_000;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
