@@ -135,10 +135,10 @@ export class Listener {
     });
     // Out of file descriptors, say: the connection is lost, the listener is not.
     server.on('error', (error) => this.#log(`accept: ${error.message}`));
-    this.#options.prepare?.(server, address);
     const bound = server.address();
     if (bound !== null && typeof bound === 'object') this.#port = bound.port;
     this.#servers.push({ server, version: ipv6Only(address) ? 6 : 4 });
+    this.#options.prepare?.(server, address);
     for (const [key, { password }] of this.#waiting) if (password !== undefined) this.#sign(key, password);
   }
 
