@@ -1,14 +1,24 @@
 import { expect } from 'chai';
 import { parseBenchOptions } from './options.ts';
-import { lineOf, median, quantile, tableOf } from './report.ts';
+import { type Line, lineOf, median, quantile, tableOf } from './report.ts';
 import type { Outcome } from './run.ts';
 import { SCENARIOS } from './scenarios.ts';
+import { verdictOf } from './verdict.ts';
 
 const TRAFFIC = { cpuSeconds: 0.1, octetsOut: 1, octetsIn: 1, entriesIn: 1 };
 
 function good(seconds: number, stallMs?: number): Outcome {
   const measured = { seconds, cpuSeconds: seconds / 2, peakBytes: 2 ** 20 * seconds, traffic: TRAFFIC };
   return { ok: true, measured: stallMs === undefined ? measured : { ...measured, stallMs } };
+}
+
+function line(target: string, ...outcomes: Outcome[]): Line {
+  return lineOf({ target, outcomes });
+}
+
+function flaps(...latenciesMs: number[]): Outcome {
+  const outcome = good(1);
+  return outcome.ok ? { ok: true, measured: { ...outcome.measured, latenciesMs } } : outcome;
 }
 
 describe('the report of the bench', () => {
@@ -49,6 +59,48 @@ describe('the report of the bench', () => {
     expect(row('BIRD').slice(0, 3)).to.deep.equal(['BIRD', '2.00', '1.00']);
     expect(row('FRR').slice(0, 3)).to.deep.equal(['FRR', '4.00', '2.00']);
     expect(row('GoBGP').at(-1)).to.equal('no figures: it took too long');
+  });
+});
+
+describe('the verdict of the bench', () => {
+  const [speed] = SCENARIOS;
+  const flap = SCENARIOS.find(({ figure }) => figure === 'latency');
+  if (speed === undefined || flap === undefined) throw new Error('scenarios are missing');
+  const gaveUp: Outcome = { ok: false, reason: 'gave up after 150 s (x)', gaveUpAfterSeconds: 150 };
+
+  it('says whether Poplin is ahead of the best of the others, and by how much', () => {
+    const others = [line('BIRD', good(2)), line('FRR', good(4)), line('GoBGP', gaveUp)];
+    expect(verdictOf(speed, [line('Poplin', good(1, 20)), ...others], 'Poplin')).to.deep.equal([
+      'time: ahead, 0.50 x BIRD (best of BIRD, FRR, GoBGP)',
+      "memory: within 1.5 times BIRD's: 0.50",
+      'stall: within 50 ms: 20',
+    ]);
+    expect(verdictOf(speed, [line('Poplin', good(3.5, 60)), ...others], 'Poplin')).to.deep.equal([
+      'time: behind, 1.75 x BIRD (best of BIRD, FRR, GoBGP)',
+      "memory: over 1.5 times BIRD's: 1.75",
+      'stall: over 50 ms: 60',
+    ]);
+  });
+
+  it('takes who gave up for slower than the time it had', () => {
+    const [own, late] = [line('Poplin', good(3)), line('GoBGP', gaveUp)];
+    expect(verdictOf(speed, [own, late], 'Poplin')).to.deep.equal([
+      'time: ahead, less than 0.02 x GoBGP, who gave up',
+    ]);
+    expect(tableOf(speed, [own, late], 'Poplin', 1)).to.match(
+      /GoBGP +> 150 .*no figures: gave up after 150 s/,
+    );
+    expect(verdictOf(speed, [line('Poplin', gaveUp), late], 'Poplin')).to.deep.equal([
+      'time: no figure: gave up after 150 s (x)',
+    ]);
+  });
+
+  it('looks at both quantiles of latencies', () => {
+    const lines = [line('Poplin', flaps(1, 1, 9)), line('FRR', flaps(2, 2, 3))];
+    expect(verdictOf(flap, lines, 'Poplin')).to.deep.equal([
+      'p50: ahead, 0.50 x FRR (best of FRR)',
+      'p99: behind, 3.00 x FRR (best of FRR)',
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
 /** Figures of several runs into one line for each target, and lines into a table. */
 import type { Measured, Outcome } from './run.ts';
 import type { Scenario } from './scenarios.ts';
+import { verdictOf } from './verdict.ts';
 
 /** All runs of one target in one scenario. */
 export interface Series {
@@ -23,13 +24,17 @@ export interface Line {
   readonly trafficCpuSeconds?: number;
   readonly entriesIn?: number;
   readonly failure?: string;
+  /** No run came to its end, and the longest was still at it after so long. */
+  readonly gaveUpAfterSeconds?: number;
 }
 
 export function lineOf({ target, outcomes }: Series): Line {
   const good = outcomes.flatMap((outcome) => (outcome.ok ? [outcome.measured] : []));
   const failure = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.reason]))[0];
   const base = { target, runs: good.length, ...(failure === undefined ? {} : { failure }) };
-  return good.length === 0 ? base : { ...base, ...mediansOf(good) };
+  if (good.length > 0) return { ...base, ...mediansOf(good) };
+  const bounds = outcomes.flatMap((outcome) => (outcome.ok ? [] : (outcome.gaveUpAfterSeconds ?? [])));
+  return bounds.length === 0 ? base : { ...base, gaveUpAfterSeconds: Math.max(...bounds) };
 }
 
 function mediansOf(good: readonly Measured[]): Partial<Line> {
@@ -83,7 +88,8 @@ export function tableOf(scenario: Scenario, lines: readonly Line[], subject: str
     noteOf(line),
   ]);
   const scaled = scale === 1 ? '' : `, scaled by ${scale}`;
-  return `(${scenario.name}) ${scenario.title}${scaled}\n${align([head, ...rows])}`;
+  const verdict = verdictOf(scenario, lines, subject).map((line) => `  ${line}`);
+  return [`(${scenario.name}) ${scenario.title}${scaled}`, align([head, ...rows]), ...verdict].join('\n');
 }
 
 interface Column {
@@ -101,9 +107,14 @@ function column(title: string, key: Figure, digits: number, ratio: boolean): Col
   return { title, value: (line) => line[key], digits, ratio, least: key === 'cpuSeconds' ? 0.05 : 0 };
 }
 
-function cells({ value, digits, ratio, least }: Column, line: Line, others: readonly Line[]): string[] {
+function cells(
+  { title, value, digits, ratio, least }: Column,
+  line: Line,
+  others: readonly Line[],
+): string[] {
   const own = value(line);
-  const text = own === undefined ? '-' : own.toFixed(digits);
+  const bound = title === 'seconds' ? line.gaveUpAfterSeconds : undefined;
+  const text = own === undefined ? (bound === undefined ? '-' : `> ${bound}`) : own.toFixed(digits);
   if (!ratio) return [text];
   const best = Math.min(...others.flatMap((other) => value(other) ?? []));
   return [

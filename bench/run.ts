@@ -30,7 +30,12 @@ export interface Measured {
 
 export type Outcome =
   | { readonly ok: true; readonly measured: Measured }
-  | { readonly ok: false; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly reason: string;
+      /** It was still at it after so long: a lower bound of what it would have taken. */
+      readonly gaveUpAfterSeconds?: number;
+    };
 
 const TRAFFIC = join(import.meta.dirname, 'traffic/main.ts');
 /** Sessions have to stand, and where the act begins with it a table has to be loaded, within this. */
@@ -61,7 +66,9 @@ export async function measure(
   } catch (error) {
     if (!(error instanceof RunFailure)) throw error;
     const ended = router.exitCode !== null || router.signalCode !== null;
-    return { ok: false, reason: `${error.message}${ended ? wordsOf(folder) : ''}` };
+    const reason = `${error.message}${ended ? wordsOf(folder) : ''}`;
+    const { gaveUpAfterSeconds } = error;
+    return { ok: false, reason, ...(gaveUpAfterSeconds === undefined ? {} : { gaveUpAfterSeconds }) };
   } finally {
     signal?.removeEventListener('abort', abort);
     await Promise.all([traffic.end(), endFamily(router)]);
@@ -71,7 +78,14 @@ export async function measure(
 }
 
 /** The run has no figures, for a reason that belongs into the table. */
-class RunFailure extends Error {}
+class RunFailure extends Error {
+  readonly gaveUpAfterSeconds: number | undefined;
+
+  constructor(reason: string, gaveUpAfterSeconds?: number) {
+    super(reason);
+    this.gaveUpAfterSeconds = gaveUpAfterSeconds;
+  }
+}
 
 interface Cast {
   readonly scenario: Scenario;
@@ -171,12 +185,20 @@ class TrafficProcess {
     type: T,
     withinSeconds: number,
   ): Promise<Extract<FromTraffic, { type: T }>> {
-    const timer = setTimeout(() => this.giveUp('it took too long'), withinSeconds * 1000);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.giveUp(`gave up after ${withinSeconds} s`);
+    }, withinSeconds * 1000);
     const last = setTimeout(() => this.kill(), withinSeconds * 1000 + 15_000);
     try {
       const message = await this.#next();
       if (message.type === type) return message as Extract<FromTraffic, { type: T }>;
-      if (message.type === 'failed') throw new RunFailure(`${message.reason} (${message.progress})`);
+      if (message.type === 'failed') {
+        // Before `ready` there is nothing yet whose time it would be.
+        const bound = late && type === 'done' ? withinSeconds : undefined;
+        throw new RunFailure(`${message.reason} (${message.progress})`, bound);
+      }
       throw new Error(`the traffic program said ${message.type} where ${type} was due`);
     } finally {
       clearTimeout(timer);
