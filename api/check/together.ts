@@ -57,7 +57,8 @@ function* tiers(resources: readonly Resource[]): Generator<Problem> {
   for (const resource of resources) if (resource.kind === 'Tier') known.add(resource.metadata.name);
   for (const resource of resources) {
     if (!isTiered(resource)) continue;
-    const { tier } = resource.spec;
+    // Others may have stored a policy without what our schema fills in.
+    const tier = (resource.spec as { readonly tier?: string } | undefined)?.tier ?? DEFAULT_TIER;
     if (known.has(tier)) continue;
     const meant = nearest(tier, [...known]);
     yield {
