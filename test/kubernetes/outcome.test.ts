@@ -3,12 +3,15 @@ import { expect } from 'chai';
 import {
   type Commit,
   type Expectation,
+  type Key,
   type Operation,
   openStore,
   type Store,
 } from '../../datastore/index.ts';
 import { type Asked, type Fate, Relay } from './relay.ts';
 import { withKubeServer } from './suite.ts';
+
+const WRITES = /^(?:POST|PUT|DELETE)$/;
 
 describe('kubernetes: a write on a connection that breaks', function () {
   this.timeout(60_000);
@@ -33,6 +36,17 @@ describe('kubernetes: a write on a connection that breaks', function () {
     await relay.close();
   });
 
+  async function write(operation: Operation): Promise<void> {
+    const commit = await other.commit([operation]);
+    expect(commit.ok).to.equal(true);
+  }
+  async function losing(operation: Operation, fate: Fate, meanwhile?: () => Promise<void>): Promise<Commit> {
+    relay.trap(({ method }: Asked) => WRITES.test(method), fate, meanwhile);
+    const commit = await store.commit([operation]);
+    expect(relay.caught).to.equal(1);
+    return commit;
+  }
+
   // Of our own objects each write has its mark; of Calico's, content tells.
   const kinds = [
     { kind: 'K', valueOf: (n: number): unknown => n },
@@ -41,37 +55,25 @@ describe('kubernetes: a write on a connection that breaks', function () {
       valueOf: (n: number): unknown => ({ block: { '10.0.0.0/26': n }, deleted: false }),
     },
   ];
-  const writes = /^(?:POST|PUT|DELETE)$/;
   for (const { kind, valueOf } of kinds) {
     describe(`of ${kind}`, () => {
-      const key = () => ({ kind, scope: '', name });
+      let key: Key;
+      beforeEach(() => {
+        key = { kind, scope: '', name };
+      });
       const put = (n: number, expect: Expectation): Operation => ({
         type: 'put',
-        key: key(),
+        key,
         value: valueOf(n),
         expect,
       });
-      const remove = (expect: Expectation): Operation => ({ type: 'delete', key: key(), expect });
+      const remove = (expect: Expectation): Operation => ({ type: 'delete', key, expect });
 
       async function now(): Promise<unknown> {
-        return (await other.get(key()))?.value;
+        return (await other.get(key))?.value;
       }
       async function revision(): Promise<string> {
-        return (await other.get(key()))?.revision ?? '';
-      }
-      async function write(operation: Operation): Promise<void> {
-        const commit = await other.commit([operation]);
-        expect(commit.ok).to.equal(true);
-      }
-      async function losing(
-        operation: Operation,
-        fate: Fate,
-        meanwhile?: () => Promise<void>,
-      ): Promise<Commit> {
-        relay.trap(({ method }: Asked) => writes.test(method), fate, meanwhile);
-        const commit = await store.commit([operation]);
-        expect(relay.caught).to.equal(1);
-        return commit;
+        return (await other.get(key))?.revision ?? '';
       }
       /** All values that the key has had, `-` for a deletion. */
       async function history(): Promise<unknown[]> {

@@ -82,7 +82,10 @@ export class Relay {
     this.asked.push(asked);
     const at = this.#traps.findIndex(({ matches }) => matches(asked));
     const [trap] = at < 0 ? [] : this.#traps.splice(at, 1);
-    if (trap === undefined) return void this.#forward(asked, incoming, answer);
+    if (trap === undefined) {
+      this.#forward(asked, incoming, answer);
+      return;
+    }
     this.caught++;
     if (typeof trap.fate === 'object') {
       const { status, headers, body: told } = trap.fate;
