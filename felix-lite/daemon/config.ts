@@ -14,7 +14,12 @@ export interface FelixSettings {
   readonly ipv6: boolean;
   readonly forwarding: boolean;
   readonly maxSetSize: number;
+  /** End connections that policy allowed once and denies by now; else they go on, as in Calico. */
+  readonly cutDenied: boolean;
 }
+
+/** Annotation of a FelixConfiguration, the node's before the cluster's: `Cut`, or `Keep` (default). */
+export const DENIED_CONNECTIONS = 'felix.poplin.dev/denied-connections';
 
 /** Shorter than Calico's three minutes: a pass that finds nothing costs four short processes. */
 const REFRESH: Millis = 10_000;
@@ -27,6 +32,7 @@ export function readSettings(
   node: FelixConfiguration | undefined,
 ): FelixSettings {
   const spec = { ...cluster?.spec, ...node?.spec };
+  const annotations = { ...cluster?.metadata.annotations, ...node?.metadata.annotations };
   const refresh = spec.iptablesRefreshInterval;
   return {
     rules: {
@@ -43,6 +49,7 @@ export function readSettings(
     ipv6: spec.ipv6Support ?? true,
     forwarding: spec.ipForwarding !== 'Disabled',
     maxSetSize: spec.maxIpsetSize ?? DEFAULT_MAX_ELEMENTS,
+    cutDenied: annotations[DENIED_CONNECTIONS] === 'Cut',
   };
 }
 

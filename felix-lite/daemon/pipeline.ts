@@ -34,6 +34,7 @@ export class Pipeline {
       versions,
       netns,
       maxSetSize: settings.maxSetSize,
+      cutDenied: settings.cutDenied,
       onEdited,
     });
     return new Pipeline(options, versions, dataplane);

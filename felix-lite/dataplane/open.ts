@@ -2,6 +2,7 @@
 import type { IpVersion } from '../../net/addr/index.ts';
 import { type RulesOptions, RuleTables, TABLES } from '../rules/tables.ts';
 import type { ChosenBackend } from './backend.ts';
+import { CuttingDataplane } from './connections/cutting.ts';
 import type { Dataplane } from './dataplane.ts';
 import { kernelIpsets } from './ipset/sets.ts';
 import { IptablesDataplane } from './iptables/dataplane.ts';
@@ -23,13 +24,25 @@ export interface DataplaneOptions {
   readonly netns: string | undefined;
   /** Of an ipset at first; one that needs more is made anew. */
   readonly maxSetSize?: number;
+  /** End connections that policy allowed once and denies by now. */
+  readonly cutDenied?: boolean;
   /** Somebody else has changed rules of ours. */
   readonly onEdited?: (() => void) | undefined;
 }
 
-export function openDataplane(
+export function openDataplane(chosen: ChosenBackend, options: DataplaneOptions): Dataplane {
+  const rules = new RuleTables(options.rules, chosen.use === 'nftables' ? 'map' : 'tree');
+  const inner = openBackend(chosen, options, rules);
+  if (options.cutDenied !== true) return inner;
+  const { versions, netns } = options;
+  const { interfacePrefix } = options.rules;
+  return new CuttingDataplane({ inner, rules, versions, netns, interfacePrefix });
+}
+
+function openBackend(
   { use, abandon, problems }: ChosenBackend,
-  { rules, versions, netns, maxSetSize, onEdited }: DataplaneOptions,
+  { versions, netns, maxSetSize, onEdited }: DataplaneOptions,
+  rules: RuleTables,
 ): Dataplane {
   const abandoned = abandon.flatMap((each): readonly Leftover[] =>
     each === 'nftables' ? nftablesLeftovers(netns, versions) : iptablesLeftovers(each, netns, versions),
@@ -37,11 +50,11 @@ export function openDataplane(
   if (use === 'nftables') {
     // Sets behind the rules that look into them.
     const leftovers = new Leftovers([...abandoned, ipsetLeftovers(netns)]);
-    return new NftDataplane({ rules: new RuleTables(rules, 'map'), versions, netns, leftovers, onEdited });
+    return new NftDataplane({ rules, versions, netns, leftovers, onEdited });
   }
   const options = { netns, backend: use };
   return new IptablesDataplane({
-    rules: new RuleTables(rules),
+    rules,
     versions,
     iptables: watchedIptables(options, [...TABLES, ...UNUSED], onEdited ?? (() => undefined)),
     ipset: kernelIpsets({ netns }),
