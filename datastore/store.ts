@@ -106,6 +106,12 @@ export interface Store {
    */
   names?(selection: Selection): Promise<readonly Key[]>;
 
+  /**
+   * Whether what the key holds is made and removed elsewhere (a Kubernetes object), so that no move of a datastore can put it
+   * there or has it in its way. Absent: nothing is.
+   */
+  isGiven?(key: Key): boolean;
+
   /** All or nothing. Resolves only when the write is durable. Same-key operations may not repeat in one commit. */
   commit(operations: readonly Operation[]): Promise<Commit>;
 

@@ -107,6 +107,10 @@ export class KubernetesStore implements Store {
     return { entries: entries.toSorted(byKey), revision: at ?? first ?? (await this.revision()) };
   }
 
+  isGiven(key: Key): boolean {
+    return sourceOf(key).source.write?.type !== 'custom';
+  }
+
   async commit(operations: readonly Operation[]): Promise<Commit> {
     this.#assertOpen();
     const { operations: prepared, texts } = prepareCommit(operations);

@@ -97,7 +97,16 @@ function isOurs(object: KubernetesObject, { operation, source, value, place, non
   const write = writeOf(wanted);
   if (write !== undefined) return writeOf(object) === write;
   const [is, wants] = [source.decode(object)[0]?.value, source.decode(wanted)[0]?.value];
-  return is !== undefined && sameJson(withoutIdentity(is), withoutIdentity(wants));
+  const [it, what] = [withoutIdentity(is), withoutIdentity(wants)];
+  return is !== undefined && (source.write.fillsIn === true ? includes(it, what) : sameJson(it, what));
+}
+
+/** Whether all that is wanted is there, whatever else is. */
+function includes(is: unknown, wanted: unknown): boolean {
+  if (typeof wanted !== 'object' || wanted === null) return sameJson(is, wanted);
+  if (typeof is !== 'object' || is === null || Array.isArray(is) !== Array.isArray(wanted)) return false;
+  const there = is as Readonly<Record<string, unknown>>;
+  return Object.entries(wanted).every(([name, value]) => value === undefined || includes(there[name], value));
 }
 
 /** What the server fills in is not what was written. */

@@ -56,6 +56,8 @@ export interface Custom {
   readonly type: 'custom';
   /** Read before each write, for what others keep in the object and for where an older Calico put it. */
   readonly looksFirst?: true;
+  /** The server fills in what is left out, so that an object says more than was written. */
+  readonly fillsIn?: true;
   /** @param nonce  unlike that of any other write */
   encode(key: Key, value: unknown, place: Place, nonce: string): object;
 }

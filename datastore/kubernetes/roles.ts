@@ -49,6 +49,14 @@ const WORLD = [
 /** Addresses and who has them. */
 const IPAM = ['BlockAffinity', 'IPAMBlock', 'IPAMHandle'] as const;
 
+/** Objects of Kubernetes that people write through us as they would through kubectl. */
+const KUBERNETES_POLICIES = [
+  'KubernetesNetworkPolicy',
+  'ClusterNetworkPolicy',
+  'AdminNetworkPolicy',
+  'BaselineAdminNetworkPolicy',
+] as const;
+
 interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
@@ -102,6 +110,7 @@ const ROLES: readonly { readonly name: string; readonly rules: readonly Rule[] }
     rules: [
       ...rulesFor(WORLD, READ),
       { apiGroups: ['crd.projectcalico.org'], resources: ['*'], verbs: [...READ, ...WRITE] },
+      ...rulesFor(KUBERNETES_POLICIES, WRITE),
       { apiGroups: [''], resources: ['nodes/status', 'pods/status'], verbs: ['patch'] },
       OWN_RECORDS,
     ],

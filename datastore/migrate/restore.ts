@@ -12,7 +12,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { sameJson, stringifyJson } from '../json.ts';
 import { type Entry, type Key, keyText, type Operation, type Store } from '../store.ts';
 import { type Dumped, isRecord } from './dump.ts';
-import { MIGRATED_KINDS } from './kinds.ts';
+import { IPAM_KINDS, MIGRATED_KINDS } from './kinds.ts';
 import { CLUSTER_INFORMATION } from '../ready.ts';
 import { setReady, withReady } from './lock.ts';
 import { snapshot } from './snapshot.ts';
@@ -50,13 +50,16 @@ export async function restore(
   objects: readonly Dumped[],
   { overwrite }: RestoreOptions,
 ): Promise<Result<Restored>> {
+  const isGiven = (key: Key): boolean => store.isGiven?.(key) === true;
+  // What Kubernetes has of its own stays as it is; but its nodes, which must be there, take what we know of them.
+  const movable = objects.filter(({ key }) => !isGiven(key) || key.kind === 'Node');
   const before = await snapshot(store);
-  const inTheWay = before.filter(({ key }) => key.kind !== CLUSTER_INFORMATION.kind);
+  const inTheWay = before.filter(({ key }) => key.kind !== CLUSTER_INFORMATION.kind && !isGiven(key));
   if (!overwrite && inTheWay.length > 0) return fail(notEmpty(inTheWay));
 
   await setReady(store, clock, false);
   const present = new Map((await snapshot(store)).map((entry) => [keyText(entry.key), entry]));
-  const operations = objects.toSorted(inOrderOfWriting).flatMap((object) => {
+  const operations = movable.toSorted(inOrderOfWriting).flatMap((object) => {
     const found = present.get(keyText(object.key));
     return found !== undefined && sameObject(found, object) ? [] : [putOf(object, found)];
   });
@@ -66,11 +69,16 @@ export async function restore(
   }
 
   const after = await snapshot(store);
-  const differences = differencesOf(objects, after);
+  const differences = differencesOf(
+    movable.filter(({ key }) => !isGiven(key)),
+    after,
+  );
   if (differences.length > 0) return fail(...differences);
   return ok({
-    kinds: countsOf(objects, operations),
-    others: after.filter(({ key }) => key.kind !== CLUSTER_INFORMATION.kind).length - movedOf(objects),
+    kinds: countsOf(movable, operations),
+    others:
+      after.filter(({ key }) => key.kind !== CLUSTER_INFORMATION.kind && !isGiven(key)).length -
+      movedOf(movable.filter(({ key }) => !isGiven(key))),
   });
 }
 
@@ -93,7 +101,8 @@ export function differencesOf(objects: readonly Dumped[], entries: readonly Entr
 }
 
 /**
- * Equal but for what a move changes: the lock, and the label of a policy's tier, which etcd adds. Pure.
+ * Equal but for what a move changes: the lock, the label of a policy's tier, which etcd adds, and the uid, which Kubernetes
+ * gives anew; and that IPAM's objects are not deleted need not be said. Pure.
  */
 function sameObject(entry: Entry, object: Dumped): boolean {
   return sameJson(comparable(entry.key, entry.value), comparable(object.key, object.value));
@@ -103,15 +112,22 @@ const TIERED: ReadonlySet<string> = new Set(TIERED_KINDS);
 
 function comparable(key: Key, value: unknown): unknown {
   if (!isRecord(value)) return value;
-  if (key.kind === CLUSTER_INFORMATION.kind) return withReady(value, false);
-  if (!TIERED.has(key.kind)) return value;
-  const metadata = isRecord(value['metadata']) ? value['metadata'] : {};
+  if (IPAM_KINDS.includes(key.kind)) return withoutDefaults(value);
+  const { uid: _uid, ...metadata } = isRecord(value['metadata']) ? value['metadata'] : {};
+  const found = { ...value, metadata };
+  if (key.kind === CLUSTER_INFORMATION.kind) return withReady(found, false);
+  if (!TIERED.has(key.kind)) return found;
   const spec = isRecord(value['spec']) ? value['spec'] : {};
   const labels = isRecord(metadata['labels']) ? metadata['labels'] : {};
   return {
-    ...value,
+    ...found,
     metadata: { ...metadata, labels: { [TIER_LABEL]: spec['tier'] ?? DEFAULT_TIER, ...labels } },
   };
+}
+
+/** Custom resources say what etcd's objects leave out. */
+function withoutDefaults(value: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== false));
 }
 
 function putOf({ key, value }: Dumped, found: Entry | undefined): Operation {
