@@ -37,9 +37,11 @@ export type {
 export { type ListedSet, makeOf } from './netlink/nftables/messages.ts';
 export { type Committed, hasNftables, NftError, Nftables } from './netlink/nftables/nftables.ts';
 export { type RulesetEdit, type WatchedTable, watchTables } from './netlink/nftables/watch.ts';
+export type { ForwardingEntry } from './netlink/fdb.ts';
 export type { Link, LinkChange, VethEnd } from './netlink/link.ts';
 export type { Neighbour, NeighbourState } from './netlink/neighbour.ts';
 export {
+  type NeighbourChange,
   Netlink,
   type NetlinkOptions,
   type RouteChange,
@@ -61,4 +63,6 @@ export {
   sameRoute,
   TABLE_MAIN,
 } from './netlink/route.ts';
+export type { IpipTunnel, Tunnel, VxlanTunnel } from './netlink/tunnel.ts';
+export type { VxlanInfo } from './netlink/vxlan.ts';
 export { setTtl } from './ttl.ts';

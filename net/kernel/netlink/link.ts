@@ -7,6 +7,7 @@ import {
   NLM_F_EXCL,
   readString,
 } from './message.ts';
+import { decodeVxlan, type VxlanInfo } from './vxlan.ts';
 
 export interface Link {
   readonly index: number;
@@ -30,6 +31,8 @@ export interface Link {
   readonly master?: number;
   /** Free text that `ip link set alias` sets. */
   readonly alias?: string;
+  /** Of a VXLAN device. */
+  readonly vxlan?: VxlanInfo;
 }
 
 export const RTM_NEWLINK = 16;
@@ -57,7 +60,7 @@ const VETH_INFO_PEER = 1;
 /** Statistics are most of a link's bytes and none of our business. */
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
-/** One end of a veth pair as it shall be made. */
+/** A link as it shall be made: one end of a veth pair, or a tunnel. */
 export interface VethEnd {
   readonly name: string;
   readonly mtu?: number | undefined;
@@ -85,6 +88,17 @@ export function encodeVeth(
         if (peerNetnsFd !== undefined) w.attributeU32(IFLA_NET_NS_FD, peerNetnsFd);
       }),
     );
+  });
+  w.end();
+}
+
+/** A device of a kind, with what the kind wants to know. EEXIST where the name is taken. */
+export function encodeNewLink(w: MessageWriter, end: VethEnd, kind: string, data: () => void): void {
+  w.begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  encodeEnd(w, end);
+  w.nested(IFLA_LINKINFO, () => {
+    w.attributeString(IFLA_INFO_KIND, kind);
+    w.nested(IFLA_INFO_DATA, data);
   });
   w.end();
 }
@@ -168,6 +182,7 @@ export function decodeLink(bytes: Buffer, start: number, end: number): Link {
   let peerNamespaceId: number | undefined;
   let master: number | undefined;
   let alias: string | undefined;
+  let vxlan: VxlanInfo | undefined;
   eachAttribute(bytes, start + IFINFOMSG, end, (type, from, to) => {
     if (type === IFLA_IFNAME) name = readString(bytes, from, to);
     else if (type === IFLA_MTU) mtu = bytes.readUInt32LE(from);
@@ -179,6 +194,8 @@ export function decodeLink(bytes: Buffer, start: number, end: number): Link {
     else if (type === IFLA_LINKINFO)
       eachAttribute(bytes, from, to, (info, infoFrom, infoTo) => {
         if (info === IFLA_INFO_KIND) kind = readString(bytes, infoFrom, infoTo);
+        // The kind comes first.
+        else if (info === IFLA_INFO_DATA && kind === 'vxlan') vxlan = decodeVxlan(bytes, infoFrom, infoTo);
       });
   });
   return {
@@ -195,6 +212,7 @@ export function decodeLink(bytes: Buffer, start: number, end: number): Link {
     ...(peerNamespaceId === undefined ? {} : { peerNamespaceId }),
     ...(master === undefined ? {} : { master }),
     ...(alias === undefined ? {} : { alias }),
+    ...(vxlan === undefined ? {} : { vxlan }),
   };
 }
 

@@ -34,7 +34,7 @@ export interface Neighbour {
 
 export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
-const RTM_GETNEIGH = 30;
+export const RTM_GETNEIGH = 30;
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
 

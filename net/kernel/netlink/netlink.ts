@@ -29,11 +29,13 @@ import {
   RTM_NEWLINK,
   type VethEnd,
 } from './link.ts';
+import { decodeForwarding, encodeForwarding, encodeForwardingDump, type ForwardingEntry } from './fdb.ts';
 import { type IndexOf, MessageWriter } from './message.ts';
 import { decodeNeighbour, encodeNeighbour, encodeNeighbourDump, type Neighbour } from './neighbour.ts';
 import { formatRoute, matchesFilter, type Route, type RouteFilter, type RouteOperation } from './route.ts';
 import { decodeRoute, encodeRoute, encodeRouteDump } from './route-codec.ts';
 import { RequestSocket } from './socket.ts';
+import { encodeTunnel, type Tunnel } from './tunnel.ts';
 
 export interface NetlinkOptions {
   /** Path of the network namespace, e.g. `/run/netns/a1` or `/proc/PID/ns/net`; default: ours. */
@@ -52,6 +54,15 @@ export interface RouteOutcome {
   /** Present exactly when `errno` is not 0, with the kernel's own words. */
   readonly error?: KernelError;
 }
+
+/** On the interface of its index; permanent. */
+export type NeighbourChange =
+  | {
+      readonly type: 'neighbour';
+      readonly op: 'replace' | 'delete';
+      readonly entry: { readonly link: number; readonly address: Address; readonly mac?: string | undefined };
+    }
+  | { readonly type: 'forwarding'; readonly op: 'replace' | 'delete'; readonly entry: ForwardingEntry };
 
 export interface Veth extends VethEnd {
   /** Switch the near end on at once. The peer is switched on from its own namespace. */
@@ -198,6 +209,18 @@ export class Netlink {
   }
 
   /**
+   * Makes a tunnel device, switched off. The module of its kind is loaded where the kernel may.
+   *
+   * @returns false when the name is taken: the kernel makes `tunl0` itself when it loads `ipip`
+   * @throws KernelError, EOPNOTSUPP when the kernel has no such kind
+   */
+  async createTunnel(tunnel: Tunnel): Promise<boolean> {
+    return this.unless(['EEXIST'], `RTM_NEWLINK ${tunnel.name} type ${tunnel.kind}`, (w) =>
+      encodeTunnel(w, tunnel),
+    );
+  }
+
+  /**
    * Changes what is given, leaves the rest.
    *
    * @param change.netns  path of a namespace to move the interface to
@@ -281,6 +304,44 @@ export class Netlink {
     return this.unless(['ENOENT'], `RTM_DELNEIGH ${entry.address.toString()} dev ${entry.link}`, (w) =>
       encodeNeighbour(w, 'delete', index, entry.address),
     );
+  }
+
+  /** The forwarding entries of a VXLAN device. */
+  listForwarding(link: number): Promise<ForwardingEntry[]> {
+    return this.socket.dump(
+      'RTM_GETNEIGH AF_BRIDGE',
+      (w) => encodeForwardingDump(w, link),
+      (bytes, { start, end }) => {
+        const entry = decodeForwarding(bytes, start, end);
+        return entry?.link === link ? entry : undefined;
+      },
+    );
+  }
+
+  /**
+   * Carries out changes of neighbours and forwarding entries in order, in as few sends as they fit in. What is to go and
+   * is gone counts as done.
+   *
+   * @returns what the kernel refused
+   */
+  async applyNeighbours(changes: readonly NeighbourChange[]): Promise<KernelError[]> {
+    const refused: KernelError[] = [];
+    for (let at = 0; at < changes.length; at += BATCH) {
+      const part = changes.slice(at, at + BATCH);
+      const writer = new MessageWriter(64 * part.length);
+      for (const change of part) {
+        const { op } = change;
+        if (change.type === 'forwarding') encodeForwarding(writer, op, change.entry);
+        else encodeNeighbour(writer, op, change.entry.link, change.entry.address, change.entry.mac);
+      }
+      for (const [i, { errno, text }] of (await this.socket.batch(writer)).entries()) {
+        const change = part[i];
+        const gone = change?.op === 'delete' && errno === constants.errno.ENOENT;
+        if (errno === 0 || change === undefined || gone) continue;
+        refused.push(new KernelError(errno, `${change.type} ${change.op} ${change.entry.mac ?? ''}`, text));
+      }
+    }
+    return refused;
   }
 
   /**

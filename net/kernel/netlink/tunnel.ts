@@ -1,0 +1,26 @@
+/** Tunnel devices as they are made (IFLA_LINKINFO of kinds `ipip` and `vxlan`). Pure. */
+import type { MessageWriter } from './message.ts';
+import { encodeNewLink } from './link.ts';
+import { encodeVxlan, type VxlanEnd } from './vxlan.ts';
+
+/** IP in IP (RFC 2003) to wherever routes say: no remote end of its own. */
+export interface IpipTunnel {
+  readonly kind: 'ipip';
+  readonly name: string;
+  readonly mtu?: number | undefined;
+}
+
+/** VXLAN (RFC 7348) without learning: who is where is told by forwarding entries. */
+export interface VxlanTunnel extends VxlanEnd {
+  readonly kind: 'vxlan';
+  readonly name: string;
+  readonly mtu?: number | undefined;
+  readonly mac?: string | undefined;
+}
+
+export type Tunnel = IpipTunnel | VxlanTunnel;
+
+export function encodeTunnel(w: MessageWriter, tunnel: Tunnel): void {
+  if (tunnel.kind === 'ipip') encodeNewLink(w, tunnel, 'ipip', () => {});
+  else encodeNewLink(w, tunnel, 'vxlan', () => encodeVxlan(w, tunnel));
+}
