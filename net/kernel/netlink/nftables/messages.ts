@@ -328,18 +328,21 @@ function decodeHook(bytes: Buffer, [start, end]: readonly [number, number], type
   };
 }
 
-export function decodeRule(bytes: Buffer, message: Message): ListedRule & { readonly table: string } {
+export function decodeRule(
+  bytes: Buffer,
+  message: Message,
+): { readonly table: string; readonly rule: ListedRule } {
   const found = attributes(bytes, message);
   const [handleAt] = found.at.get(3) ?? [];
   const list = found.at.get(4);
   const comment = decodeComment(bytes, found.at.get(7));
-  return {
-    table: text(found, 1),
+  const rule = {
     chain: text(found, 2),
     handle: handleAt === undefined ? 0n : bytes.readBigUInt64BE(handleAt),
     expressions: list === undefined ? [] : readExpressions(bytes, ...list),
     ...(comment === undefined ? {} : { comment }),
   };
+  return { table: text(found, 1), rule };
 }
 
 /** The handle alone, out of an echo. */

@@ -150,7 +150,10 @@ export class Nftables {
       decodeRule,
     );
     // Old kernels pass over the wish for one table.
-    return rules.filter((each) => each.table === table.name && (chain === undefined || each.chain === chain));
+    return rules
+      .filter((each) => each.table === table.name)
+      .map(({ rule }) => rule)
+      .filter((rule) => chain === undefined || rule.chain === chain);
   }
 
   async listSets(table: TableRef): Promise<readonly ListedSet[]> {
