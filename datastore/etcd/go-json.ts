@@ -1,75 +1,19 @@
 /**
  * JSON as Go's `encoding/json` writes Calico's structs, so that an object that both have written is the same octets: members
- * of a struct in its order, keys of a map sorted, `<`, `>` and `&` escaped. Pure.
+ * of a struct in its order (`go-order.ts`), keys of a map sorted, `<`, `>` and `&` escaped. Pure.
  *
- * The order is known of IPAM's objects, and of what all resources have: `kind` first, and the metadata of Kubernetes. A
- * resource's spec keeps the order that it was written in, which no reader minds.
+ * What a struct's order does not know, of a newer release, stands behind what it knows, as it came.
  */
-
-/** `libcalico-go/lib/backend/model`: AllocationBlock, BlockAffinity, IPAMHandle and IPAMConfig share no name in another order. */
-const IPAM = [
-  'cidr',
-  'affinity',
-  'affinity_claim_time',
-  'allocations',
-  'unallocated',
-  'attributes',
-  'sequenceNumber',
-  'sequenceNumberForAllocation',
-  'state',
-  'block',
-  'deleted',
-  'hostAffinity',
-  'strict_affinity',
-  'auto_allocate_blocks',
-  'maxBlocksPerHost',
-];
-const ATTRIBUTE = ['handle_id', 'secondary', 'alternateOwnerAttrs', 'releasedAt'];
-const RESOURCE = ['kind', 'apiVersion', 'metadata', 'spec', 'status'];
-/** `k8s.io/apimachinery`, ObjectMeta. */
-const METADATA = [
-  'name',
-  'generateName',
-  'namespace',
-  'selfLink',
-  'uid',
-  'resourceVersion',
-  'generation',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'labels',
-  'annotations',
-  'ownerReferences',
-  'finalizers',
-  'managedFields',
-];
-
-/** Members that are maps in Go. */
-const MAPS: ReadonlySet<string> = new Set([
-  'alternateOwnerAttrs',
-  'annotations',
-  'block',
-  'labels',
-  'labelsToApply',
-  'matchLabels',
-  'secondary',
-  'sequenceNumberForAllocation',
-]);
+import { IPAM, type Order, resourceOrder } from './go-order.ts';
 
 /** @throws TypeError when `value` as a whole has no JSON form */
 export function goJson(value: unknown): string {
-  const text = write(value, isIpam(value) ? IPAM : RESOURCE, '');
+  const text = write(value, isObject(value) && 'kind' in value ? resourceOrder(value['kind']) : IPAM);
   if (text === undefined) throw new TypeError(`a ${typeof value} has no JSON form`);
   return text;
 }
 
-function isIpam(value: unknown): boolean {
-  return isObject(value) && !('kind' in value);
-}
-
-/** @param name  of the member that the value is of */
-function write(value: unknown, order: readonly string[] | undefined, name: string): string | undefined {
+function write(value: unknown, order: Order | undefined): string | undefined {
   switch (typeof value) {
     case 'bigint':
       return value.toString();
@@ -78,40 +22,32 @@ function write(value: unknown, order: readonly string[] | undefined, name: strin
     case 'object':
       if (value === null) return 'null';
       return Array.isArray(value)
-        ? writeArray(value, order, name)
-        : writeObject(value as Record<string, unknown>, order, name);
+        ? writeArray(value, order)
+        : writeObject(value as Record<string, unknown>, order);
     default:
       return JSON.stringify(value);
   }
 }
 
-function writeArray(array: readonly unknown[], order: readonly string[] | undefined, name: string): string {
+function writeArray(array: readonly unknown[], order: Order | undefined): string {
   let text = '';
-  for (const item of array) text += `,${write(item, order, name) ?? 'null'}`;
+  for (const item of array) text += `,${write(item, order) ?? 'null'}`;
   return `[${text.slice(1)}]`;
 }
 
-function writeObject(
-  object: Readonly<Record<string, unknown>>,
-  order: readonly string[] | undefined,
-  name: string,
-): string {
-  const isMap = MAPS.has(name);
-  const keys = isMap ? sorted(Object.keys(object)) : ordered(Object.keys(object), order);
+function writeObject(object: Readonly<Record<string, unknown>>, order: Order | undefined): string {
+  const isMap = order === 'map';
+  const keys = isMap ? sorted(Object.keys(object)) : ordered(Object.keys(object), order?.names);
   let text = '';
   for (const key of keys) {
-    const member = write(object[key], orderOf(key, order), isMap ? '' : key);
+    const inner =
+      isMap || order === undefined || !Object.hasOwn(order.inner, key) ? undefined : order.inner[key];
+    const member = write(object[key], inner);
     if (member !== undefined) text += `,${quote(key)}:${member}`;
   }
   return `{${text.slice(1)}}`;
 }
 
-function orderOf(member: string, order: readonly string[] | undefined): readonly string[] | undefined {
-  if (order === IPAM && member === 'attributes') return ATTRIBUTE;
-  return order === RESOURCE && member === 'metadata' ? METADATA : undefined;
-}
-
-/** What the order does not know stays behind what it knows, as it came. */
 function ordered(keys: readonly string[], order: readonly string[] | undefined): readonly string[] {
   if (order === undefined || isOrdered(keys, order)) return keys;
   return [...order.filter((key) => keys.includes(key)), ...keys.filter((key) => !order.includes(key))];

@@ -6,9 +6,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { KINDS } from '../../api/index.ts';
+import type { z } from 'zod';
+import { API_VERSION, KINDS } from '../../api/index.ts';
+import { elementOf, fieldsOf, valueOf } from '../../api/schema/shape.ts';
 import { parseJson, stringifyJson } from '../json.ts';
 import { goJson } from './go-json.ts';
+import { type Order, resourceOrder } from './go-order.ts';
 import { keyAt, pathOf } from './keys.ts';
 import { decodeValue, encodeValue } from './values.ts';
 
@@ -44,6 +47,13 @@ describe("values in Calico's etcd", () => {
     expect(found.size).to.be.greaterThan(18);
   });
 
+  it('have every field of every kind of Calico in an order', () => {
+    const unordered = KINDS.filter(({ written }) => written.apiVersion === API_VERSION).flatMap(
+      ({ kind, schema }) => withoutOrder(schema, resourceOrder(kind), kind),
+    );
+    expect(unordered).to.deep.equal([]);
+  });
+
   it('any JSON comes back as it was', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
@@ -57,13 +67,24 @@ describe("values in Calico's etcd", () => {
   });
 });
 
-/** Members of what has a known order, or is a map, the other way round. */
-function backwards(value: unknown, depth = 0): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const isResource = depth === 0 && 'kind' in value;
-  const members = Object.entries(value).map(([name, member]) => {
-    const isOrdered = name === 'metadata' || name === 'labels' || name === 'annotations' || !isResource;
-    return [name, isOrdered && depth < 2 ? backwards(member, depth + 1) : member] as const;
-  });
+/** Fields and mappings that a schema knows and an order does not. */
+function withoutOrder(schema: z.core.$ZodType, order: Order | undefined, path: string): string[] {
+  const element = elementOf(schema);
+  if (element !== undefined) return withoutOrder(element, order, path);
+  const fields = fieldsOf(schema);
+  if (fields === undefined) return valueOf(schema) !== undefined && order === undefined ? [path] : [];
+  const known = order === 'map' ? undefined : order;
+  return Object.entries(fields).flatMap(([name, field]) =>
+    known?.names.includes(name) === true
+      ? withoutOrder(field, known.inner[name], `${path}.${name}`)
+      : [`${path}.${name}`],
+  );
+}
+
+/** Members the other way round, all through. */
+function backwards(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(backwards);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).map(([name, member]) => [name, backwards(member)] as const);
   return Object.fromEntries(members.reverse());
 }
