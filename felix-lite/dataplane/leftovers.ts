@@ -51,7 +51,9 @@ export function iptablesLeftovers(
 }
 
 /** Calico keeps chains there that we do not need. */
-export const UNUSED: readonly TableName[] = ['nat', 'mangle'];
+export const UNUSED: readonly TableName[] = (['raw', 'mangle', 'nat', 'filter'] as const).filter(
+  (table) => !TABLES.includes(table),
+);
 
 /** Address sets, of which the nftables backend has its own. */
 export function ipsetLeftovers(netns: string | undefined): Leftover {

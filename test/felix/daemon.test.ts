@@ -30,6 +30,12 @@ const POLICY = {
   },
 };
 
+/** What it survives, on each backend. */
+const BACKENDS = {
+  'iptables NFT': { nftablesMode: 'Disabled', iptablesBackend: 'NFT' },
+  nftables: { nftablesMode: 'Enabled' },
+} as const;
+
 describeOnKernel('the felix-lite daemon', function () {
   this.timeout(60_000);
   let node: TestNode;
@@ -102,7 +108,13 @@ describeOnKernel('the felix-lite daemon', function () {
     expect(refused.ok ? [] : refused.problems.map(({ field }) => field)).to.deep.equal(['source']);
   });
 
-  it('lets no packet through and stops none that it should not, over kill -9 and restart', async () => {
+  for (const [backend, spec] of Object.entries(BACKENDS))
+    it(`lets no packet through and stops none that it should not, over kill -9 and restart, ${backend}`, () =>
+      survives(spec));
+
+  async function survives(spec: object): Promise<void> {
+    const metadata = { name: `node.${NODE}` };
+    await node.put({ apiVersion: 'projectcalico.org/v3', kind: 'FelixConfiguration', metadata, spec });
     start();
     await ready();
     const connection = await node.prober('web').open(addressesOf(2)[4], 8080);
@@ -134,7 +146,7 @@ describeOnKernel('the felix-lite daemon', function () {
     expect(seen.stopped).to.equal(0);
     expect(seen.allowed).to.be.greaterThan(3);
     expect(await node.prober('web').ping(connection)).to.equal(true);
-  });
+  }
 
   it('leaves the kernel alone while a migration holds the datastore, over a restart too, and goes on after it', async () => {
     start();

@@ -25,21 +25,20 @@ const BACKENDS = {
   nftables: { nftablesMode: 'Enabled' },
 } as const;
 
+function configured(spec: object, annotations: object): object {
+  const metadata = { name: `node.${NODE}`, annotations };
+  return { apiVersion: 'projectcalico.org/v3', kind: 'FelixConfiguration', metadata, spec };
+}
+
 for (const [backend, settings] of Object.entries(BACKENDS)) {
   describeOnKernel(`connections that policy turns against, ${backend}`, function () {
     this.timeout(30_000);
     let node: TestNode;
 
-    const configured = (annotations: object): object => ({
-      apiVersion: 'projectcalico.org/v3',
-      kind: 'FelixConfiguration',
-      metadata: { name: `node.${NODE}`, annotations },
-      spec: settings,
-    });
     const start = async (annotations: object): Promise<void> => {
       node = await TestNode.create([WEB, DB]);
       await node.put(
-        configured(annotations),
+        configured(settings, annotations),
         openProfile('prod'),
         endpointOf(WEB),
         endpointOf(DB),

@@ -46,6 +46,23 @@ function configured(spec: object): object {
 const NFTABLES = configured({ nftablesMode: 'Enabled' });
 const IPTABLES = configured({ nftablesMode: 'Disabled', iptablesBackend: 'NFT' });
 
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`not within 5 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function trusted(nets: readonly string[]): object {
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'NetworkSet',
+    metadata: { name: 'nets', namespace: 'prod', labels: { trusted: 'yes' } },
+    spec: { nets },
+  };
+}
+
 describeOnKernel('felix-lite among others, nftables', function () {
   this.timeout(60_000);
   let node: TestNode;
@@ -67,13 +84,6 @@ describeOnKernel('felix-lite among others, nftables', function () {
     return held;
   };
   const nft = (text: string): Promise<string> => node.run('nft', text);
-  const until = async (what: string, isSo: () => Promise<boolean>): Promise<void> => {
-    const deadline = performance.now() + 5000;
-    while (!(await isSo())) {
-      if (performance.now() > deadline) throw new Error(`not within 5 s: ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  };
   const reaches = (from: string, version: 4 | 6, port: number): Promise<boolean> =>
     node.prober(from).reach('tcp', addressesOf(2)[version], port);
 
@@ -93,7 +103,9 @@ describeOnKernel('felix-lite among others, nftables', function () {
     expect(await ipset.listNames({ netns: node.netns })).to.deep.equal([]);
     for (const backend of ['nft', 'legacy'] as const) {
       const tables = await iptables.save(4, undefined, { netns: node.netns, backend });
-      expect(tables.flatMap(({ chains }) => chains).filter(({ name }) => name.startsWith('cali'))).to.deep.equal([]);
+      expect(
+        tables.flatMap(({ chains }) => chains).filter(({ name }) => name.startsWith('cali')),
+      ).to.deep.equal([]);
     }
   });
 
@@ -121,16 +133,28 @@ describeOnKernel('felix-lite among others, nftables', function () {
   });
 
   const vandalism = [
-    { it: 'a rule put into a chain of ours', text: 'insert rule ip calico filter-cali-tw-cali20000000000 accept' },
+    {
+      it: 'a rule put into a chain of ours',
+      text: 'insert rule ip calico filter-cali-tw-cali20000000000 accept',
+    },
     { it: 'a rule put into a hook of ours', text: 'insert rule ip calico filter-FORWARD accept' },
     { it: 'a chain emptied', text: 'flush chain ip calico filter-cali-tw-cali20000000000' },
     {
       it: 'a chain of ours that nobody asked for',
       text: 'add chain ip calico filter-cali-junk; add rule ip calico filter-cali-junk accept; add rule ip calico filter-FORWARD jump filter-cali-junk',
     },
-    { it: 'an entry taken out of a map', text: 'delete element ip calico filter-cali-tw-dispatch { "cali20000000000" }' },
-    { it: 'a set that nobody asked for', text: 'add set ip calico cali40s-junk { type ipv4_addr; flags interval; }' },
-    { it: 'a hook of ours at another place', text: 'delete chain ip calico raw-PREROUTING; add chain ip calico raw-PREROUTING { type filter hook prerouting priority 5; }' },
+    {
+      it: 'an entry taken out of a map',
+      text: 'delete element ip calico filter-cali-tw-dispatch { "cali20000000000" }',
+    },
+    {
+      it: 'a set that nobody asked for',
+      text: 'add set ip calico cali40s-junk { type ipv4_addr; flags interval; }',
+    },
+    {
+      it: 'a hook of ours at another place',
+      text: 'delete chain ip calico raw-PREROUTING; add chain ip calico raw-PREROUTING { type filter hook prerouting priority 5; }',
+    },
     { it: 'the table deleted', text: 'delete table ip calico' },
   ];
   for (const { it: what, text } of vandalism)
@@ -153,13 +177,19 @@ describeOnKernel('felix-lite among others, nftables', function () {
     const [first] = rules;
     const set = (await direct.listSets(table)).find(({ name }) => name.startsWith('cali40s'))?.name ?? '';
     const handle = String(first?.handle ?? '');
-    await nft(`replace rule ip calico filter-cali-pi-np/prod/db handle ${handle} accept comment "${first?.comment ?? ''}"`);
-    await nft(`add element ip calico ${set} { 203.0.113.0/24 }; delete element ip calico ${set} { 10.65.0.1 }`);
+    await nft(
+      `replace rule ip calico filter-cali-pi-np/prod/db handle ${handle} accept comment "${first?.comment ?? ''}"`,
+    );
+    await nft(
+      `add element ip calico ${set} { 203.0.113.0/24 }; delete element ip calico ${set} { 10.65.0.1 }`,
+    );
     await until('repaired', async () => JSON.stringify(await kernel()) === before);
   });
 
   it('leaves the tables of others alone', async () => {
-    await nft('add table ip kube-proxy; add chain ip kube-proxy services; add rule ip kube-proxy services counter');
+    await nft(
+      'add table ip kube-proxy; add chain ip kube-proxy services; add rule ip kube-proxy services counter',
+    );
     const theirs = await nft('list table ip kube-proxy');
     await node.startFelix();
     await node.put(np('db', { selector: "role == 'db'", ingress: [] }));
@@ -212,23 +242,22 @@ describeOnKernel('felix-lite among others, nftables', function () {
   });
 
   it('holds overlapping networks, and what is left of them', async () => {
-    const set = (nets: readonly string[]): object => ({
-      apiVersion: 'projectcalico.org/v3',
-      kind: 'NetworkSet',
-      metadata: { name: 'nets', namespace: 'prod', labels: { trusted: 'yes' } },
-      spec: { nets },
-    });
-    await node.put(np('db', { selector: "role == 'db'", ingress: [{ action: 'Allow', source: { selector: "trusted == 'yes'" } }] }));
-    await node.put(set(['10.65.0.0/16', '10.65.0.1/32', '10.65.0.0/24']));
+    await node.put(
+      np('db', {
+        selector: "role == 'db'",
+        ingress: [{ action: 'Allow', source: { selector: "trusted == 'yes'" } }],
+      }),
+    );
+    await node.put(trusted(['10.65.0.0/16', '10.65.0.1/32', '10.65.0.0/24']));
     await node.startFelix();
     expect(await reaches('web', 4, 8080)).to.equal(true);
-    await node.put(set(['10.65.0.1/32', '10.65.0.0/24']));
+    await node.put(trusted(['10.65.0.1/32', '10.65.0.0/24']));
     await node.settled();
     expect(await reaches('web', 4, 8080)).to.equal(true);
-    await node.put(set(['10.65.0.1/32']));
+    await node.put(trusted(['10.65.0.1/32']));
     await node.settled();
     expect(await reaches('web', 4, 9090)).to.equal(true);
-    await node.put(set(['10.66.0.0/15']));
+    await node.put(trusted(['10.66.0.0/15']));
     await node.settled();
     expect(await reaches('web', 4, 9090)).to.equal(false);
   });

@@ -9,11 +9,10 @@ import type { IpVersion } from '../../../net/addr/index.ts';
 import { NftError, Nftables, type RulesetEdit, watchTables } from '../../../net/kernel/index.ts';
 import type { CalcDelta } from '../../calc/model.ts';
 import type { RuleTables } from '../../rules/tables.ts';
-import type { TableName } from '../../rules/types.ts';
 import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
 import type { Leftovers } from '../leftovers.ts';
 import { readTable } from './held.ts';
-import { ourTable } from './names.ts';
+import { ourTable, unlayered } from './names.ts';
 import { hashOfComment } from './render.ts';
 import { NftTable, type Planned, type Stages } from './table.ts';
 
@@ -188,13 +187,13 @@ export class NftDataplane implements Dataplane {
       for (const { chain, comment, expressions } of await this.#nft.listRules(ourTable(version))) {
         const index = places.get(chain) ?? 0;
         places.set(chain, index + 1);
-        const [, table, bare] = /^(raw|mangle|filter|nat)-(.*)$/.exec(chain) ?? [];
+        const place = unlayered(chain);
         const counter = expressions.find((each) => each.kind === 'counter');
         const hash = hashOfComment(comment);
-        if (!isTableName(table) || bare === undefined || hash === undefined || counter?.kind !== 'counter')
-          continue;
+        if (place === undefined || hash === undefined || counter?.kind !== 'counter') continue;
+        const { table, name } = place;
         const { packets, bytes } = counter;
-        counters.push({ version, table, chain: bare, index, hash, packets, bytes });
+        counters.push({ version, table, chain: name, index, hash, packets, bytes });
       }
     }
     return counters;
@@ -225,10 +224,6 @@ class StageError extends Error {
 
 function addedRules(stage: readonly Owned[]): number {
   return stage.filter(({ planned }) => planned.operation.op === 'add-rule').length;
-}
-
-function isTableName(text: string | undefined): text is TableName {
-  return text === 'raw' || text === 'mangle' || text === 'filter' || text === 'nat';
 }
 
 /** Elements count one by one, as members of an ipset do. */

@@ -22,6 +22,13 @@ export function layered(table: TableName, chainOrMap: string): string {
   return `${table}-${chainOrMap}`;
 }
 
+/** The way back; undefined for a name that is not of ours. */
+export function unlayered(name: string): { readonly table: TableName; readonly name: string } | undefined {
+  const dash = name.indexOf('-');
+  const table = (['raw', 'mangle', 'nat', 'filter'] as const).find((each) => each === name.slice(0, dash));
+  return table === undefined ? undefined : { table, name: name.slice(dash + 1) };
+}
+
 export function setOf(name: string): string {
   return name.replaceAll(':', '-');
 }

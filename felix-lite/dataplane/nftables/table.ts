@@ -9,7 +9,7 @@ import type { CalcDelta } from '../../calc/model.ts';
 import type { TableChange } from '../../rules/tables.ts';
 import { type Chain, type Hook, rule, type TableName } from '../../rules/types.ts';
 import type { HeldTable } from './held.ts';
-import { baseChain, layered, ourTable } from './names.ts';
+import { baseChain, layered, ourTable, unlayered } from './names.ts';
 import { hashOfComment, interfaceKey, type RenderedNftRule, renderNftChain } from './render.ts';
 import { NftSets } from './sets.ts';
 
@@ -203,9 +203,9 @@ export class NftTable {
 
   /** From now on, and until its policy or profile changes, that chain drops what it is asked about. */
   setAside(chain: string, said: string): void {
-    const [, table = 'filter', bare = chain] = /^([a-z]+)-(.*)$/.exec(chain) ?? [];
+    const { table, name: bare } = unlayered(chain) ?? { table: 'filter', name: chain };
     const drop = [rule([], { kind: 'drop' }, 'The kernel refused this chain')];
-    this.#want(chain, renderNftChain(table === 'raw' ? 'raw' : 'filter', bare, drop, this.version));
+    this.#want(chain, renderNftChain(table, bare, drop, this.version));
     this.#refused.set(chain, {
       code: 'RULES_REFUSED',
       value: bare,
