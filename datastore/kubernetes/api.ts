@@ -2,7 +2,12 @@
  * HTTP to an API server: one request, one answer, or a stream of lines. No policy but the deadline of a request: who
  * may be asked again, and how often, is said in `client.ts`.
  */
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
+import {
+  type AgentOptions,
+  Agent as HttpAgent,
+  type IncomingMessage,
+  request as httpRequest,
+} from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions, request as httpsRequest } from 'node:https';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import { PoplinError } from '../../api/problem.ts';
@@ -52,12 +57,16 @@ export class Api {
   readonly #credentials: Credentials;
   readonly #clock: Clock;
   readonly #agent: HttpAgent | HttpsAgent;
+  readonly #streams: HttpAgent | HttpsAgent;
 
   constructor(credentials: Credentials, clock: Clock) {
     this.#credentials = credentials;
     this.#clock = clock;
-    const options = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE, maxSockets: 64 };
-    this.#agent = credentials.server.startsWith('https:') ? new HttpsAgent(options) : new HttpAgent(options);
+    const make = (options: AgentOptions): HttpAgent | HttpsAgent =>
+      credentials.server.startsWith('https:') ? new HttpsAgent(options) : new HttpAgent(options);
+    this.#agent = make({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE, maxSockets: 64 });
+    // Watches hold their connections, however many there are, and must not take those of requests.
+    this.#streams = make({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE });
   }
 
   get server(): string {
@@ -76,7 +85,7 @@ export class Api {
       late.abort(new Error(`no answer within ${timeout / 1000} s`)),
     );
     try {
-      const response = await this.#send(ask, late.signal);
+      const response = await this.#send(ask, late.signal, this.#agent);
       const chunks: Buffer[] = [];
       for await (const chunk of response) chunks.push(chunk as Buffer);
       if (!response.complete) throw new Error('the answer broke off');
@@ -104,7 +113,7 @@ export class Api {
     );
     let response: IncomingMessage;
     try {
-      response = await this.#send(ask, AbortSignal.any([signal, starting.signal]));
+      response = await this.#send(ask, AbortSignal.any([signal, starting.signal]), this.#streams);
     } finally {
       cancel();
     }
@@ -120,11 +129,13 @@ export class Api {
 
   close(): void {
     this.#agent.destroy();
+    this.#streams.destroy();
   }
 
   async #send(
     { method, path, query, body, contentType }: Ask,
     signal: AbortSignal,
+    agent: HttpAgent | HttpsAgent,
   ): Promise<IncomingMessage> {
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
     const url = new URL(`${this.#credentials.server}${path}${search}`);
@@ -137,7 +148,7 @@ export class Api {
         : { 'content-type': contentType ?? 'application/json', 'content-length': Buffer.byteLength(body) }),
       ...(credentials.headers as Record<string, string>),
     };
-    const options: RequestOptions = { agent: this.#agent, ...credentials, method, headers, signal };
+    const options: RequestOptions = { agent, ...credentials, method, headers, signal };
     return new Promise((resolve, reject) => {
       const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
       const request = send(url, options, resolve);

@@ -78,6 +78,8 @@ export class KubeServer {
       // Nobody makes the accounts that pods would be given.
       '--disable-admission-plugins=ServiceAccount',
       '--endpoint-reconciler-type=none',
+      // Told to nobody; without it, one is looked for, and there may be no network but loopback.
+      '--advertise-address=192.0.2.1',
       ...flags,
     ]);
     this.#process = child;
