@@ -77,6 +77,16 @@ export { parseDuration } from './schema/duration.ts';
 export { parsePeerAddress, type PeerAddress } from './schema/network.ts';
 export { type FieldPath, formatPath, parsePath } from './schema/path.ts';
 
+export {
+  type Encapsulation,
+  encapsulationTo,
+  IPIP_DEVICE,
+  OVERHEADS,
+  type PoolRouting,
+  poolRoutings,
+  routingFor,
+  vxlanDevice,
+} from './encapsulation.ts';
 export { ignoredFields, notActedOn } from './ignored.ts';
 export {
   asWritten,

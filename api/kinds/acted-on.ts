@@ -31,6 +31,7 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
       'logPrefix',
       'maxIpsetSize',
       'nftablesMode',
+      'programClusterRoutes',
     ],
   },
   BGPConfiguration: {
@@ -43,14 +44,13 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
       'spec.ignoredInterfaces',
       'spec.localWorkloadPeeringIPV4',
       'spec.localWorkloadPeeringIPV6',
-      'spec.programClusterRoutes',
     ],
   },
   BGPPeer: { ignored: ['spec.localWorkloadSelector'] },
   IPAMConfiguration: {
     ignored: ['spec.kubeVirtVMAddressPersistence', 'spec.ipCooldownSeconds', 'spec.minIPReclaimAgeSeconds'],
   },
-  IPPool: { ignored: ['spec.ipipMode', 'spec.vxlanMode', 'spec.natOutgoing'] },
+  IPPool: { ignored: ['spec.natOutgoing'] },
   KubeControllersConfiguration: {
     ignored: [
       'spec.logSeverityScreen',

@@ -9,6 +9,8 @@ import { parseDuration, type Problem } from '../../api/index.ts';
 import type { Address } from '../../net/addr/index.ts';
 import { ACCEPT_ALL, type Policy } from '../filter/policy.ts';
 import type { PeerConfig, SpeakerConfig } from '../speaker/config.ts';
+import type { CarriageConfig } from '../fib/carriage.ts';
+import { carriageOf } from './carriage.ts';
 import { filterRules } from './filters.ts';
 import { configuration, identityOf, type Identity } from './identity.ts';
 import { priorityRules } from './priorities.ts';
@@ -26,6 +28,8 @@ export interface NodeConfiguration {
     /** Undefined: every address of the machine. */
     readonly addresses: readonly Address[] | undefined;
   };
+  /** How routes inside pools are written to the kernel. */
+  readonly carriage: CarriageConfig;
 }
 
 export interface Outcome {
@@ -63,6 +67,7 @@ export function configureNode(name: string, resources: ClusterResources): Outcom
         addresses: [self.addresses[4], self.addresses[6]].flatMap((address) => address ?? []),
       },
       listen: { port: self.port, addresses: boundAddresses(self, resources) },
+      carriage: carriageOf(name, resources),
     },
     problems: [...problems, ...built.flatMap((each) => each.problems)],
   };

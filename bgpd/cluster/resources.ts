@@ -3,6 +3,7 @@ import type {
   BGPConfiguration,
   BGPFilter,
   BGPPeer,
+  FelixConfiguration,
   IPPool,
   Node,
   WorkloadEndpoint,
@@ -14,6 +15,8 @@ export interface ClusterResources {
   readonly bgpConfigurations: readonly BGPConfiguration[];
   readonly bgpPeers: readonly BGPPeer[];
   readonly bgpFilters: readonly BGPFilter[];
+  /** Of these only who writes which routes. */
+  readonly felixConfigurations: readonly FelixConfiguration[];
   readonly ipPools: readonly IPPool[];
   readonly workloadEndpoints: readonly WorkloadEndpoint[];
   readonly affinities: readonly Affinity[];

@@ -3,11 +3,12 @@
  * inside them, addresses borrowed from other nodes' blocks one by one, what it learned inside the pools, nothing from
  * pools with disableBGPExport, and nothing else.
  */
-import type { IPPool } from '../../api/index.ts';
+import { type IPPool, routingFor } from '../../api/index.ts';
 import type { Prefix } from '../../net/addr/index.ts';
 import { addCommunity, type PolicyRule } from '../filter/policy.ts';
 import type { OriginatedRoute } from '../speaker/config.ts';
 import type { PathAttributes } from '../wire/types.ts';
+import { routings } from './carriage.ts';
 import { communityOf, prefixOf } from './filters.ts';
 import { configuration } from './identity.ts';
 import { ownPriority } from './priorities.ts';
@@ -23,12 +24,14 @@ export function ownBlocks(node: string, resources: ClusterResources): readonly P
 /** Blocks with their blackhole, then single addresses of local workloads that lie outside of them. */
 export function originated(node: string, resources: ClusterResources): readonly OriginatedRoute[] {
   const blocks = ownBlocks(node, resources);
+  const pools = routings(node, resources);
   const routes = new Map<string, OriginatedRoute>();
   for (const prefix of blocks)
     routes.set(prefix.toString(), {
       prefix,
-      // A block of one address is that of its workload: a blackhole would stand in the workload's own place.
-      kernel: prefix.isHost ? 'none' : 'blackhole',
+      // A block of one address is that of its workload: a blackhole would stand in the workload's own place. Where
+      // felix-lite writes the pool's routes, the blackhole is its too.
+      kernel: prefix.isHost || routingFor(pools, prefix)?.writer === 'felix' ? 'none' : 'blackhole',
       ...attributesOf(prefix, resources),
     });
   for (const prefix of workloadAddresses(node, resources)) {

@@ -53,6 +53,7 @@ export function cluster(some: Partial<ClusterResources>): ClusterResources {
     bgpConfigurations: [resource('BGPConfiguration', 'default', { nodeToNodeMeshEnabled: false })],
     bgpPeers: [],
     bgpFilters: [],
+    felixConfigurations: [],
     ipPools: [pool('10.244.0.0/16'), pool('fd00:10:244::/48')],
     workloadEndpoints: [],
     affinities: [],

@@ -94,7 +94,9 @@ export class Bgpd {
     const { configuration, problems } = configureNode(this.node, this.#world.resources());
     this.#noteProblems([...this.#world.problems, ...problems]);
     if (configuration === undefined) return;
-    const { listen, speaker } = configuration;
+    const { listen, speaker, carriage } = configuration;
+    // Before the routes: none shall be written the wrong way first.
+    this.engine.fib?.carry(carriage);
     this.engine.configure(speaker, { port: listen.port, addresses: listen.addresses?.map(String) });
   }
 

@@ -6,6 +6,7 @@
  * compete with us; others of the same prefix are no concern of ours.
  */
 import type { Cancel } from '../../clock/clock.ts';
+import { IPIP_DEVICE } from '../../api/index.ts';
 import type { Prefix } from '../../net/addr/index.ts';
 import {
   formatRoute,
@@ -18,17 +19,19 @@ import {
   routeKey,
   TABLE_MAIN,
 } from '../../net/kernel/index.ts';
-import type { RouteTable, TableChange, TableContents, TableOutcome } from '../fib/route-table.ts';
+import type { RouteOwner, RouteTable, TableChange, TableContents, TableOutcome } from '../fib/route-table.ts';
+import type { TableEntry } from '../fib/table-entry.ts';
 import type { Way } from '../fib/ways.ts';
-import type { ForwardingEntry } from '../speaker/ports.ts';
 
 /** Calico's DeviceRouteProtocol for what is not a local workload (calico-data-model §18). */
 export const PROTOCOL_BGPD = 80;
+/** Routes that come from the datastore instead of BGP; `felix-lite/routing/` writes them. */
+const PROTOCOL_FELIX = 81;
 
 type RouteSocket = Pick<Netlink, 'listRoutes' | 'applyRoutes' | 'subscribe'>;
 
 export interface TableWatcher {
-  observe(prefix: Prefix, owner: 'ours' | 'other', change: 'new' | 'deleted'): void;
+  observe(prefix: Prefix, owner: RouteOwner, change: 'new' | 'deleted'): void;
   disturbed(): void;
 }
 
@@ -71,7 +74,7 @@ function tell(watcher: TableWatcher, event: KernelEvent): void {
   const { route, change } = event;
   if (route.table !== TABLE_MAIN) return;
   // Others' routes of any metric matter: next hops are reached over them.
-  if (ownerOf(route) === 'other' || inOurPlace(route))
+  if (ownerOf(route) !== 'ours' || inOurPlace(route))
     watcher.observe(route.destination, ownerOf(route), change);
 }
 
@@ -79,20 +82,29 @@ function inOurPlace(route: Route): boolean {
   return routeKey(route) === routeKey({ ...route, metric: 0 });
 }
 
-function ownerOf(route: Route): 'ours' | 'other' {
-  return route.protocol === PROTOCOL_BGPD ? 'ours' : 'other';
+function ownerOf(route: Route): RouteOwner {
+  if (route.protocol === PROTOCOL_BGPD) return 'ours';
+  return route.protocol === PROTOCOL_FELIX ? 'kin' : 'other';
 }
 
-function entryOf(route: Route): ForwardingEntry | undefined {
+function entryOf(route: Route): TableEntry | undefined {
   if (route.type === 'blackhole') return { type: 'blackhole' };
-  const gateways = route.nextHops.flatMap(({ gateway }) => gateway ?? []);
-  const plain = route.type === 'unicast' && gateways.length === route.nextHops.length && gateways.length > 0;
-  return plain ? { type: 'unicast', gateways } : undefined;
+  const plain = route.type === 'unicast' && route.nextHops.every(({ gateway }) => gateway !== undefined);
+  if (!plain || route.nextHops.length === 0) return undefined;
+  const through = route.nextHops.filter((hop) => hop.interface === IPIP_DEVICE);
+  const bare = route.nextHops.filter((hop) => hop.interface !== IPIP_DEVICE);
+  return {
+    type: 'unicast',
+    gateways: bare.flatMap(({ gateway }) => gateway ?? []),
+    ...(through.length === 0
+      ? {}
+      : { tunnel: { device: IPIP_DEVICE, gateways: through.flatMap(({ gateway }) => gateway ?? []) } }),
+  };
 }
 
 /** A route that may lead to a next hop: a stranger's, that does not reject. */
 function wayOf(route: Route): Way[] {
-  if (route.type !== 'unicast' || ownerOf(route) === 'ours') return [];
+  if (route.type !== 'unicast' || ownerOf(route) !== 'other') return [];
   const alive = route.nextHops.filter(({ down }) => down !== true);
   if (alive.length === 0) return [];
   const gateways = alive.flatMap(({ gateway }) => gateway ?? []);
@@ -101,12 +113,19 @@ function wayOf(route: Route): Way[] {
   return [{ prefix: route.destination, gateways, metric: route.metric, link }];
 }
 
-function routeOf(destination: Prefix, entry: ForwardingEntry, op: TableChange['op']): Route {
+function routeOf(destination: Prefix, entry: TableEntry, op: TableChange['op']): Route {
   const ours = { destination, protocol: PROTOCOL_BGPD };
   if (entry.type === 'blackhole') return makeRoute({ ...ours, type: 'blackhole' });
   // To a deletion, no next hops means any: what we adopted may have lost a gateway since.
   if (op === 'delete') return makeRoute(ours);
-  return makeRoute({ ...ours, nextHops: entry.gateways.map((gateway) => ({ gateway })) });
+  const { gateways, tunnel } = entry;
+  // The far end of a tunnel is on no connected subnet; the device takes it as it is.
+  const through = (tunnel?.gateways ?? []).map((gateway) => ({
+    gateway,
+    interface: tunnel?.device ?? '',
+    onlink: true,
+  }));
+  return makeRoute({ ...ours, nextHops: [...gateways.map((gateway) => ({ gateway })), ...through] });
 }
 
 function outcomeOf({ errno, error }: RouteOutcome): TableOutcome {

@@ -12,6 +12,7 @@ const RESOURCE_KINDS = [
   'BGPConfiguration',
   'BGPPeer',
   'BGPFilter',
+  'FelixConfiguration',
   'IPPool',
   'WorkloadEndpoint',
 ] as const;
@@ -52,6 +53,7 @@ export class World {
       bgpConfigurations: this.#of('BGPConfiguration'),
       bgpPeers: this.#of('BGPPeer'),
       bgpFilters: this.#of('BGPFilter'),
+      felixConfigurations: this.#of('FelixConfiguration'),
       ipPools: this.#of('IPPool'),
       workloadEndpoints: this.#of('WorkloadEndpoint'),
       affinities: [...this.#affinities.values()],

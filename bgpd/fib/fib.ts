@@ -11,8 +11,10 @@ import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../speaker/ports.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
+import { Carriage, type CarriageConfig } from './carriage.ts';
 import { goalOf, plan, type Plan } from './plan.ts';
-import { sameEntry, type RouteTable, type TableChange, type TableOutcome } from './route-table.ts';
+import { type RouteOwner, type RouteTable, type TableChange, type TableOutcome } from './route-table.ts';
+import { sameEntry, type TableEntry } from './table-entry.ts';
 import { Ways } from './ways.ts';
 
 export interface FibOptions {
@@ -45,8 +47,10 @@ const BATCH = 256;
 interface Slot {
   readonly prefix: Prefix;
   wanted: ForwardingEntry | undefined;
-  actual: ForwardingEntry | undefined;
+  actual: TableEntry | undefined;
   foreign: string | undefined;
+  /** {@link foreign} is felix-lite's. */
+  kin: TableEntry['type'] | undefined;
   /** How often the kernel has refused since `wanted` was set or last tried anew; see {@link goalOf}. */
   refusals: number;
   /** Why the kernel does not have what is wanted. */
@@ -62,6 +66,7 @@ export class Fib implements ForwardingTable {
   readonly #slots = new Map<string, Slot>();
   readonly #dirty = new Set<Slot>();
   #ways = new Ways([]);
+  #carriage = new Carriage();
   #linksChanged: () => void = () => {};
   readonly #adopted = new Set<4 | 6>();
   readonly #complete = new Set<4 | 6>();
@@ -108,6 +113,14 @@ export class Fib implements ForwardingTable {
     this.#startOver(slot);
   }
 
+  /** How routes inside pools leave this node. What stands in the kernel is changed in place. */
+  carry(config: CarriageConfig): void {
+    const carriage = new Carriage(config);
+    if (carriage.equals(this.#carriage)) return;
+    this.#carriage = carriage;
+    for (const slot of this.#slots.values()) if (slot.wanted !== undefined) this.#startOver(slot);
+  }
+
   complete(family: Family): void {
     const { version } = FAMILIES[family];
     this.#complete.add(version);
@@ -118,6 +131,8 @@ export class Fib implements ForwardingTable {
     const slot = this.#slots.get(prefix.toString());
     if (slot?.wanted === undefined) return undefined;
     const { obstacle, actual } = slot;
+    const left = this.#carriage.leftTo(prefix);
+    if (left !== undefined) return { state: 'yielded', reason: left };
     if (obstacle === undefined)
       return { state: sameEntry(this.#goal(slot), actual) ? 'installed' : 'pending' };
     return actual === undefined ? obstacle : { state: 'degraded', reason: obstacle.reason };
@@ -142,11 +157,11 @@ export class Fib implements ForwardingTable {
   }
 
   /** Somebody changed the table: a stranger's route came or went, or one of ours did without our doing. */
-  observe(prefix: Prefix, owner: 'ours' | 'other', change: 'new' | 'deleted'): void {
+  observe(prefix: Prefix, owner: RouteOwner, change: 'new' | 'deleted'): void {
     const slot = this.#slots.get(prefix.toString());
     // Our own writes come back as events; they say what we know.
     const news =
-      owner === 'other'
+      owner !== 'ours'
         ? slot !== undefined || this.#ways.concerns(prefix)
         : change === 'deleted' && slot?.wanted !== undefined && !this.#dirty.has(slot);
     if (news) this.#verifySoon();
@@ -182,6 +197,7 @@ export class Fib implements ForwardingTable {
         wanted: undefined,
         actual: undefined,
         foreign: undefined,
+        kin: undefined,
         refusals: 0,
         obstacle: undefined,
         told: undefined,
@@ -279,27 +295,30 @@ export class Fib implements ForwardingTable {
     const before = this.#ways;
     this.#ways = new Ways(ways);
     if (!before.leadsAlike(this.#ways)) this.#linksChanged();
-    const found = new Map<Slot, Pick<Slot, 'actual' | 'foreign'>>();
+    const found = new Map<Slot, Pick<Slot, 'actual' | 'foreign' | 'kin'>>();
     for (const { prefix, owner, entry, text } of routes) {
       const slot = this.#slots.get(prefix.toString()) ?? (owner === 'ours' ? this.#slot(prefix) : undefined);
       if (slot === undefined) continue;
-      const seen = found.get(slot) ?? { actual: undefined, foreign: undefined };
+      const seen = found.get(slot) ?? NOTHING_THERE;
+      const kin = owner === 'kin' ? (entry?.type ?? 'unicast') : undefined;
       found.set(
         slot,
-        owner === 'ours' ? { ...seen, actual: entry ?? OTHERWISE } : { ...seen, foreign: text },
+        owner === 'ours' ? { ...seen, actual: entry ?? OTHERWISE } : { ...seen, foreign: text, kin },
       );
     }
     let repairs = 0;
     for (const slot of this.#slots.values()) {
-      const { actual, foreign } = found.get(slot) ?? { actual: undefined, foreign: undefined };
+      const { actual, foreign, kin } = found.get(slot) ?? NOTHING_THERE;
       if (sameEntry(slot.actual, actual) && slot.foreign === foreign) {
         // Also what a batch left undone whose outcome we never learned.
         if (!sameEntry(this.#goal(slot), actual)) this.#dirty.add(slot);
         continue;
       }
-      if (slot.actual !== undefined && !sameEntry(slot.actual, actual)) repairs++;
+      const lost = slot.actual !== undefined && !sameEntry(slot.actual, actual);
+      if (lost && kin === undefined) repairs++;
       slot.actual = actual;
       slot.foreign = foreign;
+      slot.kin = kin;
       slot.refusals = 0;
       slot.obstacle = undefined;
       this.#dirty.add(slot);
@@ -329,18 +348,23 @@ export class Fib implements ForwardingTable {
   }
 
   #planFor(slot: Slot): Plan {
+    const { prefix, wanted, actual, foreign, kin } = slot;
+    // Another's to write from now on: ours stays until that one has taken its place.
+    const handedOver = wanted?.type === 'unicast' && this.#carriage.leftTo(prefix) !== undefined;
     return plan({
-      prefix: slot.prefix,
+      prefix,
       goal: this.#goal(slot),
-      actual: slot.actual,
-      foreign: slot.foreign,
-      mayRemove: slot.wanted !== undefined || this.#complete.has(slot.prefix.version),
+      actual,
+      foreign,
+      kin,
+      mayRemove: wanted === undefined ? this.#complete.has(prefix.version) : !handedOver,
     });
   }
 
   /** What to aim at now: the wanted entry over the gateways of the moment, less what the kernel has refused. */
-  #goal(slot: Slot): ForwardingEntry | undefined {
-    return goalOf(this.#ways.resolve(slot.wanted), slot.refusals);
+  #goal({ prefix, wanted, refusals }: Slot): TableEntry | undefined {
+    if (this.#carriage.leftTo(prefix) !== undefined) return undefined;
+    return goalOf(this.#ways.resolve(prefix, wanted, this.#carriage), refusals);
   }
 
   #record(slot: Slot, change: TableChange, outcome: TableOutcome): void {
@@ -352,6 +376,7 @@ export class Fib implements ForwardingTable {
 
   #done(slot: Slot, change: TableChange, succeeded: boolean): void {
     slot.actual = succeeded && change.op !== 'delete' ? change.entry : undefined;
+    if (change.op === 'replace') slot.foreign = slot.kin = undefined;
     if (slot.actual !== undefined && slot.refusals === 0) slot.told = undefined;
     if (!sameEntry(this.#goal(slot), slot.actual)) this.#dirty.add(slot);
     this.#forget(slot);
@@ -382,4 +407,6 @@ export class Fib implements ForwardingTable {
 }
 
 /** A route of ours of a type that we do not write: whatever is wanted differs from it, so it goes. */
-const OTHERWISE: ForwardingEntry = { type: 'unicast', gateways: [] };
+const OTHERWISE: TableEntry = { type: 'unicast', gateways: [] };
+
+const NOTHING_THERE = { actual: undefined, foreign: undefined, kin: undefined };

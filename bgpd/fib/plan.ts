@@ -1,7 +1,7 @@
 /** From what is wanted and what is there to the change for one prefix. Pure. */
 import type { Prefix } from '../../net/addr/index.ts';
-import type { ForwardingEntry } from '../speaker/ports.ts';
-import { sameEntry, type TableChange } from './route-table.ts';
+import type { TableChange } from './route-table.ts';
+import { sameEntry, type TableEntry } from './table-entry.ts';
 
 /**
  * What to aim at after the kernel has refused so many times.
@@ -10,22 +10,35 @@ import { sameEntry, type TableChange } from './route-table.ts';
  * link has gone must not take the others with it: so the gateways are tried alone, one after the other, before the
  * prefix is given up until the next retry.
  */
-export function goalOf(wanted: ForwardingEntry | undefined, refusals: number): ForwardingEntry | undefined {
+export function goalOf(wanted: TableEntry | undefined, refusals: number): TableEntry | undefined {
   if (wanted === undefined || refusals === 0) return wanted;
-  if (wanted.type === 'blackhole' || wanted.gateways.length < 2) return undefined;
-  const alone = wanted.gateways[refusals - 1];
-  return alone === undefined ? undefined : { type: 'unicast', gateways: [alone] };
+  if (wanted.type === 'blackhole') return undefined;
+  const { gateways, tunnel } = wanted;
+  const choices: readonly TableEntry[] = [
+    ...gateways.map((gateway) => ({ type: 'unicast' as const, gateways: [gateway] })),
+    ...(tunnel?.gateways ?? []).map((gateway) => ({
+      type: 'unicast' as const,
+      gateways: [],
+      tunnel: { device: tunnel?.device ?? '', gateways: [gateway] },
+    })),
+  ];
+  return choices.length < 2 ? undefined : choices[refusals - 1];
 }
 
 export interface Situation {
   readonly prefix: Prefix;
   /** Undefined: no route of ours. */
-  readonly goal: ForwardingEntry | undefined;
+  readonly goal: TableEntry | undefined;
   /** Our route in the kernel. */
-  readonly actual: ForwardingEntry | undefined;
+  readonly actual: TableEntry | undefined;
   /** Somebody else's route that stands where ours would. */
   readonly foreign: string | undefined;
-  /** False for what was adopted from the process before us while nobody has said that it is no longer true. */
+  /** That route is a kin's, of the given type: ours takes its place in one step, so that no packet finds none. */
+  readonly kin?: TableEntry['type'] | undefined;
+  /**
+   * False for what was adopted from the process before us while nobody has said that it is no longer true, and for what
+   * somebody else is about to replace.
+   */
   readonly mayRemove: boolean;
 }
 
@@ -37,9 +50,11 @@ export type Plan =
 
 const NOTHING: Plan = { type: 'nothing' };
 
-export function plan({ prefix, goal, actual, foreign, mayRemove }: Situation): Plan {
+export function plan({ prefix, goal, actual, foreign, kin, mayRemove }: Situation): Plan {
   if (goal === undefined)
     return actual === undefined || !mayRemove ? NOTHING : change({ op: 'delete', prefix, entry: actual });
+  if (actual === undefined && kin !== undefined && kin === goal.type)
+    return change({ op: 'replace', prefix, entry: goal });
   if (actual === undefined)
     return foreign === undefined
       ? change({ op: 'add', prefix, entry: goal })

@@ -3,15 +3,18 @@
  * is, is told by its protocol number (80 = ours), which the implementation knows; see `bgpd/daemon/kernel-table.ts`.
  */
 import type { Prefix } from '../../net/addr/index.ts';
-import type { ForwardingEntry } from '../speaker/ports.ts';
+import type { TableEntry } from './table-entry.ts';
 import type { Way } from './ways.ts';
+
+/** `kin`: felix-lite's, which steps back for ours as ours does for its when a pool's mode changes. */
+export type RouteOwner = 'ours' | 'kin' | 'other';
 
 export interface TableRoute {
   readonly prefix: Prefix;
-  /** Somebody else's route of the same prefix and metric leaves no room for ours. */
-  readonly owner: 'ours' | 'other';
+  /** Another's route of the same prefix and metric leaves no room for ours; a kin's can be replaced. */
+  readonly owner: RouteOwner;
   /** Undefined where it is nothing we would ever write. */
-  readonly entry: ForwardingEntry | undefined;
+  readonly entry: TableEntry | undefined;
   /** The whole route in words, for messages. */
   readonly text: string;
 }
@@ -23,10 +26,10 @@ export interface TableContents {
 }
 
 export interface TableChange {
-  /** `add` never takes the place of anything; `replace` is only used where ours stands; `delete` only takes ours. */
+  /** `add` never takes the place of anything; `replace` is only used where ours or a kin's stands; `delete` only takes ours. */
   readonly op: 'add' | 'replace' | 'delete';
   readonly prefix: Prefix;
-  readonly entry: ForwardingEntry;
+  readonly entry: TableEntry;
 }
 
 export type TableOutcome =
@@ -46,13 +49,4 @@ export interface RouteTable {
    * @throws when the table cannot be reached; the fate of the changes is then unknown
    */
   apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]>;
-}
-
-export function sameEntry(a: ForwardingEntry | undefined, b: ForwardingEntry | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  if (a.type === 'blackhole' || b.type === 'blackhole') return a.type === b.type;
-  return (
-    a.gateways.length === b.gateways.length &&
-    a.gateways.every((gateway) => b.gateways.some((other) => other.equals(gateway)))
-  );
 }

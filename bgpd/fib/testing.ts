@@ -1,7 +1,14 @@
 /** A kernel's routing table for tests: one route per prefix, strangers, gateways without a way, failure. */
 import type { Prefix } from '../../net/addr/index.ts';
-import type { ForwardingEntry } from '../speaker/ports.ts';
-import type { RouteTable, TableChange, TableContents, TableOutcome, TableRoute } from './route-table.ts';
+import type {
+  RouteOwner,
+  RouteTable,
+  TableChange,
+  TableContents,
+  TableOutcome,
+  TableRoute,
+} from './route-table.ts';
+import type { TableEntry } from './table-entry.ts';
 import type { Way } from './ways.ts';
 
 export class SimulatedTable implements RouteTable {
@@ -52,11 +59,14 @@ export class SimulatedTable implements RouteTable {
     return Object.fromEntries(mine.map(({ prefix, entry }) => [prefix.toString(), entryText(entry)]));
   }
 
-  put(prefix: Prefix, owner: 'ours' | 'other', entry?: ForwardingEntry): void {
+  put(prefix: Prefix, owner: RouteOwner, entry?: TableEntry): void {
     this.routes.set(prefix.toString(), { prefix, owner, entry, text: `${prefix.toString()} proto static` });
   }
 }
 
-export function entryText(entry: ForwardingEntry | undefined): string {
-  return entry?.type === 'unicast' ? entry.gateways.map(String).join(' ') : (entry?.type ?? 'none');
+export function entryText(entry: TableEntry | undefined): string {
+  if (entry?.type !== 'unicast') return entry?.type ?? 'none';
+  const { gateways, tunnel } = entry;
+  const through = (tunnel?.gateways ?? []).map((gateway) => `${gateway.toString()}@${tunnel?.device ?? ''}`);
+  return [...gateways.map(String), ...through].join(' ');
 }

@@ -6,6 +6,8 @@
  */
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry } from '../speaker/ports.ts';
+import type { Carriage } from './carriage.ts';
+import type { TableEntry } from './table-entry.ts';
 
 export interface Way {
   readonly prefix: Prefix;
@@ -32,13 +34,29 @@ export class Ways {
     this.#ways = ways;
   }
 
-  /** What to write for an entry. A next hop without a way stays as it is: the kernel will refuse it, in its own words. */
-  resolve(entry: ForwardingEntry | undefined): ForwardingEntry | undefined {
+  /**
+   * What to write for an entry. A next hop without a way stays as it is: the kernel will refuse it, in its own words. One
+   * behind a tunnel is not resolved: where the outer packet goes is decided when it is sent.
+   */
+  resolve(prefix: Prefix, entry: ForwardingEntry | undefined, carriage: Carriage): TableEntry | undefined {
     if (entry?.type !== 'unicast') return entry;
     const gateways = new Map<string, Address>();
-    for (const nextHop of entry.gateways)
-      for (const gateway of this.#gatewaysTo(nextHop)) gateways.set(gateway.toString(), gateway);
-    return { type: 'unicast', gateways: [...gateways.values()] };
+    const tunnelled: Address[] = [];
+    let device: string | undefined;
+    for (const nextHop of entry.gateways) {
+      const tunnel = carriage.tunnelTo(prefix, nextHop);
+      if (tunnel === undefined)
+        for (const gateway of this.#gatewaysTo(nextHop)) gateways.set(gateway.toString(), gateway);
+      else {
+        device = tunnel;
+        tunnelled.push(nextHop);
+      }
+    }
+    return {
+      type: 'unicast',
+      gateways: [...gateways.values()],
+      ...(device === undefined ? {} : { tunnel: { device, gateways: tunnelled } }),
+    };
   }
 
   /** A change of a route to this prefix may change what has been resolved. */

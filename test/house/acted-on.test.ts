@@ -9,7 +9,8 @@ import { type Kind, KINDS } from '../../api/index.ts';
 import { fieldsOf, schemaAt } from '../../api/schema/shape.ts';
 import { isTest, readSources, type Source } from './sources.ts';
 
-const DAEMONS = /^(?:felix-lite|bgpd|ipam|node|cni-plugin)\/(?!.*testing)/;
+/** What two daemons have to agree upon stands in a room below both. */
+const DAEMONS = /^(?:api\/encapsulation\.ts$|(?:felix-lite|bgpd|ipam|node|cni-plugin)\/(?!.*testing))/;
 
 /** Named in daemons for other reasons: they write the field, or mean something else by the word. */
 const OTHER_MEANINGS: ReadonlySet<string> = new Set([
