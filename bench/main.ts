@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { formatProblem, PoplinError } from '../api/index.ts';
+import { cniBench } from './cni/main.ts';
 import { ipamBench } from './ipam/main.ts';
 import { type BenchOptions, parseBenchOptions, USAGE } from './options.ts';
 import { type Line, lineOf, type Series, tableOf } from './report.ts';
@@ -27,6 +28,7 @@ interface ScenarioReport {
 
 async function main(): Promise<void> {
   if (process.argv[2] === 'policy') return policyBench(process.argv.slice(3), machine());
+  if (process.argv[2] === 'cni') return cniBench(process.argv.slice(3), machine());
   if (process.argv[2] === 'ipam') return ipamBench(process.argv.slice(3), machine());
   const parsed = parseBenchOptions(process.argv.slice(2));
   if (!parsed.ok) {

@@ -14,11 +14,12 @@ import { streamed } from '../daemon/stream.ts';
 import { openStore, ResourceClient, type Store } from '../datastore/index.ts';
 import { FollowedFacts, Ipam } from '../ipam/index.ts';
 import type { Users } from '../ipam/gc/index.ts';
-import { Netlink } from '../net/kernel/index.ts';
 import { EndpointStatusFolder } from './cni/endpoint-status.ts';
 import type { CniPorts } from './cni/ports.ts';
 import { type LauncherServer, serveLaunchers } from './cni/launcher.ts';
+import { UplinkMtu } from './cni/mtu.ts';
 import { CniServer } from './cni/server.ts';
+import { closeHost, openHost } from './cni/wiring.ts';
 import { Inventory } from './inventory.ts';
 import { IpamCollector } from './ipam-collector.ts';
 import { AGENT_METRICS, type AgentMeasured } from './metrics.ts';
@@ -101,7 +102,7 @@ export class Agent {
     await this.#collector?.stop();
     await this.#ports?.inventory.stop();
     await this.#facts?.stop();
-    this.#ports?.host.netlink.close();
+    if (this.#ports !== undefined) closeHost(this.#ports.host);
     this.#status.close();
     await this.#store?.close();
   }
@@ -158,12 +159,14 @@ export class Agent {
     await inventory.start();
     this.#facts = new FollowedFacts(store, { clock });
     await this.#facts.start();
+    const host = openHost();
     return {
       node,
       client: new ResourceClient(store, clock),
       ipam: new Ipam(store, clock, Math.random, this.#facts),
       inventory,
-      host: { netlink: Netlink.open(), netns: undefined },
+      host,
+      mtu: new UplinkMtu(host.netlink, clock),
       status: this.#status,
       clock,
       log,

@@ -42,6 +42,11 @@ export class Inventory {
     return this.#all<WorkloadEndpoint>('WorkloadEndpoint').filter(({ spec }) => spec.node === this.#node);
   }
 
+  endpoint(name: string, namespace: string): WorkloadEndpoint | undefined {
+    const entry = this.#mirror.get({ kind: 'WorkloadEndpoint', scope: namespace, name });
+    return entry?.value as WorkloadEndpoint | undefined;
+  }
+
   pools(): IPPool[] {
     return this.#all<IPPool>('IPPool');
   }

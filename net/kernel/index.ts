@@ -38,7 +38,8 @@ export { type ListedSet, makeOf } from './netlink/nftables/messages.ts';
 export { type Committed, hasNftables, NftError, Nftables } from './netlink/nftables/nftables.ts';
 export { type RulesetEdit, type WatchedTable, watchTables } from './netlink/nftables/watch.ts';
 export type { ForwardingEntry } from './netlink/fdb.ts';
-export type { Link, LinkChange, VethEnd } from './netlink/link.ts';
+export type { Step } from './netlink/steps.ts';
+export type { Ipv4Settings, Link, LinkChange, VethEnd } from './netlink/link.ts';
 export type { Neighbour, NeighbourState } from './netlink/neighbour.ts';
 export {
   type NeighbourChange,

@@ -10,15 +10,14 @@ import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import type { NetConf } from '../../cni-plugin/netconf.ts';
 import { type CniResult, appendResult } from '../../cni-plugin/result.ts';
 import { type Address, parseInterfaceAddress, Prefix } from '../../net/addr/index.ts';
-import { namespaceIdentity, Netlink } from '../../net/kernel/index.ts';
+import { namespaceIdentity } from '../../net/kernel/index.ts';
 import { takeAddresses } from './addresses.ts';
 import { type Attachment, handleOf } from './attachment.ts';
 import { removeEndpoint } from './del.ts';
 import { endpointFor, profileOf, recordOf } from './endpoint.ts';
 import { refuseWhileLocked } from './lock.ts';
-import { uplinkMtu } from './mtu.ts';
 import type { CniPorts } from './ports.ts';
-import { HOST_MAC, type Wired, unwire, wire } from './wiring.ts';
+import { HOST_MAC, lookInto, type Pod, type Wired, unwire, wire } from './wiring.ts';
 
 export interface Added {
   readonly result: CniResult;
@@ -33,15 +32,29 @@ export async function add(
   invocation: Invocation,
   conf: NetConf,
 ): Promise<Added> {
-  const netns = await checkNamespace(ports, invocation);
   refuseWhileLocked(ports);
-  const found = await ports.client.get('Node', ports.node);
+  const { netns, pod } = await enter(ports, invocation);
+  try {
+    return await attach(ports, attachment, invocation, conf, netns, pod);
+  } finally {
+    pod.netlink.close();
+  }
+}
+
+async function attach(
+  ports: CniPorts,
+  attachment: Attachment,
+  invocation: Invocation,
+  conf: NetConf,
+  netns: string,
+  pod: Pod,
+): Promise<Added> {
+  const [found] = await Promise.all([ports.client.get('Node', ports.node), clearTheWay(ports, attachment)]);
   const own = found.ok ? found.value : undefined;
-  await clearTheWay(ports, attachment);
   const addresses = await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {});
   try {
-    const mtu = conf.mtu ?? (await uplinkMtu(ports.host.netlink, addressesOfNode(own)));
-    const wired = await wire(ports.host, {
+    const mtu = conf.mtu ?? (await ports.mtu.of(addressesOfNode(own)));
+    const wired = await wire(ports.host, pod, {
       handle: attachment.handle,
       hostInterface: attachment.hostInterface,
       netns: invocation.netns,
@@ -65,25 +78,24 @@ export async function add(
   }
 }
 
-/** @returns the identity of the workload's namespace */
-async function checkNamespace(ports: CniPorts, { netns, ifName }: Invocation): Promise<string> {
-  let identity: string;
-  try {
-    identity = namespaceIdentity(netns);
-    using pod = Netlink.open({ netns });
-    if ((await pod.getLink(ifName)) !== undefined) {
-      throw new CniFailure(
-        CniCode.interfaceExists,
-        `${netns} has an interface ${ifName} already; delete the attachment that made it, or choose another CNI_IFNAME`,
-      );
-    }
-  } catch (error) {
+/** The workload's namespace: its identity, and a way in that the caller closes. */
+async function enter(
+  ports: CniPorts,
+  { netns, ifName }: Invocation,
+): Promise<{ readonly netns: string; readonly pod: Pod }> {
+  const refused = (error: unknown): never => {
     if (error instanceof CniFailure) throw error;
     throw new CniFailure(
       CniCode.invalidNetns,
       `CNI_NETNS ${netns} is not a network namespace that can be entered; check that the container still exists`,
       String(error),
     );
+  };
+  let identity = '';
+  try {
+    identity = namespaceIdentity(netns);
+  } catch (error) {
+    refused(error);
   }
   if (identity === namespaceIdentity(ports.host.netns)) {
     throw new CniFailure(
@@ -91,7 +103,7 @@ async function checkNamespace(ports: CniPorts, { netns, ifName }: Invocation): P
       `CNI_NETNS ${netns} is the host's own network namespace; a container on the host network needs no plugin`,
     );
   }
-  return identity;
+  return { netns: identity, pod: await lookInto(netns, ifName).catch(refused) };
 }
 
 /**

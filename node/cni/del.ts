@@ -7,7 +7,6 @@
  * both, and a namespace path may have been reused since.
  */
 import { unwrap, type WorkloadEndpoint } from '../../api/index.ts';
-import type { Link } from '../../net/kernel/index.ts';
 import type { Attachment } from './attachment.ts';
 import { belongsTo } from './endpoint.ts';
 import type { CniPorts } from './ports.ts';
@@ -15,24 +14,46 @@ import { handleOfLink, unwire } from './wiring.ts';
 
 /** Succeeds when there is nothing (left) to delete. @throws PoplinError when the store cannot be reached; the cable is gone then too */
 export async function del(ports: CniPorts, attachment: Attachment): Promise<void> {
-  const links = await ports.host.netlink.listLinks();
-  for (const link of links) if (handleOfLink(link) === attachment.handle) await unwire(ports.host, link.name);
-
-  const endpoint = await findEndpoint(ports, attachment);
-  if (endpoint !== undefined) {
-    await removeEndpoint(ports, endpoint);
-    if (endpoint.spec.interfaceName !== undefined)
-      await removeNameless(ports, links, endpoint.spec.interfaceName);
-  } else if (!(await isTaken(ports, attachment))) {
-    await removeNameless(ports, links, attachment.hostInterface);
-  }
+  const known = ports.inventory.endpoint(attachment.endpoint, attachment.workload.namespace);
+  // The kernel takes its time over a cable; the store needs less, and does not have to wait for it.
+  const [cable, endpoint] = await Promise.allSettled([
+    unplug(ports, attachment, known !== undefined && belongsTo(known, attachment) ? known : undefined),
+    forget(ports, attachment),
+  ]);
+  for (const outcome of [cable, endpoint]) if (outcome.status === 'rejected') throw outcome.reason;
   await ports.ipam.releaseByHandle(attachment.handle);
 }
 
-/** A cable that got no alias: a crash came before it, or Calico's plugin made it. */
-async function removeNameless(ports: CniPorts, links: readonly Link[], name: string): Promise<void> {
-  const link = links.find((one) => one.name === name);
-  if (link?.kind === 'veth' && link.alias === undefined) await unwire(ports.host, name);
+/** By the names it should have; whoever has another name is found by its alias, which asks for all of the host's interfaces. */
+async function unplug(
+  { host }: CniPorts,
+  { hostInterface, handle }: Attachment,
+  known: WorkloadEndpoint | undefined,
+): Promise<void> {
+  const name = known?.spec.interfaceName ?? hostInterface;
+  const link = await host.netlink.getLink(name);
+  if (link !== undefined && handleOfLink(link) === handle) {
+    await unwire(host, name);
+    return;
+  }
+  const ours = (await host.netlink.listLinks()).filter((one) => handleOfLink(one) === handle);
+  await Promise.all(ours.map((one) => unwire(host, one.name)));
+}
+
+async function forget(ports: CniPorts, attachment: Attachment): Promise<void> {
+  const endpoint = await findEndpoint(ports, attachment);
+  if (endpoint !== undefined) {
+    await removeEndpoint(ports, endpoint);
+    if (endpoint.spec.interfaceName !== undefined) await removeNameless(ports, endpoint.spec.interfaceName);
+  } else if (!(await isTaken(ports, attachment))) {
+    await removeNameless(ports, attachment.hostInterface);
+  }
+}
+
+/** A cable that got no alias: Calico's plugin made it. */
+async function removeNameless({ host }: CniPorts, name: string): Promise<void> {
+  const link = await host.netlink.getLink(name);
+  if (link?.kind === 'veth' && link.alias === undefined) await unwire(host, name);
 }
 
 /** Whether another container has the names of this attachment by now. */

@@ -1,8 +1,32 @@
 /** The MTU of a workload: that of the interface its packets leave by, as nothing is wrapped around them. */
+import type { Clock, Millis } from '../../clock/clock.ts';
 import type { Address } from '../../net/addr/index.ts';
 import type { Netlink } from '../../net/kernel/index.ts';
 
 const ETHERNET: number = 1500;
+
+/** Fifty workloads that start together ask the same; an administrator who changes an MTU is slower than this. */
+const FRESH_FOR: Millis = 1000;
+
+export class UplinkMtu {
+  readonly #host: Netlink;
+  readonly #clock: Clock;
+  #last: { readonly at: Millis; readonly of: string; readonly mtu: Promise<number> } | undefined;
+
+  constructor(host: Netlink, clock: Clock) {
+    this.#host = host;
+    this.#clock = clock;
+  }
+
+  /** See {@link uplinkMtu}; at most a second old. */
+  of(nodeAddresses: readonly Address[]): Promise<number> {
+    const of = nodeAddresses.join();
+    const now = this.#clock.now();
+    if (this.#last === undefined || this.#last.of !== of || now - this.#last.at > FRESH_FOR)
+      this.#last = { at: now, of, mtu: uplinkMtu(this.#host, nodeAddresses) };
+    return this.#last.mtu;
+  }
+}
 
 /**
  * The interface with one of the node's own addresses, else the one that the default route leaves by, else the

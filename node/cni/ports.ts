@@ -5,6 +5,7 @@ import type { ResourceClient } from '../../datastore/index.ts';
 import type { Ipam } from '../../ipam/index.ts';
 import type { Inventory } from '../inventory.ts';
 import type { EndpointStatusFolder } from './endpoint-status.ts';
+import type { UplinkMtu } from './mtu.ts';
 import type { Host } from './wiring.ts';
 
 export interface CniPorts {
@@ -13,6 +14,7 @@ export interface CniPorts {
   readonly ipam: Ipam;
   readonly inventory: Inventory;
   readonly host: Host;
+  readonly mtu: UplinkMtu;
   readonly status: EndpointStatusFolder;
   readonly clock: Clock;
   readonly log: Log;

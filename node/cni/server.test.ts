@@ -9,10 +9,11 @@ import { ResourceClient, type Store } from '../../datastore/index.ts';
 import { temporaryFolder, temporaryStore } from '../../datastore/testing.ts';
 import { Ipam } from '../../ipam/index.ts';
 import { Address } from '../../net/addr/index.ts';
-import { Netlink } from '../../net/kernel/index.ts';
 import { Inventory } from '../inventory.ts';
 import { EndpointStatusFolder } from './endpoint-status.ts';
 import type { CniPorts } from './ports.ts';
+import { UplinkMtu } from './mtu.ts';
+import { closeHost, openHost } from './wiring.ts';
 import { CniServer } from './server.ts';
 
 describe('CNI server', () => {
@@ -31,13 +32,14 @@ describe('CNI server', () => {
     const store = fragile(await temporaryStore());
     const inventory = new Inventory('n1', store, clock, silent);
     await inventory.start();
-    const netlink = Netlink.open();
+    const host = openHost();
     ports = {
       node: 'n1',
       client: new ResourceClient(store, clock),
       ipam: new Ipam(store, clock, Math.random),
       inventory,
-      host: { netlink, netns: undefined },
+      host,
+      mtu: new UplinkMtu(host.netlink, clock),
       status: new EndpointStatusFolder(runDir, clock),
       clock,
       log: silent,
@@ -53,7 +55,7 @@ describe('CNI server', () => {
   afterEach(async () => {
     away = false;
     await ports.inventory.stop();
-    ports.host.netlink.close();
+    closeHost(ports.host);
   });
 
   const unless = <T>(work: () => Promise<T>): Promise<T> =>

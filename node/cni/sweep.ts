@@ -55,12 +55,12 @@ export async function sweep(ports: CniPorts, keep: Keep = () => true): Promise<S
     await removeEndpoint(ports, endpoint);
     swept.endpoints.push(`${endpoint.metadata.namespace}/${endpoint.metadata.name}`);
   }
-  for (const link of links) {
+  const stray = links.filter((link) => {
     const handle = handleOfLink(link);
-    if (handle === undefined || kept.has(handle)) continue;
-    await unwire(host, link.name);
-    swept.cables.push(link.name);
-  }
+    return handle !== undefined && !kept.has(handle);
+  });
+  await Promise.all(stray.map(({ name }) => unwire(host, name)));
+  swept.cables.push(...stray.map(({ name }) => name));
   for (const handle of await handlesOf(ports)) {
     if (kept.has(handle)) continue;
     await ipam.releaseByHandle(handle);
@@ -108,15 +108,17 @@ async function repair(
   for (const { spec } of endpoints) {
     const { interfaceName: name = '', ipNetworks = [] } = spec;
     const addresses = ipNetworks.flatMap((network) => Prefix.parse(network)?.address ?? []);
+    const link = links.find((one) => one.name === name);
+    if (link === undefined) continue;
     const isWhole =
-      links.some((link) => link.name === name && link.up) &&
+      link.up &&
       addresses.every((address) => {
         const wanted = workloadRoute(address, name);
         const actual = routes.get(routeKey(wanted));
         return actual !== undefined && sameRoute(wanted, actual);
       });
     if (isWhole) continue;
-    await prepareHostEnd(host, name, addresses);
+    await prepareHostEnd(host, link, addresses);
     repaired++;
   }
   return repaired;

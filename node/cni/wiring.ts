@@ -5,18 +5,23 @@
  *
  * Ours is a veth whose alias begins with `poplin:`; the rest of the alias is the IPAM handle of its attachment.
  */
+import { closeSync, openSync } from 'node:fs';
 import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import {
+  inNamespace,
+  isKernelError,
   type Link,
   makeRoute,
   Netlink,
   PROTOCOL_BOOT,
   type Route,
-  type RouteChange,
   readSysctl,
+  type Step,
+  TABLE_MAIN,
   writeSysctl,
 } from '../../net/kernel/index.ts';
+import { CableRemover } from './remover.ts';
 
 /** Calico's MAC of every host end: one value, so that a workload's neighbour entry survives a new host end. */
 export const HOST_MAC = 'ee:ee:ee:ee:ee:ee';
@@ -27,8 +32,18 @@ export const GATEWAY_6 = known('fe80::ecee:eeff:feee:eeee');
 /** The side that answers for workloads. */
 export interface Host {
   readonly netlink: Netlink;
+  readonly remover: CableRemover;
   /** Path of its namespace; undefined: this process's. */
   readonly netns: string | undefined;
+}
+
+export function openHost(netns?: string): Host {
+  return { netlink: Netlink.open({ netns }), remover: new CableRemover(netns), netns };
+}
+
+export function closeHost({ netlink, remover }: Host): void {
+  netlink.close();
+  remover.close();
 }
 
 const ALIAS = 'poplin:';
@@ -53,41 +68,92 @@ export interface Wired {
   readonly routes: readonly { readonly destination: Prefix; readonly gateway: Address }[];
 }
 
+/** A workload's namespace, looked at once, before anything is made in it. */
+export interface Pod {
+  readonly netlink: Netlink;
+  /** In its main table, of other plugins: empty where there is nothing but loopback. */
+  readonly taken: readonly Route[];
+}
+
 /**
- * Makes the cable and everything on both its ends. What a crash left under the same host name is removed first.
- * On failure nothing of it is left.
+ * Looks into the namespace of a workload.
  *
- * @throws CniFailure when the workload's namespace has an interface of that name, KernelError otherwise
+ * @throws CniFailure when it has an interface of that name; the file system's or the kernel's error when it cannot be entered
  */
-export async function wire(host: Host, cable: Cable): Promise<Wired> {
-  using pod = Netlink.open({ netns: cable.netns });
-  if ((await pod.getLink(cable.ifName)) !== undefined) {
-    throw new CniFailure(
-      CniCode.interfaceExists,
-      `the namespace ${cable.netns} has an interface ${cable.ifName} already; choose another CNI_IFNAME, or delete the attachment that made it`,
-    );
-  }
-  const { netlink } = host;
-  await netlink.deleteLink(cable.hostInterface);
-  await netlink.createVeth({
-    name: cable.hostInterface,
-    mtu: cable.mtu,
-    mac: HOST_MAC,
-    peer: { name: cable.ifName, netns: cable.netns, mtu: cable.mtu, mac: cable.mac },
-  });
+export async function lookInto(netns: string, ifName: string): Promise<Pod> {
+  const netlink = Netlink.open({ netns });
   try {
-    await netlink.setLink(cable.hostInterface, { alias: ALIAS + cable.handle });
-    await prepareHostEnd(host, cable.hostInterface, cable.addresses);
-    return await preparePodEnd(pod, cable);
+    const links = await netlink.listLinks();
+    if (links.some(({ name }) => name === ifName)) {
+      throw new CniFailure(
+        CniCode.interfaceExists,
+        `${netns} has an interface ${ifName} already; delete the attachment that made it, or choose another CNI_IFNAME`,
+      );
+    }
+    const isBare = links.every(({ loopback }) => loopback);
+    return { netlink, taken: isBare ? [] : await netlink.listRoutes({ table: TABLE_MAIN }) };
   } catch (error) {
-    await netlink.deleteLink(cable.hostInterface);
+    netlink.close();
     throw error;
   }
 }
 
+/**
+ * Makes the cable and everything on both its ends. What a crash left under the same host name is removed first.
+ * On failure nothing of it is left.
+ *
+ * @throws KernelError
+ */
+export async function wire(host: Host, pod: Pod, cable: Cable): Promise<Wired> {
+  const ends = await plugIn(host, cable);
+  try {
+    await prepareHostEnd(host, ends.hostInterface, cable.addresses);
+    return await preparePodEnd(pod, ends.podIndex, cable);
+  } catch (error) {
+    await unwire(host, cable.hostInterface);
+    throw error;
+  }
+}
+
+interface Ends {
+  readonly hostInterface: Pick<Link, 'name' | 'index'>;
+  readonly podIndex: number;
+}
+
+/** The pair, and the alias by which its host end is known: one send, so that no crash comes between. */
+async function plugIn(host: Host, cable: Cable): Promise<Ends> {
+  const { hostInterface: name, handle, mtu } = cable;
+  const netnsFd = openSync(cable.netns, 'r');
+  const make = (): Promise<Link[]> =>
+    host.netlink.perform([
+      {
+        type: 'veth',
+        end: { name, mtu, mac: HOST_MAC },
+        peer: { name: cable.ifName, mtu, mac: cable.mac, netnsFd },
+      },
+      { type: 'link', link: name, change: { alias: ALIAS + handle } },
+      { type: 'look', link: name },
+    ]);
+  try {
+    const [link] = await make().catch(async (error: unknown) => {
+      if (!isKernelError(error, 'EEXIST')) throw error;
+      await unwire(host, name);
+      return make();
+    });
+    if (link?.peerIndex === undefined) throw vanished(name, 'the host');
+    return { hostInterface: link, podIndex: link.peerIndex };
+  } finally {
+    closeSync(netnsFd);
+  }
+}
+
+function vanished(name: string, from: string): CniFailure {
+  return new CniFailure(CniCode.ioFailure, `the interface ${name} vanished from ${from} while it was set up`);
+}
+
 /** Takes the cable out, with both its ends. False when it was not there. */
 export function unwire(host: Host, hostInterface: string): Promise<boolean> {
-  return host.netlink.deleteLink(hostInterface);
+  return host.remover.remove(hostInterface);
 }
 
 /** The handle in the alias of a host end of ours; undefined for any other link. */
@@ -100,40 +166,40 @@ export function handleOfLink(link: Link): string | undefined {
 /** Settings, link and routes of the host end. Repeating it changes nothing, so it also repairs. */
 export async function prepareHostEnd(
   { netlink, netns }: Host,
-  hostInterface: string,
+  { name, index }: Pick<Link, 'name' | 'index'>,
   addresses: readonly Address[],
 ): Promise<void> {
   const hasIPv4 = addresses.some(({ version }) => version === 4);
-  const hasIPv6 = addresses.some(({ version }) => version === 6);
-  const set = (version: 4 | 6, name: string, value: string): void =>
-    setIfDifferent(`net/ipv${version}/conf/${hostInterface}/${name}`, value, netns);
-  if (hasIPv4) {
-    // Calico's settings; proxy_arp answers workloads that another plugin gave no neighbour entry.
-    set(4, 'route_localnet', '1');
-    setIfDifferent(`net/ipv4/neigh/${hostInterface}/proxy_delay`, '0', netns);
-    set(4, 'proxy_arp', '1');
-    set(4, 'forwarding', '1');
-    // A workload sends from its own addresses only.
-    set(4, 'rp_filter', '1');
-  }
-  if (hasIPv6) {
-    set(6, 'disable_ipv6', '0');
+  inSpace(netns, () => {
+    if (hasIPv4) setIfDifferent(`net/ipv4/neigh/${name}/proxy_delay`, '0');
+    if (!addresses.some(({ version }) => version === 6)) return;
+    const set = (setting: string, value: string): void =>
+      setIfDifferent(`net/ipv6/conf/${name}/${setting}`, value);
+    set('disable_ipv6', '0');
     // Derived from the MAC, or the gateway would not be the one that workloads are told.
-    set(6, 'addr_gen_mode', '0');
-    set(6, 'accept_dad', '0');
-    set(6, 'accept_ra', '0');
-    set(6, 'forwarding', '1');
-    set(6, 'proxy_ndp', '1');
-  }
-  await netlink.setLink(hostInterface, { up: true });
-  // Replace: IPAM gave us these addresses alone, so a route to one over another interface is a dead workload's.
-  await apply(
-    netlink,
-    addresses.map((address) => ({ op: 'replace', route: workloadRoute(address, hostInterface) })),
-  );
+    set('addr_gen_mode', '0');
+    set('accept_dad', '0');
+    set('accept_ra', '0');
+    set('forwarding', '1');
+    set('proxy_ndp', '1');
+  });
+  await netlink.perform([
+    {
+      type: 'link',
+      link: index,
+      // Calico's settings; proxy_arp answers workloads that another plugin gave no neighbour entry. And a workload sends
+      // from its own addresses only.
+      change: {
+        up: true,
+        ...(hasIPv4 ? { ipv4: { route_localnet: 1, proxy_arp: 1, forwarding: 1, rp_filter: 1 } } : {}),
+      },
+    },
+    // Replace: IPAM gave us these addresses alone, so a route to one over another interface is a dead workload's.
+    ...addresses.map((address): Step => ({ type: 'route', route: workloadRoute(address, index) })),
+  ]);
 }
 
-export function workloadRoute(address: Address, hostInterface: string): Route {
+export function workloadRoute(address: Address, hostInterface: string | number): Route {
   return makeRoute({
     destination: Prefix.host(address),
     protocol: PROTOCOL_BOOT,
@@ -141,49 +207,49 @@ export function workloadRoute(address: Address, hostInterface: string): Route {
   });
 }
 
-async function preparePodEnd(pod: Netlink, cable: Cable): Promise<Wired> {
+async function preparePodEnd({ netlink, taken }: Pod, index: number, cable: Cable): Promise<Wired> {
   const { addresses, ifName, netns } = cable;
   const forwarding = cable.allowIpForwarding ? '1' : '0';
-  if (addresses.some(({ version }) => version === 4))
-    setIfDifferent('net/ipv4/ip_forward', forwarding, netns);
-  if (addresses.some(({ version }) => version === 6)) {
-    setIfDifferent('net/ipv6/conf/all/disable_ipv6', '0', netns);
-    setIfDifferent(`net/ipv6/conf/${ifName}/disable_ipv6`, '0', netns);
-    setIfDifferent(`net/ipv6/conf/${ifName}/accept_dad`, '0', netns);
-    setIfDifferent(`net/ipv6/conf/${ifName}/accept_ra`, '0', netns);
-    setIfDifferent('net/ipv6/conf/all/forwarding', forwarding, netns);
-  }
-  for (const address of addresses)
-    await pod.addAddress(ifName, address, address.bits, { noDuplicateDetection: true });
-  await pod.setLink(ifName, { up: true });
-
-  const taken = await pod.listRoutes({ table: 254 });
+  inNamespace(netns, () => {
+    if (addresses.some(({ version }) => version === 4)) setIfDifferent('net/ipv4/ip_forward', forwarding);
+    if (!addresses.some(({ version }) => version === 6)) return;
+    setIfDifferent('net/ipv6/conf/all/disable_ipv6', '0');
+    setIfDifferent(`net/ipv6/conf/${ifName}/disable_ipv6`, '0');
+    setIfDifferent(`net/ipv6/conf/${ifName}/accept_dad`, '0');
+    setIfDifferent(`net/ipv6/conf/${ifName}/accept_ra`, '0');
+    setIfDifferent('net/ipv6/conf/all/forwarding', forwarding);
+  });
   const routes = addresses.flatMap((address) => {
-    const gateway = address.version === 4 ? GATEWAY_4 : GATEWAY_6;
+    const gateway = gatewayOf(address);
     return wantedRoutes(address.version, cable.routes, taken).map((destination) => ({
       destination,
       gateway,
     }));
   });
-  for (const { version } of addresses) {
-    await pod.replaceNeighbour({
-      link: ifName,
-      address: version === 4 ? GATEWAY_4 : GATEWAY_6,
-      mac: HOST_MAC,
-    });
-  }
-  await apply(pod, [
-    ...gatewayRoute(addresses, ifName, taken),
-    ...routes.map((route) => viaGateway(route, ifName)),
+  const [end] = await netlink.perform([
+    ...addresses.map(
+      (address): Step => ({
+        type: 'address',
+        link: index,
+        address,
+        prefixLength: address.bits,
+        options: { noDuplicateDetection: true },
+      }),
+    ),
+    { type: 'link', link: index, change: { up: true } },
+    ...addresses.map(
+      (address): Step => ({ type: 'neighbour', link: index, address: gatewayOf(address), mac: HOST_MAC }),
+    ),
+    ...gatewayRoute(addresses, index, taken),
+    ...routes.map((route) => viaGateway(route, index)),
+    { type: 'look', link: index },
   ]);
-  const mac = (await pod.getLink(ifName))?.mac;
-  if (mac === undefined) {
-    throw new CniFailure(
-      CniCode.ioFailure,
-      `the interface ${ifName} vanished from ${netns} while it was set up`,
-    );
-  }
-  return { mac, routes };
+  if (end?.mac === undefined) throw vanished(ifName, netns);
+  return { mac: end.mac, routes };
+}
+
+function gatewayOf({ version }: Address): Address {
+  return version === 4 ? GATEWAY_4 : GATEWAY_6;
 }
 
 /** A second network of a workload must not take its default route away, so it gets one only where none is. */
@@ -198,39 +264,37 @@ function wantedRoutes(
 }
 
 /** Calico's `169.254.1.1 dev eth0 scope link`; the first interface keeps it. Next hops are onlink and do not need it. */
-function gatewayRoute(addresses: readonly Address[], ifName: string, taken: readonly Route[]): RouteChange[] {
+function gatewayRoute(addresses: readonly Address[], index: number, taken: readonly Route[]): Step[] {
   const destination = Prefix.host(GATEWAY_4);
   if (!addresses.some(({ version }) => version === 4)) return [];
   if (taken.some((route) => route.destination.equals(destination))) return [];
   return [
     {
-      op: 'replace',
-      route: makeRoute({ destination, protocol: PROTOCOL_BOOT, nextHops: [{ interface: ifName }] }),
+      type: 'route',
+      route: makeRoute({ destination, protocol: PROTOCOL_BOOT, nextHops: [{ interface: index }] }),
     },
   ];
 }
 
-function viaGateway(
-  route: { readonly destination: Prefix; readonly gateway: Address },
-  ifName: string,
-): RouteChange {
+function viaGateway(route: { readonly destination: Prefix; readonly gateway: Address }, index: number): Step {
   return {
-    op: 'replace',
+    type: 'route',
     route: makeRoute({
       destination: route.destination,
       protocol: PROTOCOL_BOOT,
-      nextHops: [{ gateway: route.gateway, interface: ifName, onlink: true }],
+      nextHops: [{ gateway: route.gateway, interface: index, onlink: true }],
     }),
   };
 }
 
-async function apply(netlink: Netlink, changes: readonly RouteChange[]): Promise<void> {
-  for (const { error } of await netlink.applyRoutes(changes)) if (error !== undefined) throw error;
+function inSpace(netns: string | undefined, work: () => void): void {
+  if (netns === undefined) work();
+  else inNamespace(netns, work);
 }
 
 /** Some settings cannot be written to where they already hold (read-only mounts in containers), and none needs it. */
-function setIfDifferent(name: string, value: string, netns?: string): void {
-  if (readSysctl(name, netns) !== value) writeSysctl(name, value, netns);
+function setIfDifferent(name: string, value: string): void {
+  if (readSysctl(name) !== value) writeSysctl(name, value);
 }
 
 const DEFAULT_4 = Prefix.of(known('0.0.0.0'), 0);

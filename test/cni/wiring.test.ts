@@ -10,9 +10,13 @@ import {
   handleOfLink,
   HOST_MAC,
   type Host,
+  closeHost,
+  lookInto,
+  openHost,
   prepareHostEnd,
   unwire,
-  wire,
+  wire as plug,
+  type Wired,
 } from '../../node/cni/wiring.ts';
 import { reach } from './reach.ts';
 
@@ -26,10 +30,19 @@ describeOnKernel('the cable of a workload', () => {
   let netlink: Netlink;
 
   beforeEach(() => {
-    netlink = Netlink.open({ netns: hostSpace.path() });
-    host = { netlink, netns: hostSpace.path() };
+    host = openHost(hostSpace.path());
+    netlink = host.netlink;
   });
-  afterEach(() => netlink.close());
+  afterEach(() => closeHost(host));
+
+  const wire = async (wanted: Cable): Promise<Wired> => {
+    const pod = await lookInto(wanted.netns, wanted.ifName);
+    try {
+      return await plug(host, pod, wanted);
+    } finally {
+      pod.netlink.close();
+    }
+  };
 
   const cable = (extra: Partial<Cable> = {}): Cable => ({
     handle: 'net.4f1c',
@@ -45,7 +58,7 @@ describeOnKernel('the cable of a workload', () => {
   });
 
   it('carries both families at once, both ways, on a host without a default route', async () => {
-    const wired = await wire(host, cable());
+    const wired = await wire(cable());
     expect(wired.mac).to.match(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
     expect(wired.routes.map(({ destination }) => destination.toString())).to.deep.equal([
       '0.0.0.0/0',
@@ -63,7 +76,7 @@ describeOnKernel('the cable of a workload', () => {
   });
 
   it('leaves the kernel as Calico does', async () => {
-    await wire(host, cable({ mac: '02:00:00:00:00:07' }));
+    await wire(cable({ mac: '02:00:00:00:00:07' }));
     const link = await netlink.getLink('cali0123456789a');
     expect(link).to.include({ mac: HOST_MAC, mtu: 1400, up: true, kind: 'veth', alias: 'poplin:net.4f1c' });
     expect(link && handleOfLink(link)).to.equal('net.4f1c');
@@ -89,7 +102,7 @@ describeOnKernel('the cable of a workload', () => {
 
   it('refuses a name that is taken in the namespace, and touches nothing', async () => {
     await podSpace.ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other');
-    const error: unknown = await wire(host, cable()).catch((reason: unknown) => reason);
+    const error: unknown = await wire(cable()).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(CniFailure);
     expect((error as CniFailure).error).to.have.property('code', 102);
     expect(await netlink.getLink('cali0123456789a')).to.equal(undefined);
@@ -97,7 +110,7 @@ describeOnKernel('the cable of a workload', () => {
   });
 
   it('leaves nothing behind when a step fails half way', async () => {
-    const error: unknown = await wire(host, cable({ addresses: [address('ff02::1')] })).catch(
+    const error: unknown = await wire(cable({ addresses: [address('ff02::1')] })).catch(
       (reason: unknown) => reason,
     );
     expect(error).to.be.instanceOf(Error);
@@ -121,16 +134,15 @@ describeOnKernel('the cable of a workload', () => {
       'scope',
       'link',
     );
-    await wire(host, cable());
+    await wire(cable());
     const routes = await netlink.listRoutes({ table: 254 });
     const own = routes.filter(({ destination }) => destination.equals(Prefix.host(v4)));
     expect(own.map(({ nextHops }) => nextHops[0]?.interface)).to.deep.equal(['cali0123456789a']);
   });
 
   it('gives a second network of the workload no default route, and its own list of routes', async () => {
-    await wire(host, cable());
+    await wire(cable());
     const second = await wire(
-      host,
       cable({
         handle: 'b.4f1c.net1',
         hostInterface: 'cali11111111111',
@@ -140,7 +152,6 @@ describeOnKernel('the cable of a workload', () => {
     );
     expect(second.routes).to.deep.equal([]);
     const third = await wire(
-      host,
       cable({
         handle: 'c.4f1c.net2',
         hostInterface: 'cali22222222222',
@@ -158,18 +169,18 @@ describeOnKernel('the cable of a workload', () => {
   });
 
   it('repairs the host end without disturbing it', async () => {
-    await wire(host, cable());
+    await wire(cable());
     await hostSpace.ip('route', 'del', '10.65.0.1/32');
     await hostSpace.ip('link', 'set', 'cali0123456789a', 'down');
     const before = await netlink.getLink('cali0123456789a');
-    await prepareHostEnd(host, 'cali0123456789a', [v4, v6]);
+    await prepareHostEnd(host, { name: 'cali0123456789a', index: before?.index ?? 0 }, [v4, v6]);
     expect((await netlink.getLink('cali0123456789a'))?.index).to.equal(before?.index);
     expect(await hostSpace.ip('route', 'show', '10.65.0.1')).to.contain('cali0123456789a');
     expect(await hostSpace.ip('-6', 'route', 'show', 'fd00:10:65::1')).to.contain('cali0123456789a');
   });
 
   it('is taken out from the host side, twice without an error', async () => {
-    await wire(host, cable());
+    await wire(cable());
     expect(await unwire(host, 'cali0123456789a')).to.equal(true);
     expect(await unwire(host, 'cali0123456789a')).to.equal(false);
     expect(await podSpace.ip('-br', 'link')).not.to.contain('eth0');

@@ -51,6 +51,8 @@ const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
+const IFLA_AF_SPEC = 26;
+const IFLA_GROUP = 27;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_LINK_NETNSID = 37;
@@ -126,21 +128,54 @@ export interface LinkChange {
   readonly mac?: string | undefined;
   readonly name?: string | undefined;
   readonly alias?: string | undefined;
+  /** The number under which a group of interfaces is addressed; 0 at first. */
+  readonly group?: number | undefined;
+  /** Settings under net/ipv4/conf/, without the locks that a write to each of these files takes. */
+  readonly ipv4?: Ipv4Settings | undefined;
 }
 
+/** By their number in linux/ip.h (IPV4_DEVCONF_*). */
+const IPV4_SETTINGS = { forwarding: 1, proxy_arp: 3, rp_filter: 8, route_localnet: 26 } as const;
+
+export type Ipv4Settings = Partial<Readonly<Record<keyof typeof IPV4_SETTINGS, number>>>;
+
+const AF_INET = 2;
+const IFLA_INET_CONF = 1;
+
+/** @param link  a name is possible where `change` gives no new one */
 export function encodeLinkChange(
   w: MessageWriter,
-  index: number,
+  link: string | number,
   change: LinkChange,
   netnsFd?: number,
 ): void {
   w.begin(RTM_SETLINK, 0);
-  encodeInfo(w, index, change.up);
-  if (change.name !== undefined) w.attributeString(IFLA_IFNAME, interfaceName(change.name));
+  encodeInfo(w, typeof link === 'number' ? link : 0, change.up);
+  if (typeof link === 'string') w.attributeString(IFLA_IFNAME, interfaceName(link));
+  else if (change.name !== undefined) w.attributeString(IFLA_IFNAME, interfaceName(change.name));
   if (change.mtu !== undefined) w.attributeU32(IFLA_MTU, change.mtu);
   if (change.mac !== undefined) w.attribute(IFLA_ADDRESS, parseMac(change.mac));
   if (change.alias !== undefined) w.attribute(IFLA_IFALIAS, Buffer.from(change.alias));
+  if (change.group !== undefined) w.attributeU32(IFLA_GROUP, change.group);
+  const { ipv4 } = change;
+  if (ipv4 !== undefined)
+    w.nested(IFLA_AF_SPEC, () =>
+      w.nested(AF_INET, () =>
+        w.nested(IFLA_INET_CONF, () => {
+          for (const [name, value] of Object.entries(ipv4))
+            w.attributeU32(IPV4_SETTINGS[name as keyof typeof IPV4_SETTINGS], value);
+        }),
+      ),
+    );
   if (netnsFd !== undefined) w.attributeU32(IFLA_NET_NS_FD, netnsFd);
+  w.end();
+}
+
+/** All interfaces of a group, in one stroke; ENODEV when it has none. */
+export function encodeGroupDelete(w: MessageWriter, group: number): void {
+  w.begin(RTM_DELLINK, 0);
+  encodeInfo(w, 0);
+  w.attributeU32(IFLA_GROUP, group);
   w.end();
 }
 
