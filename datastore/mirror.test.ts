@@ -2,7 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { SimulatedClock } from '../clock/simulated.ts';
-import { Mirror, type MirrorChange } from './mirror.ts';
+import { Mirror, type MirrorChange, type MirrorOptions } from './mirror.ts';
+import { INCOMPLETE } from './ready.ts';
 import { SimulatedStore } from './simulated.ts';
 import type { Key, Selection, Store } from './store.ts';
 
@@ -58,6 +59,7 @@ describe('Mirror', () => {
     errors = [];
     mirror = new Mirror(store, [{ kind: 'A' }, { kind: 'B' }], {
       clock,
+      random: () => 1,
       onError: (_, retryInMs) => errors.push(retryInMs),
     });
     mirror.onChange((changes) => told.push(brief(changes).join(' ')));
@@ -72,10 +74,15 @@ describe('Mirror', () => {
     });
     await settle();
   }
-  async function start(selections: readonly Selection[] = [{ kind: 'A' }, { kind: 'B' }]): Promise<void> {
+  async function start(
+    selections: readonly Selection[] = [{ kind: 'A' }, { kind: 'B' }],
+    options: MirrorOptions = {},
+  ): Promise<void> {
     await mirror.stop();
     mirror = new Mirror(store, selections, {
+      ...options,
       clock,
+      random: () => 1,
       onError: (_, retryInMs) => errors.push(retryInMs),
       onHold: (held) => told.push(held ? 'held' : 'released'),
     });
@@ -221,6 +228,46 @@ describe('Mirror', () => {
     expect(clock.pending()).to.deep.equal([]);
   });
 
+  it('scatters with others over a time that grows with the world, before a list that all make', async () => {
+    const operations = Array.from({ length: 5000 }, (_, i) => ({
+      type: 'put' as const,
+      key: key('A', `n${i}`),
+      value: 1,
+      expect: 'any' as const,
+    }));
+    await store.commit(operations);
+    await start();
+    await lock(false);
+    await put(store, 'A', 'n0', 2);
+    await lock(true);
+    clock.advance(499);
+    await settle();
+    expect(told.slice(1)).to.deep.equal(['synced', 'held', 'released']);
+    clock.advance(1);
+    await settle();
+    await settle();
+    expect(told.slice(4)).to.deep.equal(['n0 1>2']);
+  });
+
+  it('takes in a large list without keeping the thread', async () => {
+    const value = { spec: { nets: ['10.0.0.0/8'] } };
+    const entries = Array.from({ length: 100_000 }, (_, i) => ({
+      key: key('A', `n${i}`),
+      value,
+      revision: String(i),
+    }));
+    store.list = async () => ({ entries, revision: '1' });
+    mirror = new Mirror(store, [{ kind: 'A' }], { clock });
+    let turns = 0;
+    mirror.start();
+    while (!mirror.synced) {
+      await turn();
+      turns++;
+    }
+    expect(turns).to.be.greaterThan(40);
+    expect(mirror.entries()).to.have.length(100_000);
+  });
+
   describe('that waits while a migration holds the datastore', () => {
     it('keeps what it knew, and catches up at once after the unlock', async () => {
       await put(store, 'A', 'a', 1);
@@ -252,6 +299,34 @@ describe('Mirror', () => {
       await store.commit([{ type: 'delete', key: key('ClusterInformation', 'default'), expect: 'any' }]);
       await settle();
       expect(told.slice(1)).to.deep.equal(['released', 'a ->1', 'synced']);
+    });
+
+    it('takes in a whole datastore once where it starts under the lock and is asked to, and then nothing', async () => {
+      await lock(false);
+      await put(store, 'A', 'a', 1);
+      await start(undefined, { startsHeld: true });
+      expect(told).to.deep.equal(['held', 'a ->1', 'synced']);
+      expect([mirror.synced, mirror.held]).to.deep.equal([true, true]);
+      await put(store, 'A', 'a', 2);
+      await settle();
+      expect(told.length).to.equal(3);
+      await lock(true);
+      expect(told.slice(3)).to.deep.equal(['released', 'a 1>2']);
+    });
+
+    it('waits for the rest where an import has not written all, and then takes it in under the lock', async () => {
+      const importing = (metadata: object): Promise<void> =>
+        put(store, 'ClusterInformation', 'default', { metadata, spec: { datastoreReady: false } });
+      await importing({ annotations: { [INCOMPLETE]: 'import' } });
+      await put(store, 'A', 'a', 1);
+      await start(undefined, { startsHeld: true });
+      await put(store, 'A', 'b', 1);
+      await settle();
+      expect(told).to.deep.equal(['held']);
+      await importing({});
+      await settle();
+      expect(told.slice(1)).to.deep.equal(['a ->1 b ->1', 'synced']);
+      expect(mirror.held).to.equal(true);
     });
 
     it('takes nothing of a commit that locks, and all of one that unlocks', async () => {

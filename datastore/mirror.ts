@@ -8,11 +8,14 @@
  *
  * While a migration holds the datastore (`datastoreReady` of ClusterInformation is false), what is there may be half of a
  * world. A mirror that is asked to wait then keeps what it last knew, and catches up with one list after the unlock.
+ *
+ * What makes one mirror list again makes those of all nodes do so at the same moment. They scatter over a time that grows
+ * with the world, since so does what each list costs the store.
  */
 import type { Cancel, Clock, Millis } from '../clock/clock.ts';
 import { SystemClock } from '../clock/system.ts';
 import { sameJson } from './json.ts';
-import { CLUSTER_INFORMATION, isLockedBy } from './ready.ts';
+import { CLUSTER_INFORMATION, isIncomplete, isLockedBy } from './ready.ts';
 import {
   CompactedError,
   type Entry,
@@ -43,12 +46,25 @@ export interface MirrorOptions {
    * mirror that starts meanwhile is empty until the end.
    */
   readonly onHold?: (held: boolean) => void;
+  /**
+   * Where it starts under such a lock: take in once what is there, if it is all there. For who would otherwise have
+   * nothing to go by until the end, and whose work goes on meanwhile.
+   */
+  readonly startsHeld?: boolean;
+  /** From 0 to 1, uniformly. */
+  readonly random?: () => number;
 }
 
 const LOCK: Selection = { kind: CLUSTER_INFORMATION.kind, scope: CLUSTER_INFORMATION.scope };
 
 const FIRST_RETRY: Millis = 100;
 const LONGEST_RETRY: Millis = 5_000;
+/** Of scattering, for each object that the mirror holds: ten seconds with a hundred thousand. */
+const SCATTER: Millis = 0.1;
+/** Not worth a wait: a world of some hundred objects. */
+const NO_SCATTER: Millis = 50;
+/** Objects of a list taken in before others get their turn: about two milliseconds. */
+const SLICE = 2000;
 
 export class Mirror {
   readonly #store: Store;
@@ -58,7 +74,9 @@ export class Mirror {
   readonly #onHold: ((held: boolean) => void) | undefined;
   readonly #clock: Clock;
   readonly #onError: (error: unknown, retryInMs: Millis) => void;
-  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #startsHeld: boolean;
+  readonly #random: () => number;
+  #entries: World = new Map();
   readonly #syncListeners = new Set<() => void>();
   readonly #changeListeners = new Set<(changes: readonly MirrorChange[]) => void>();
   readonly #stop = new AbortController();
@@ -76,6 +94,8 @@ export class Mirror {
     this.#clock = options.clock ?? new SystemClock();
     this.#onError = options.onError ?? (() => {});
     this.#onHold = options.onHold;
+    this.#startsHeld = options.startsHeld ?? false;
+    this.#random = options.random ?? Math.random;
     this.#followed = options.onHold === undefined ? selections : [...selections, LOCK];
   }
 
@@ -142,10 +162,13 @@ export class Mirror {
       if (end === 'stopped') return;
       if (typeof end === 'string') {
         listFirst = end === 'list next';
+        if (listFirst && !this.#held) await this.#scatter();
         continue;
       }
-      if (end.error instanceof CompactedError) listFirst = true;
-      else if (!this.#stop.signal.aborted) await this.#pause(end.error);
+      if (end.error instanceof CompactedError) {
+        listFirst = true;
+        await this.#scatter();
+      } else if (!this.#stop.signal.aborted) await this.#pause(end.error);
     }
   }
 
@@ -166,8 +189,13 @@ export class Mirror {
     if (this.#stop.signal.aborted) return 'stopped';
     this.#retry = FIRST_RETRY;
     this.#from = revision;
-    if (this.#isHeldBy(found.find(({ key }) => isLock(key))?.value)) return 'follow next';
-    this.#tell(this.#replaceAll(found, revision));
+    const lock = found.find(({ key }) => isLock(key))?.value;
+    if (this.#isHeldBy(lock) && !this.#isFirst(lock)) return 'follow next';
+    const { world, changes } = await this.#compare(found, revision);
+    if (this.#stop.signal.aborted) return 'stopped';
+    this.#entries = world;
+    this.#revision = revision;
+    this.#tell(changes);
     if (this.#synced) return 'follow next';
     this.#synced = true;
     for (const listener of this.#syncListeners) listener();
@@ -206,7 +234,8 @@ export class Mirror {
     // What came with the lock waits like all that follows; after it, one list tells all that has changed.
     if (isHeld !== wasHeld) return false;
     this.#from = revision;
-    if (isHeld) return true;
+    // An import is complete by now.
+    if (isHeld) return lock?.type !== 'put' || !this.#isFirst(lock.entry.value);
     this.#revision = revision;
     const wanted = events.filter((event) => this.#isSelected(keyOf(event)));
     this.#tell(wanted.map((event) => this.#apply(event)));
@@ -224,46 +253,54 @@ export class Mirror {
     return held;
   }
 
+  /** Nothing is known yet, and what the lock holds still is whole. */
+  #isFirst(clusterInformation: unknown): boolean {
+    return this.#startsHeld && !this.#synced && !isIncomplete(clusterInformation);
+  }
+
   #isSelected(key: Key): boolean {
     return (
       this.#followed === this.#selections || this.#selections.some((selection) => selects(selection, key))
     );
   }
 
-  #replaceAll(found: readonly Entry[], revision: Revision): MirrorChange[] {
+  /** What is found, as a world of its own, beside the one that readers see until it is complete; and what differs. */
+  async #compare(
+    found: readonly Entry[],
+    revision: Revision,
+  ): Promise<{ readonly world: World; readonly changes: readonly MirrorChange[] }> {
     const changes: MirrorChange[] = [];
-    const present = new Set<Entry>();
+    const world: World = new Map();
+    let turn = 0;
+    const nextTurn = async (): Promise<void> => {
+      if (++turn % SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+    };
     for (const entry of found) {
-      if (!this.#isSelected(entry.key)) continue;
+      await nextTurn();
+      // What is selected twice, or only followed for the lock.
+      if (!this.#isSelected(entry.key) || holds(world, entry.key)) continue;
       const previous = this.get(entry.key);
       const kept = previous !== undefined && previous.revision === entry.revision ? previous : entry;
-      present.add(kept);
-      if (kept === previous) continue;
-      this.#put(entry);
+      putInto(world, kept);
       // Written anew with the same content: the revision moves, the world does not.
-      if (previous === undefined || !sameJson(previous.value, entry.value)) {
-        changes.push({
-          key: entry.key,
-          value: entry.value,
-          previous: previous?.value,
-          revision: entry.revision,
-        });
-      }
+      if (kept === previous || (previous !== undefined && sameJson(previous.value, entry.value))) continue;
+      const { key, value } = entry;
+      changes.push({ key, value, previous: previous?.value, revision: entry.revision });
     }
     for (const entry of this.entries()) {
-      if (present.has(entry)) continue;
-      this.#entries.get(entry.key.kind)?.delete(identify(entry.key));
-      changes.push({ key: entry.key, value: undefined, previous: entry.value, revision });
+      await nextTurn();
+      const { key } = entry;
+      if (holds(world, key)) continue;
+      changes.push({ key, value: undefined, previous: entry.value, revision });
     }
-    this.#revision = revision;
-    return changes;
+    return { world, changes };
   }
 
   #apply(event: WatchEvent): MirrorChange {
     if (event.type === 'put') {
       const { key, value, revision } = event.entry;
       const previous = this.get(key)?.value;
-      this.#put(event.entry);
+      putInto(this.#entries, event.entry);
       return { key, value, previous, revision };
     }
     const { key } = event.previous;
@@ -272,24 +309,28 @@ export class Mirror {
     return { key, value: undefined, previous, revision: event.revision };
   }
 
-  #put(entry: Entry): void {
-    const { kind } = entry.key;
-    let ofKind = this.#entries.get(kind);
-    if (ofKind === undefined) this.#entries.set(kind, (ofKind = new Map()));
-    ofKind.set(identify(entry.key), entry);
-  }
-
   #tell(changes: readonly MirrorChange[]): void {
     if (changes.length === 0) return;
     for (const listener of this.#changeListeners) listener(changes);
   }
 
   async #pause(cause: unknown): Promise<void> {
-    const delay = this.#retry;
-    this.#retry = Math.min(delay * 2, LONGEST_RETRY);
-    this.#onError(cause, delay);
+    const delay = this.#retry * (0.5 + this.#random() / 2);
+    this.#retry = Math.min(this.#retry * 2, LONGEST_RETRY);
+    this.#onError(cause, Math.round(delay));
+    await this.#wait(delay, 'reach the datastore again');
+  }
+
+  /** Before a list that all mirrors of all nodes make. */
+  async #scatter(): Promise<void> {
+    let size = 0;
+    for (const ofKind of this.#entries.values()) size += ofKind.size;
+    if (size * SCATTER >= NO_SCATTER) await this.#wait(size * SCATTER * this.#random(), 'list again');
+  }
+
+  async #wait(delay: Millis, what: string): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(delay, 'reach the datastore again', resolve);
+    const cancel = this.#clock.after(delay, what, resolve);
     this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
     await promise;
     cancel();
@@ -298,6 +339,20 @@ export class Mirror {
 
 /** How one list or one watch ended; else the store failed. */
 type End = 'follow next' | 'list next' | 'stopped' | { readonly error: unknown };
+
+/** By kind, then by scope and name. */
+type World = Map<string, Map<string, Entry>>;
+
+function putInto(world: World, entry: Entry): void {
+  const { kind } = entry.key;
+  let ofKind = world.get(kind);
+  if (ofKind === undefined) world.set(kind, (ofKind = new Map()));
+  ofKind.set(identify(entry.key), entry);
+}
+
+function holds(world: World, key: Key): boolean {
+  return world.get(key.kind)?.has(identify(key)) === true;
+}
 
 function keyOf(event: WatchEvent): Key {
   return event.type === 'put' ? event.entry.key : event.previous.key;

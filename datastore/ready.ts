@@ -11,6 +11,13 @@ export function isLockedBy(clusterInformation: unknown): boolean {
   return member(spec, 'datastoreReady') === false;
 }
 
+/** Annotation of ClusterInformation while an import writes: what is there is not the whole of it. */
+export const INCOMPLETE = 'poplin.internal/incomplete';
+
+export function isIncomplete(clusterInformation: unknown): boolean {
+  return member(member(member(clusterInformation, 'metadata'), 'annotations'), INCOMPLETE) !== undefined;
+}
+
 function member(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }

@@ -57,6 +57,8 @@ export class Bgpd {
             ? 'a migration holds the datastore (datastoreReady is false); the configuration stays as it is'
             : 'the migration is over; the configuration follows the datastore again',
         ),
+      // Peers keep the routes of who restarts for two minutes; a migration may take longer.
+      startsHeld: true,
     });
     this.#mirror.onChange((changes) => {
       this.#world.apply(changes);

@@ -5,7 +5,7 @@
 import { API_VERSION, type ClusterInformation, PoplinError, unwrap } from '../../api/index.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { ResourceClient } from '../resources.ts';
-import { CLUSTER_INFORMATION, isLockedBy } from '../ready.ts';
+import { CLUSTER_INFORMATION, INCOMPLETE, isIncomplete, isLockedBy } from '../ready.ts';
 import type { Store } from '../store.ts';
 import { isRecord } from './dump.ts';
 
@@ -22,17 +22,50 @@ export async function isLocked(store: Store): Promise<boolean> {
  * @throws PoplinError STORE_BUSY when others rewrite the object again and again
  */
 export async function setReady(store: Store, clock: Clock, ready: boolean): Promise<boolean> {
+  return change(
+    store,
+    async () => {
+      if (ready) return 'not needed';
+      const created = await new ResourceClient(store, clock).create(fresh());
+      if (created.ok) return 'made';
+      if (!created.problems.some(({ code }) => code === 'RESOURCE_EXISTS')) unwrap(created);
+      return 'again';
+    },
+    (value) => {
+      if (isLockedBy(value) !== ready) return undefined;
+      const changed = withReady(value, ready);
+      return ready ? withIncomplete(changed, false) : changed;
+    },
+  );
+}
+
+/**
+ * Says of a locked datastore whether what is there is only part of what it shall hold. Who starts on it takes in a whole
+ * one, and waits for the rest of a part (`../mirror.ts`).
+ */
+export async function setIncomplete(store: Store, incomplete: boolean): Promise<void> {
+  await change(
+    store,
+    async () => 'not needed',
+    (value) => (isIncomplete(value) === incomplete ? undefined : withIncomplete(value, incomplete)),
+  );
+}
+
+/** @param changed  undefined when nothing is to be changed */
+async function change(
+  store: Store,
+  make: () => Promise<'made' | 'not needed' | 'again'>,
+  changed: (value: unknown) => unknown,
+): Promise<boolean> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const entry = await store.get(CLUSTER_INFORMATION);
     if (entry === undefined) {
-      if (ready) return false;
-      const created = await new ResourceClient(store, clock).create(fresh());
-      if (created.ok) return true;
-      if (!created.problems.some(({ code }) => code === 'RESOURCE_EXISTS')) unwrap(created);
-      continue;
+      const made = await make();
+      if (made === 'again') continue;
+      return made === 'made';
     }
-    const value = withReady(entry.value, ready);
-    if (isLockedBy(entry.value) !== ready) return false;
+    const value = changed(entry.value);
+    if (value === undefined) return false;
     const { key, revision } = entry;
     const commit = await store.commit([{ type: 'put', key, value, expect: { revision } }]);
     if (commit.ok) return true;
@@ -52,6 +85,19 @@ export function withReady(value: unknown, ready: boolean): Record<string, unknow
   const resource = isRecord(value) ? value : { ...fresh() };
   const spec = isRecord(resource['spec']) ? resource['spec'] : {};
   return { ...resource, spec: { ...spec, datastoreReady: ready } };
+}
+
+/** Pure. */
+export function withIncomplete(value: unknown, incomplete: boolean): Record<string, unknown> {
+  const resource = isRecord(value) ? value : { ...fresh() };
+  const metadata = isRecord(resource['metadata']) ? resource['metadata'] : {};
+  const { annotations: before, ...others } = metadata;
+  const { [INCOMPLETE]: _, ...kept } = isRecord(before) ? before : {};
+  const annotations = incomplete ? { ...kept, [INCOMPLETE]: 'import' } : kept;
+  return {
+    ...resource,
+    metadata: Object.keys(annotations).length === 0 ? others : { ...others, annotations },
+  };
 }
 
 function fresh(): ClusterInformation {

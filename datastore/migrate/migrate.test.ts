@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { SimulatedClock } from '../../clock/simulated.ts';
+import { isIncomplete } from '../ready.ts';
 import { SimulatedStore } from '../simulated.ts';
 import type { Entry, Key, Store } from '../store.ts';
 import { temporaryStore } from '../testing.ts';
@@ -130,9 +131,12 @@ describe('datastore migration', () => {
     const text = await textOf(from);
     for (let writes = 0; writes < 8; writes++) {
       const to = new Failing(writes);
+      const isPart = async (): Promise<boolean> => isIncomplete((await to.get(CLUSTER_INFORMATION))?.value);
       await importInto(to, text).catch(() => undefined);
+      expect(await isPart(), `after ${writes} writes`).to.equal(writes > 1);
       to.left = Number.POSITIVE_INFINITY;
       expect((await importInto(to, text, true)).ok).to.equal(true);
+      expect(await isPart()).to.equal(false);
       expect(contents(await snapshot(to))).to.deep.equal(contents(await snapshot(from)));
     }
   });

@@ -14,7 +14,7 @@ import { type Entry, type Key, keyText, type Operation, type Store } from '../st
 import { type Dumped, isRecord } from './dump.ts';
 import { IPAM_KINDS, MIGRATED_KINDS } from './kinds.ts';
 import { CLUSTER_INFORMATION } from '../ready.ts';
-import { setReady, withReady } from './lock.ts';
+import { setIncomplete, setReady, withIncomplete, withReady } from './lock.ts';
 import { snapshot } from './snapshot.ts';
 
 /** etcd takes 128 operations and 1.5 MiB per transaction as it comes; a policy may need two operations there. */
@@ -58,6 +58,7 @@ export async function restore(
   if (!overwrite && inTheWay.length > 0) return fail(notEmpty(inTheWay));
 
   await setReady(store, clock, false);
+  await setIncomplete(store, true);
   const present = new Map((await snapshot(store)).map((entry) => [keyText(entry.key), entry]));
   const operations = movable.toSorted(inOrderOfWriting).flatMap((object) => {
     const found = present.get(keyText(object.key));
@@ -74,6 +75,7 @@ export async function restore(
     after,
   );
   if (differences.length > 0) return fail(...differences);
+  await setIncomplete(store, false);
   return ok({
     kinds: countsOf(movable, operations),
     others:
@@ -115,7 +117,7 @@ function comparable(key: Key, value: unknown): unknown {
   if (IPAM_KINDS.includes(key.kind)) return withoutDefaults(value);
   const { uid: _uid, ...metadata } = isRecord(value['metadata']) ? value['metadata'] : {};
   const found = { ...value, metadata };
-  if (key.kind === CLUSTER_INFORMATION.kind) return withReady(found, false);
+  if (key.kind === CLUSTER_INFORMATION.kind) return withIncomplete(withReady(found, false), false);
   if (!TIERED.has(key.kind)) return found;
   const spec = isRecord(value['spec']) ? value['spec'] : {};
   const labels = isRecord(metadata['labels']) ? metadata['labels'] : {};
@@ -134,7 +136,7 @@ function putOf({ key, value }: Dumped, found: Entry | undefined): Operation {
   return {
     type: 'put',
     key,
-    value: key.kind === CLUSTER_INFORMATION.kind ? withReady(value, false) : value,
+    value: key.kind === CLUSTER_INFORMATION.kind ? withIncomplete(withReady(value, false), true) : value,
     expect: found === undefined ? 'absent' : { revision: found.revision },
   };
 }
