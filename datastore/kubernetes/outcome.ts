@@ -6,6 +6,7 @@
  * object is had by watching it from there. Two writers that expect the same and write the same are told apart only in
  * objects of our own, which name their write; of others, each hears that it happened.
  */
+import type { Cancel } from '../../clock/clock.ts';
 import { PoplinError } from '../../api/problem.ts';
 import { sameJson } from '../json.ts';
 import { keyText } from '../store.ts';
@@ -19,8 +20,8 @@ import { writeOf } from './stored-object.ts';
 import { type ObjectEvent, watchObjects } from './watch.ts';
 
 /**
- * What has happened is sent as a watch begins, but for what the API server's cache has not heard yet, which is milliseconds:
- * silence for this long is the end of history.
+ * What has happened is sent as a watch begins, but for what the API server's cache has not heard yet, which is milliseconds.
+ * Of an object that is gone nothing says which event is the last: silence for this long, once the watch has begun.
  */
 const SILENCE = 2000;
 
@@ -57,6 +58,7 @@ export async function versionWritten(
   return written === undefined ? undefined : isPut ? written.version : '';
 }
 
+/** @param current  version of what is there now: the last change; undefined when nothing is */
 async function changesSince(
   client: Client,
   placed: Placed,
@@ -64,24 +66,31 @@ async function changesSince(
   since: string,
   current: string | undefined,
 ): Promise<ObjectEvent[]> {
+  if (current !== undefined && compareVersions(current, since) <= 0) return [];
   const { resource } = placed.source;
+  const changes: ObjectEvent[] = [];
+  const enough = new AbortController();
+  let cancel: Cancel | undefined;
   const options = {
     namespace: place.namespace,
     fieldSelector: `metadata.name=${place.name}`,
+    onBegin: () => {
+      cancel?.();
+      if (current !== undefined) return;
+      cancel = client.clock.after(SILENCE, 'look no longer for a lost write', () => enough.abort());
+    },
   };
-  const changes: ObjectEvent[] = [];
-  const enough = new AbortController();
-  const cancel = client.clock.after(SILENCE, 'look no longer for a lost write', () => enough.abort());
   try {
     for await (const event of watchObjects(client, resource, options, since, enough.signal)) {
-      if (event.type === 'bookmark') break;
-      changes.push(event);
-      if (current !== undefined && compareVersions(event.version, current) >= 0) break;
+      if (event.type !== 'bookmark') changes.push(event);
+      const isLast =
+        current === undefined ? event.type === 'bookmark' : compareVersions(event.version, current) >= 0;
+      if (isLast) break;
     }
   } catch (error) {
     throw error instanceof VersionGone ? outcomeUnknown(placed, error) : error;
   } finally {
-    cancel();
+    cancel?.();
     enough.abort();
   }
   return changes;

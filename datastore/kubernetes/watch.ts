@@ -21,6 +21,8 @@ export interface WatchOptions {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string;
+  /** Told each time that the server begins to answer. */
+  readonly onBegin?: () => void;
 }
 
 interface Line {
@@ -52,6 +54,7 @@ export async function* watchObjects(
       const ask = { method: 'GET', path: collectionPath(resource, options.namespace) } as const;
       const answer = await client.api.stream({ ...ask, query: queryOf(options, position) }, REQUEST, signal);
       if ('lines' in answer) {
+        options.onBegin?.();
         for await (const line of answer.lines) {
           const event = eventOf(parseJson(line) as Line);
           // Told before the connection was lost; a deletion bears a version of its own.

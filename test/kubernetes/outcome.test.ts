@@ -28,6 +28,8 @@ describe('kubernetes: a write on a connection that breaks', function () {
     other = await openStore(server().location());
     store = await openStore(relay.location);
     name = `cut-${++count}`;
+    // The API server remembers the history of a resource from when it is first asked for it.
+    for (const kind of ['K', 'IPAMHandle']) await other.list({ kind });
     start = await other.revision();
   });
   afterEach(async () => {
@@ -43,7 +45,7 @@ describe('kubernetes: a write on a connection that breaks', function () {
   async function losing(operation: Operation, fate: Fate, meanwhile?: () => Promise<void>): Promise<Commit> {
     relay.trap(({ method }: Asked) => WRITES.test(method), fate, meanwhile);
     const commit = await store.commit([operation]);
-    expect(relay.caught).to.equal(1);
+    expect(relay).to.include({ caught: 1, undelivered: 0 });
     return commit;
   }
 

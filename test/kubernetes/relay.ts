@@ -37,6 +37,8 @@ export class Relay {
   readonly asked: Asked[] = [];
   isDown = false;
   caught = 0;
+  /** Of those whose answer was to be lost: not even the request arrived. */
+  undelivered = 0;
 
   static async before(target: KubeServer): Promise<Relay> {
     const relay = new Relay(target);
@@ -93,7 +95,10 @@ export class Relay {
       answer.end(JSON.stringify(told));
       return;
     }
-    if (trap.fate === 'lose-answer') await this.#target.ask(asked.url, askedAs(asked));
+    if (trap.fate === 'lose-answer') {
+      const { status } = await this.#target.ask(asked.url, askedAs(asked));
+      if (status === 0) this.undelivered++;
+    }
     await trap.meanwhile();
     answer.destroy();
   }

@@ -154,6 +154,8 @@ export class KubeServer {
         method,
         headers,
         rejectUnauthorized: false,
+        // A connection of its own: one kept from before may have ended on the other side.
+        agent: false,
       };
       const asked = request(options, (response) => {
         let text = '';
