@@ -89,7 +89,7 @@ export function decodeAttributes(r: Reader, session: Negotiated): DecodedAttribu
 
 function decodeKnown(
   codec: AnyCodec,
-  { flags, code }: Header,
+  { flags }: Header,
   value: Reader,
   session: Negotiated,
   values: AttributeValues,
@@ -99,15 +99,20 @@ function decodeKnown(
     fault(codec.only.else);
     return;
   }
-  const conflict = ((flags ^ CLASS_FLAGS[codec.class]) & (FLAG.optional | FLAG.transitive)) !== 0;
-  if (conflict) {
-    fault(UPDATE_CHECKS.flags);
-    // Treat-as-withdraw needs the NLRI (RFC 7606 §3 j), so these two are read all the same.
-    if (!isMp(code)) return;
+  const conflict = (flags ^ CLASS_FLAGS[codec.class]) & (FLAG.optional | FLAG.transitive);
+  if (conflict !== 0) {
+    fault(flagsCheck(codec, conflict));
+    return;
   }
   const decoded = codec.decode(value, session);
   if (decoded instanceof Refusal) fault(decoded.check, decoded.offset);
   else (values as Record<string, unknown>)[codec.field] = decoded;
+}
+
+/** NLRI in an attribute with wrong flags count as unreadable, so that they cannot even be withdrawn (RFC 7606 §5.3). */
+function flagsCheck({ code, transitiveBit }: AnyCodec, conflict: number): Check {
+  if (isMp(code)) return UPDATE_CHECKS.mpFlags;
+  return conflict === FLAG.transitive && transitiveBit !== undefined ? transitiveBit : UPDATE_CHECKS.flags;
 }
 
 /**

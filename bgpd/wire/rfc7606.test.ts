@@ -64,10 +64,10 @@ const ROWS: readonly Row[] = [
     want: 'accept',
   },
   {
-    it: '§3 c: MP_REACH_NLRI marked transitive',
+    it: '§5.3: MP_REACH_NLRI marked transitive',
     attributes: `c0${MP_REACH.slice(2)} ${ORIGIN} ${AS_PATH}`,
     nlri: '',
-    want: 'withdraw',
+    want: { reset: [3, 4] },
   },
   // §3 d: missing attributes
   { it: '§3 d: no ORIGIN', attributes: `${AS_PATH} ${NEXT_HOP}`, want: 'withdraw' },
@@ -174,11 +174,10 @@ const ROWS: readonly Row[] = [
     want: { discard: 1 },
   },
   {
-    it: '§5.2: wrong flags on a lone MP_UNREACH_NLRI still withdraw',
-    attributes: 'c0 0f 08 000201 20 20010db8',
+    it: '§5.3: MP_UNREACH_NLRI marked well-known',
+    attributes: '40 0f 08 000201 20 20010db8',
     nlri: '',
-    on: EXTERNAL,
-    want: 'withdraw',
+    want: { reset: [3, 4] },
   },
   { it: '§5.2: framing error and nothing else', attributes: '40', nlri: '', want: { reset: [3, 1] } },
   {

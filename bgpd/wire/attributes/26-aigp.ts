@@ -16,6 +16,13 @@ const checks = {
   },
 } as const;
 
+const transitiveBit = {
+  when: 'Transitive bit is set',
+  outcome: 'attribute-discard',
+  subcode: SUBCODE.flags,
+  source: 'RFC 7311 §3.2',
+} as const;
+
 /** Type and length, which counts itself in (RFC 7311 §3). */
 const HEADER = 3;
 const METRIC_TYPE = 1;
@@ -32,6 +39,7 @@ export const aigp = attribute({
   class: 'optional-non-transitive',
   field: 'aigp',
   spoken: (session) => session.aigp === true,
+  transitiveBit,
   checks,
   decode: (r) => {
     let metric: bigint | undefined;

@@ -52,8 +52,13 @@ describe('AIGP', () => {
       expect(decoded.faults).to.deep.equal(metric === undefined ? ['attribute-discard'] : []);
     });
 
-  it('is treated as withdrawn with flags of another class', () => {
-    expect(decode(attribute(METRIC, 'c0'), ON).faults).to.deep.equal(['treat-as-withdraw']);
+  it('is dropped where it is marked transitive (RFC 7311 §3.2), the routes are where it is not optional', () => {
+    expect(decode(attribute(METRIC, 'c0'), ON)).to.deep.include({
+      aigp: undefined,
+      faults: ['attribute-discard'],
+    });
+    for (const flags of ['00', '40'])
+      expect(decode(attribute(METRIC, flags), ON).faults).to.deep.equal(['treat-as-withdraw']);
   });
 
   it('is ignored where it was not switched on, malformed or transitive or not, and not sent', () => {

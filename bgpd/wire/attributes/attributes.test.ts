@@ -231,6 +231,7 @@ describe('the error table', () => {
       `any: ${UPDATE_CHECKS.withdrawn.when}`,
       `any: ${UPDATE_CHECKS.network.when}`,
       `any: ${UPDATE_CHECKS.mpLength.when}`,
+      `any: ${UPDATE_CHECKS.mpFlags.when}`,
       `any: ${UPDATE_CHECKS.repeatedMp.when}`,
       `any: ${UPDATE_CHECKS.unrecognizedWellKnown.when}`,
       'MP_REACH_NLRI: shorter than its fixed fields',

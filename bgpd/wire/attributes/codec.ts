@@ -94,6 +94,8 @@ export interface AttributeCodec<K extends AttributeField = AttributeField> {
   readonly only?: { readonly from: (session: Negotiated) => boolean; readonly else: Check };
   /** Absent: on every session. Where it says no, the attribute is ignored and not sent, as if nobody knew it. */
   readonly spoken?: (session: Negotiated) => boolean;
+  /** Set where the attribute's own specification says what follows where only the Transitive bit is wrong (RFC 7606 §3 c). */
+  readonly transitiveBit?: Check;
   readonly checks: Readonly<Record<string, Check>>;
   /** Reads the whole value. Octets left over are an error that the decoder itself must see. */
   decode(r: Reader, session: Negotiated): NonNullable<AttributeValues[K]> | Refusal;

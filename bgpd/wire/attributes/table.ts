@@ -95,6 +95,12 @@ export const UPDATE_CHECKS = {
     subcode: SUBCODE.flags,
     source: 'RFC 7606 §3 c',
   },
+  mpFlags: {
+    when: 'Optional or Transitive bit of MP_REACH_NLRI or MP_UNREACH_NLRI is wrong',
+    outcome: 'session-reset',
+    subcode: SUBCODE.flags,
+    source: 'RFC 7606 §5.3 and §3 j',
+  },
   repeatedMp: {
     when: 'MP_REACH_NLRI or MP_UNREACH_NLRI appears twice',
     outcome: 'session-reset',
@@ -130,8 +136,9 @@ export const UPDATE_CHECKS = {
 /** For the documentation: one line per error, in the order in which the decoder meets them. */
 export function errorTable(): readonly (Check & { readonly attribute: string })[] {
   const general = Object.values(UPDATE_CHECKS).map((check) => ({ attribute: 'any', ...check }));
-  const own = ATTRIBUTES.flatMap(({ name, checks, only }) => [
+  const own = ATTRIBUTES.flatMap(({ name, checks, only, transitiveBit }) => [
     ...(only === undefined ? [] : [{ attribute: name, ...only.else }]),
+    ...(transitiveBit === undefined ? [] : [{ attribute: name, ...transitiveBit }]),
     ...Object.values(checks).map((check) => ({ attribute: name, ...check })),
   ]);
   return [...general, ...own];
