@@ -19,7 +19,9 @@ export class BirdRouter implements Router {
     await this.#bird.start(
       [
         `router id ${setup.routerId};`,
-        'protocol device { }',
+        // BIRD 2.0 sends what a timer made only after its next look at the sockets, which in an idle one is up to 3 s away:
+        // our hold timer could end the session before we hear that BIRD's has. A timer of its own wakes it each second.
+        'protocol device { scan time 1; }',
         ...setup.neighbours.map((neighbour, i) => protocol(setup, neighbour, `n${i}`)),
       ].join('\n'),
     );
