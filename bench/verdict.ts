@@ -1,5 +1,5 @@
 /** What a table comes to, in a line for each thing that is asked of Poplin: ahead or behind, of whom, by how much. */
-import type { Line } from './report.ts';
+import type { Line } from './line.ts';
 import type { Scenario } from './scenarios.ts';
 
 /** No turn of the event loop may be longer, so that keepalives go out in time and a command is answered at once. */
