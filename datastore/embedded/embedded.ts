@@ -116,6 +116,10 @@ export class EmbeddedStore implements Store {
     );
   }
 
+  async names(selection: Selection): Promise<readonly Key[]> {
+    return this.#read(() => this.#tables.names(selection));
+  }
+
   async commit(operations: readonly Operation[]): Promise<Commit> {
     this.#assertOpen();
     const commit = prepareCommit(operations);

@@ -105,6 +105,13 @@ export class Tables {
     return rows.map((row) => entry(row, row.revision, row.value));
   }
 
+  names(selection: Selection): Key[] {
+    const where = condition([selection]);
+    return this.#db
+      .prepare(`SELECT kind, scope, name FROM object WHERE ${where.sql}`)
+      .all(...where.values) as unknown as Key[];
+  }
+
   kinds(): { readonly kind: string; readonly count: number }[] {
     return this.#db
       .prepare('SELECT kind, count(*) AS count FROM object GROUP BY kind ORDER BY kind')

@@ -62,7 +62,10 @@ export async function restore(
   const present = new Map((await snapshot(store)).map((entry) => [keyText(entry.key), entry]));
   const operations = movable.toSorted(inOrderOfWriting).flatMap((object) => {
     const found = present.get(keyText(object.key));
-    return found !== undefined && sameObject(found, object) ? [] : [putOf(object, found)];
+    const isThere = found !== undefined && sameObject(found, object);
+    // Where uids are ours to give, they move along.
+    const isItself = store.isGiven !== undefined || (isThere && uidOf(found.value) === uidOf(object.value));
+    return isThere && isItself ? [] : [putOf(object, found)];
   });
   for (const batch of batchesOf(operations, store.transactional)) {
     const commit = await store.commit(batch);
@@ -108,6 +111,11 @@ export function differencesOf(objects: readonly Dumped[], entries: readonly Entr
  */
 function sameObject(entry: Entry, object: Dumped): boolean {
   return sameJson(comparable(entry.key, entry.value), comparable(object.key, object.value));
+}
+
+function uidOf(value: unknown): unknown {
+  const metadata = isRecord(value) ? value['metadata'] : undefined;
+  return isRecord(metadata) ? metadata['uid'] : undefined;
 }
 
 const TIERED: ReadonlySet<string> = new Set(TIERED_KINDS);
