@@ -180,9 +180,7 @@ describeOnKernel('felix-lite among others, nftables', function () {
     await nft(
       `replace rule ip calico filter-cali-pi-np/prod/db handle ${handle} accept comment "${first?.comment ?? ''}"`,
     );
-    await nft(
-      `add element ip calico ${set} { 203.0.113.0/24 }; delete element ip calico ${set} { 10.65.0.1 }`,
-    );
+    await nft(`add element ip calico ${set} { 203.0.113.1 }; delete element ip calico ${set} { 10.65.0.1 }`);
     await until('repaired', async () => JSON.stringify(await kernel()) === before);
   });
 

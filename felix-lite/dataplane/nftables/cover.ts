@@ -18,13 +18,11 @@ export class PrefixCover {
   readonly #members = new Map<Member, Prefix>();
   /** How many members have each length. */
   readonly #lengths = new Map<number, number>();
+  #networks = 0;
 
-  get size(): number {
-    return this.#members.size;
-  }
-
-  has(member: Member): boolean {
-    return this.#members.has(member);
+  /** Some members are more than one address. */
+  get hasNetworks(): boolean {
+    return this.#networks > 0;
   }
 
   members(): Iterable<Member> {
@@ -43,6 +41,7 @@ export class PrefixCover {
     const covered = this.#isCovered(prefix);
     const vanish = covered ? [] : this.#outermostInside(prefix);
     this.#members.set(member, prefix);
+    if (!prefix.isHost) this.#networks++;
     this.#lengths.set(prefix.length, (this.#lengths.get(prefix.length) ?? 0) + 1);
     return { appear: covered ? [] : [member], vanish };
   }
@@ -52,6 +51,7 @@ export class PrefixCover {
     const prefix = this.#members.get(member);
     if (prefix === undefined) return NO_CHANGE;
     this.#members.delete(member);
+    if (!prefix.isHost) this.#networks--;
     const left = (this.#lengths.get(prefix.length) ?? 1) - 1;
     if (left === 0) this.#lengths.delete(prefix.length);
     else this.#lengths.set(prefix.length, left);

@@ -7,19 +7,19 @@ import { makeOf, type NftElement, type NftOperation, type NftSet } from '../../.
 import type { Member, SetChange, SetId } from '../../calc/model.ts';
 import { setName } from '../../rules/names.ts';
 import { PrefixCover } from './cover.ts';
-import { elementOf, elementText, setFor } from './elements.ts';
+import { elementOf, elementText, setFor, type SetKind } from './elements.ts';
 import { ourTable, setOf } from './names.ts';
 import type { PortSet } from './port-sets.ts';
 
 /** Members, and which of them become elements. */
-type Members = Pick<PrefixCover, 'size' | 'members' | 'outermost' | 'add' | 'delete'>;
+type Members = Pick<PrefixCover, 'members' | 'outermost' | 'add' | 'delete' | 'hasNetworks'>;
 
 /** Of sets with ports: one for one. */
 class PlainMembers implements Members {
   readonly #members = new Set<Member>();
 
-  get size(): number {
-    return this.#members.size;
+  get hasNetworks(): boolean {
+    return false;
   }
 
   members(): Iterable<Member> {
@@ -42,7 +42,11 @@ class PlainMembers implements Members {
 }
 
 interface WantedSet {
-  readonly make: NftSet;
+  /** What rules call it. */
+  readonly name: string;
+  kind: SetKind;
+  /** What the kernel calls it, and how it is made: follows from kind. */
+  make: NftSet;
   /** Undefined: the elements never change, and are {@link fixed}. */
   readonly members: Members | undefined;
   readonly fixed: readonly NftElement[];
@@ -60,20 +64,31 @@ export interface HeldSet {
   readonly elements: readonly NftElement[];
 }
 
+/**
+ * When packets meet new ranges of a transaction is not sure to be when they meet its new rules; with hashed elements it is
+ * (see `net/kernel`). So ranges have transactions of their own around the rules', and the others come in the same one.
+ */
 export interface SetOperations {
-  /** What new rules may look into. */
+  /** New ranges, which new rules may look into. */
   readonly before: readonly NftOperation[];
-  /** What old rules may still look into. */
+  /** In the transaction of the rules, in front of them and behind them. */
+  readonly ahead: readonly NftOperation[];
+  readonly behind: readonly NftOperation[];
+  /** Ranges that old rules may still look into. */
   readonly after: readonly NftOperation[];
 }
+
+const NO_OPERATIONS: SetOperations = { before: [], ahead: [], behind: [], after: [] };
 
 export class NftSets {
   readonly #version: IpVersion;
   readonly #sets = new Map<string, WantedSet>();
   readonly #users = new Map<string, number>();
   readonly #changed = new Set<WantedSet>();
-  /** In the kernel and no longer wanted. */
+  /** In the kernel and no longer wanted, by the kernel's names. */
   readonly #doomed = new Set<string>();
+  /** Rules that look into these have to be written anew: the kernel's name is another one by now. */
+  readonly #renamed = new Set<string>();
 
   constructor(version: IpVersion) {
     this.#version = version;
@@ -91,7 +106,9 @@ export class NftSets {
   acquire({ name, elements }: PortSet): void {
     const users = this.#users.get(name) ?? 0;
     this.#users.set(name, users + 1);
-    if (users === 0) this.#create({ name, key: ['inet_service'], interval: true }, undefined, elements);
+    if (users > 0) return;
+    const make: NftSet = { name, key: ['inet_service'], interval: true };
+    this.#create({ name, kind: 'networks', make, members: undefined, fixed: elements });
   }
 
   release({ name }: PortSet): void {
@@ -103,15 +120,28 @@ export class NftSets {
     }
   }
 
+  /** The kernel's name of a set that a rule looks into. */
+  nameOf(set: string): string {
+    return this.#sets.get(set)?.make.name ?? set;
+  }
+
+  /** Sets with another name in the kernel than before; each is told once. */
+  takeRenamed(): ReadonlySet<string> {
+    const renamed = new Set(this.#renamed);
+    this.#renamed.clear();
+    return renamed;
+  }
+
   operations(): SetOperations {
     const table = ourTable(this.#version);
     const changes = [...this.#changed].map((set) => this.#bring(set));
+    const all = (when: keyof SetOperations): readonly NftOperation[] => changes.flatMap((each) => each[when]);
+    const doomed = [...this.#doomed].map((set): NftOperation => ({ op: 'delete-set', table, set }));
     return {
-      before: changes.flatMap(({ before }) => before),
-      after: [
-        ...changes.flatMap(({ after }) => after),
-        ...[...this.#doomed].map((set): NftOperation => ({ op: 'delete-set', table, set })),
-      ],
+      before: all('before'),
+      ahead: all('ahead'),
+      behind: [...all('behind'), ...doomed],
+      after: all('after'),
     };
   }
 
@@ -141,7 +171,8 @@ export class NftSets {
   held(found: ReadonlyMap<string, HeldSet>): boolean {
     this.#changed.clear();
     this.#doomed.clear();
-    for (const name of found.keys()) if (!this.#sets.has(name)) this.#doomed.add(name);
+    const wanted = new Set([...this.#sets.values()].map(({ make }) => make.name));
+    for (const name of found.keys()) if (!wanted.has(name)) this.#doomed.add(name);
     let compatible = true;
     for (const set of this.#sets.values()) {
       const there = found.get(set.make.name);
@@ -181,13 +212,19 @@ export class NftSets {
       const make: NftOperation = set.stale
         ? { op: 'flush-set', table, set: name }
         : { op: 'add-set', table, set: set.make };
-      return { before: [make, ...elements('add-elements', [...wantedElements(set)])], after: [] };
+      const fill = [make, ...elements('add-elements', [...wantedElements(set)])];
+      return set.make.interval === true
+        ? { ...NO_OPERATIONS, before: fill }
+        : { ...NO_OPERATIONS, ahead: fill };
     }
     const gone = elements('delete-elements', [...set.vanish.values()]);
     const come = elements('add-elements', [...set.appear.values()]);
+    if (set.make.interval !== true) return { ...NO_OPERATIONS, ahead: come, behind: gone };
     // Ranges may not overlap, not even for a moment: one that takes the place of others comes as they go.
-    const together = gone.length > 0 && come.length > 0 && set.make.interval === true;
-    return together ? { before: [...gone, ...come], after: [] } : { before: come, after: gone };
+    const together = gone.length > 0 && come.length > 0;
+    return together
+      ? { ...NO_OPERATIONS, before: [...gone, ...come] }
+      : { ...NO_OPERATIONS, before: come, after: gone };
   }
 
   #change(name: string, change: SetChange): void {
@@ -200,24 +237,46 @@ export class NftSets {
         if (present === undefined) return;
         for (const member of this.#ours(change.added)) this.#add(present, member);
         for (const member of this.#ours(change.removed)) this.#delete(present, member);
+        this.#fit(present);
         return;
       case 'whole': {
-        const ports = change.definition.namedPort !== undefined;
-        const make = setFor(name, this.#version, ports);
-        const set = present ?? this.#create(make, ports ? new PlainMembers() : new PrefixCover(), []);
+        const set = present ?? this.#createFor(name, change.definition.namedPort !== undefined);
         const wanted = new Set(this.#ours(change.members));
         for (const member of wanted) this.#add(set, member);
         for (const member of set.members?.members() ?? []) if (!wanted.has(member)) this.#delete(set, member);
+        this.#fit(set);
       }
     }
   }
 
-  #create(make: NftSet, members: Members | undefined, fixed: readonly NftElement[]): WantedSet {
-    const stale = this.#doomed.delete(make.name);
-    const set: WantedSet = { make, members, fixed, made: false, stale, appear: new Map(), vanish: new Map() };
-    this.#sets.set(make.name, set);
+  #createFor(name: string, ports: boolean): WantedSet {
+    const kind = ports ? 'ports' : 'hosts';
+    const members = ports ? new PlainMembers() : new PrefixCover();
+    return this.#create({ name, kind, make: setFor(name, this.#version, kind), members, fixed: [] });
+  }
+
+  #create(given: Pick<WantedSet, 'name' | 'kind' | 'make' | 'members' | 'fixed'>): WantedSet {
+    const stale = this.#doomed.delete(given.make.name);
+    const set: WantedSet = { ...given, made: false, stale, appear: new Map(), vanish: new Map() };
+    this.#sets.set(given.name, set);
     this.#changed.add(set);
     return set;
+  }
+
+  /** Another kind of set under another name, when the first network comes or the last goes. */
+  #fit(set: WantedSet): void {
+    if (set.kind === 'ports' || set.members === undefined) return;
+    const kind = set.members.hasNetworks ? 'networks' : 'hosts';
+    if (kind === set.kind) return;
+    if (set.made || set.stale) this.#doomed.add(set.make.name);
+    set.kind = kind;
+    set.make = setFor(set.name, this.#version, kind);
+    set.made = false;
+    set.stale = this.#doomed.delete(set.make.name);
+    set.appear.clear();
+    set.vanish.clear();
+    this.#changed.add(set);
+    this.#renamed.add(set.name);
   }
 
   #remove(name: string): void {
@@ -225,7 +284,7 @@ export class NftSets {
     if (present === undefined) return;
     this.#sets.delete(name);
     this.#changed.delete(present);
-    if (present.made || present.stale) this.#doomed.add(name);
+    if (present.made || present.stale) this.#doomed.add(present.make.name);
   }
 
   #add(set: WantedSet, member: Member): void {
@@ -239,8 +298,8 @@ export class NftSets {
   #note(set: WantedSet, change: ReturnType<Members['add']> | undefined): void {
     // One that is still to be made is written whole.
     if (!set.made || change === undefined) return;
-    for (const member of change.vanish) move(member, set.appear, set.vanish);
-    for (const member of change.appear) move(member, set.vanish, set.appear);
+    for (const member of change.vanish) move(set, member, set.appear, set.vanish);
+    for (const member of change.appear) move(set, member, set.vanish, set.appear);
     this.#changed.add(set);
   }
 
@@ -254,13 +313,20 @@ export class NftSets {
 }
 
 /** What was pending the one way no longer is; what was not is now pending the other way. */
-function move(member: Member, from: Map<string, NftElement>, to: Map<string, NftElement>): void {
-  const element = elementOf(member);
+function move(
+  { kind }: WantedSet,
+  member: Member,
+  from: Map<string, NftElement>,
+  to: Map<string, NftElement>,
+): void {
+  // A network among hosts: the set is about to be of another kind, and is then written whole.
+  if (kind === 'hosts' && member.includes('/')) return;
+  const element = elementOf(member, kind);
   const text = elementText(element);
   if (!from.delete(text)) to.set(text, element);
 }
 
-function* wantedElements({ members, fixed }: WantedSet): Generator<NftElement> {
+function* wantedElements({ members, fixed, kind }: WantedSet): Generator<NftElement> {
   yield* fixed;
-  for (const member of members?.outermost() ?? []) yield elementOf(member);
+  for (const member of members?.outermost() ?? []) yield elementOf(member, kind);
 }

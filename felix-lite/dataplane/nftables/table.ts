@@ -4,7 +4,12 @@
  */
 import type { Problem } from '../../../api/problem.ts';
 import type { IpVersion } from '../../../net/addr/index.ts';
-import { expressionsKey, type NftChain, type NftOperation } from '../../../net/kernel/index.ts';
+import {
+  type Expression,
+  expressionsKey,
+  type NftChain,
+  type NftOperation,
+} from '../../../net/kernel/index.ts';
 import type { CalcDelta } from '../../calc/model.ts';
 import type { TableChange } from '../../rules/tables.ts';
 import { type Chain, type Hook, rule, type TableName } from '../../rules/types.ts';
@@ -23,6 +28,8 @@ interface HeldRule {
   handle: bigint | undefined;
   /** What it says, where it was read and not written by us. */
   readonly key: string | undefined;
+  /** The kernel's names of the sets that it looks into. */
+  readonly sets: string;
 }
 
 interface HeldChain {
@@ -61,6 +68,8 @@ export class NftTable {
   /** Keys that may differ, by map. */
   readonly #dirtyMaps = new Map<string, Set<string>>();
   readonly #refused = new Map<string, Problem>();
+  /** Chains that look into each set, by the name that rules have for it. */
+  readonly #lookingInto = new Map<string, Set<string>>();
   /** The kernel has the table. */
   #exists = false;
   /** Something is of another make: the table is made anew, in one transaction. */
@@ -108,9 +117,33 @@ export class NftTable {
     for (const { portSets } of rules ?? []) for (const set of portSets) this.#sets.acquire(set);
     for (const { portSets } of this.#chains.get(name) ?? [])
       for (const set of portSets) this.#sets.release(set);
+    this.#follow(name, rules ?? []);
     if (rules === undefined) this.#chains.delete(name);
     else this.#chains.set(name, rules);
     this.#dirtyChains.add(name);
+  }
+
+  /** Keeps in mind which sets the chain looks into. */
+  #follow(name: string, rules: readonly RenderedNftRule[]): void {
+    for (const { expressions } of this.#chains.get(name) ?? [])
+      for (const each of expressions) {
+        const chains = each.kind === 'lookup' ? this.#lookingInto.get(each.set) : undefined;
+        if (each.kind === 'lookup' && chains?.delete(name) === true && chains.size === 0)
+          this.#lookingInto.delete(each.set);
+      }
+    for (const { expressions } of rules)
+      for (const each of expressions) {
+        if (each.kind !== 'lookup') continue;
+        const chains = this.#lookingInto.get(each.set) ?? new Set<string>();
+        this.#lookingInto.set(each.set, chains.add(name));
+      }
+  }
+
+  /** With the kernel's names of sets. */
+  #resolved(expressions: readonly Expression[]): readonly Expression[] {
+    return expressions.map((each) =>
+      each.kind === 'lookup' ? { ...each, set: this.#sets.nameOf(each.set) } : each,
+    );
   }
 
   /** Chains that the kernel refused and that drop everything instead. */
@@ -138,6 +171,7 @@ export class NftTable {
           hash: hashOfComment(comment),
           handle,
           key: expressionsKey(expressions),
+          sets: setsOf(expressions),
         }));
     }
     for (const [name, entries] of found.maps) this.#heldMaps.set(name, new Map(entries));
@@ -166,18 +200,21 @@ export class NftTable {
       if (this.#exists) gone.push({ operation: { op: 'delete-table', table } });
       this.#forget();
     }
+    for (const set of this.#sets.takeRenamed())
+      for (const chain of this.#lookingInto.get(set) ?? []) this.#dirtyChains.add(chain);
     const sets = this.#sets.operations();
-    const before = sets.before.map((operation): Planned => ({ operation }));
-    const after = sets.after.map((operation): Planned => ({ operation }));
+    const [before, after] = [planned(sets.before), planned(sets.after)];
     const chains = [...this.#dirtyChains].map((name) => this.#planChain(name));
     const maps = [...this.#dirtyMaps].map(([name, keys]) => this.#planMap(name, keys));
     const rules = [
+      ...planned(sets.ahead),
       ...maps.flatMap(({ make }) => make),
       ...chains.flatMap(({ make }) => make),
       ...chains.flatMap((chain) => chain.rules),
       ...maps.flatMap(({ entries }) => entries),
       ...maps.flatMap(({ remove }) => remove),
       ...chains.flatMap(({ remove }) => remove),
+      ...planned(sets.behind),
     ];
     const nothing = before.length + rules.length + after.length === 0;
     const make: readonly Planned[] =
@@ -238,7 +275,7 @@ export class NftTable {
     }
     const present = held?.rules ?? [];
     let kept = 0;
-    while (kept < wanted.length && kept < present.length && isIntact(wanted[kept], present[kept])) kept++;
+    while (kept < wanted.length && this.#isIntact(wanted[kept], present[kept])) kept++;
     if (held !== undefined && kept === wanted.length && kept === present.length) return NOTHING;
     // After a large load nobody knows handles yet: such a chain is written anew, once.
     if (present.slice(kept).some(({ handle }) => handle === undefined)) kept = 0;
@@ -250,6 +287,15 @@ export class NftTable {
       rules: [...this.#cut(name, present, kept), ...this.#append(name, wanted, present, kept)],
       remove: [],
     };
+  }
+
+  /** A rule that we wrote is known by its hash and its sets; of one that was read, all that it says is compared. */
+  #isIntact(wanted: RenderedNftRule | undefined, held: HeldRule | undefined): boolean {
+    if (wanted === undefined || held === undefined || wanted.hash !== held.hash) return false;
+    const expressions = this.#resolved(wanted.expressions);
+    return held.key === undefined
+      ? held.sets === setsOf(expressions)
+      : held.key === expressionsKey(expressions);
   }
 
   /** Takes away the rules from `kept` on. */
@@ -271,14 +317,23 @@ export class NftTable {
     const table = ourTable(this.version);
     const after: HeldRule[] = [
       ...present.slice(0, kept),
-      ...wanted.slice(kept).map(({ hash }) => ({ hash, handle: undefined, key: undefined })),
+      ...wanted.slice(kept).map(({ hash, expressions }) => ({
+        hash,
+        handle: undefined,
+        key: undefined,
+        sets: setsOf(this.#resolved(expressions)),
+      })),
     ];
     const base = baseText(this.#bases.get(name) ?? { name });
     const settle = (): void => void this.#held.set(name, { base, rules: after });
     const written = wanted.slice(kept).map(({ expressions, comment }, index): Planned => {
       const known = after[kept + index];
       return {
-        operation: { op: 'add-rule', table, rule: { chain: name, expressions, comment } },
+        operation: {
+          op: 'add-rule',
+          table,
+          rule: { chain: name, expressions: this.#resolved(expressions), comment },
+        },
         chain: name,
         done: (handle) => {
           if (known !== undefined) known.handle = handle;
@@ -371,8 +426,10 @@ function baseText({ base }: NftChain): string {
   return base === undefined ? '' : `${base.type} ${base.hook} ${base.priority}`;
 }
 
-/** A rule that we wrote is known by its hash; of one that was read, what it says is compared too. */
-function isIntact(wanted: RenderedNftRule | undefined, held: HeldRule | undefined): boolean {
-  if (wanted === undefined || held === undefined || wanted.hash !== held.hash) return false;
-  return held.key === undefined || held.key === expressionsKey(wanted.expressions);
+function planned(operations: readonly NftOperation[]): readonly Planned[] {
+  return operations.map((operation) => ({ operation }));
+}
+
+function setsOf(expressions: readonly Expression[]): string {
+  return expressions.map((each) => (each.kind === 'lookup' ? each.set : '')).join('');
 }
