@@ -50,14 +50,15 @@ export async function* watchObjects(
   let mayRenew = true;
   while (!signal.aborted) {
     let trouble = 'the watch ended at once';
+    let hasBegun = false;
     try {
       const ask = { method: 'GET', path: collectionPath(resource, options.namespace) } as const;
       const answer = await client.api.stream({ ...ask, query: queryOf(options, position) }, REQUEST, signal);
       if ('lines' in answer) {
+        hasBegun = true;
         options.onBegin?.();
         for await (const line of answer.lines) {
           const event = eventOf(parseJson(line) as Line);
-          // Told before the connection was lost; a deletion bears a version of its own.
           if (event === undefined) break;
           lastAlive = client.clock.now();
           pause = PAUSE;
@@ -65,8 +66,6 @@ export async function* watchObjects(
           position = event.version;
           yield event;
         }
-        // An answer that began is a sign of life, even when it brings nothing.
-        lastAlive = client.clock.now();
       } else if (isGone(answer)) throw new VersionGone();
       else if (answer.status === 401 && mayRenew) {
         mayRenew = false;
@@ -85,6 +84,8 @@ export async function* watchObjects(
       if (!(error instanceof NoAnswer)) throw error;
       trouble = describe(error);
     }
+    // A connection that stood until now is a sign of life, even when it brought nothing and broke.
+    if (hasBegun) lastAlive = client.clock.now();
     if (client.clock.now() - lastAlive > PATIENCE) throw client.unavailable(trouble);
     await rest(client, pause, signal);
     pause = Math.min(pause * 2, LONGEST_PAUSE);
