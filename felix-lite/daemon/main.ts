@@ -7,6 +7,7 @@ import { createLog } from '../../daemon/log.ts';
 import { parseDaemonOptions } from '../../daemon/options.ts';
 import { onShutdown } from '../../daemon/process.ts';
 import { openStore } from '../../datastore/index.ts';
+import { Routing } from '../routing/routing.ts';
 import { explain } from './explain.ts';
 import { Felix } from './felix.ts';
 
@@ -20,12 +21,15 @@ const log = createLog('felix', logLevel);
 
 try {
   const store = await openStore(datastore);
-  const felix = new Felix({ node, store, runDir, clock: new SystemClock(), log });
+  const clock = new SystemClock();
+  const felix = new Felix({ node, store, runDir, clock, log });
+  const routing = new Routing({ node, store, clock, log });
   const control = await serveControl(join(runDir, 'felix.sock'), {
     'GET /status': () => ({
       pid: process.pid,
       uptimeSeconds: Math.round(process.uptime()),
       ...felix.status(),
+      routing: routing.status(),
     }),
     'GET /explain': ({ query }) => {
       const explained = explain(felix.resources(), query);
@@ -35,10 +39,12 @@ try {
   onShutdown(async (signal) => {
     log.info({ signal }, 'leaving; the policy stays in the kernel');
     await felix.stop();
+    await routing.stop();
     await control.close();
     await store.close();
   });
   felix.start();
+  routing.start();
   log.info({ node, datastore, runDir }, 'started');
 } catch (error) {
   const problems =

@@ -50,6 +50,8 @@ export const PURE: readonly Purity[] = [
   { room: 'ipam/pools.ts', because: 'the choice of a pool is a function of pools and node' },
   { room: 'ipam/gc/findings.ts', because: 'what is garbage is a function of what is there' },
   { room: 'ipam/gc/doubts.ts', because: 'so is whether to act upon it' },
+  { room: 'felix-lite/routing/facts.ts', because: 'what routing knows is a function of resources' },
+  { room: 'felix-lite/routing/plan.ts', because: 'what the kernel should hold is a function of that' },
   { room: 'felix-lite/rules', because: 'rules are values that a backend renders' },
 ];
 

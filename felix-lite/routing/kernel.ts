@@ -1,0 +1,158 @@
+/**
+ * The kernel's routes of protocol 81, and who is behind our VXLAN devices: read, diff, apply. What is new comes before what
+ * is old goes, and who is behind a tunnel is told before the first route leads there.
+ *
+ * Whose is it? Protocol 81 in the main table is felix-lite's, all of it. A route of protocol 80 (bgpd's, or Calico's Felix's)
+ * or 12 (BIRD's) in the place of one of ours is replaced in one step; any other is a stranger's, and stays.
+ */
+import type { Problem } from '../../api/index.ts';
+import {
+  formatRoute,
+  type KernelError,
+  makeRoute,
+  type NeighbourChange,
+  type Netlink,
+  type Route,
+  type RouteChange,
+  routeKey,
+  sameRoute,
+  TABLE_MAIN,
+} from '../../net/kernel/index.ts';
+import type { RouteWish, RoutingPlan, Vtep } from './plan.ts';
+
+export const PROTOCOL_FELIX = 81;
+const PREDECESSORS: readonly number[] = [80, 12];
+/** Of each kind of refusal so many are told; the rest is counted. */
+const TOLD = 5;
+
+export interface RoutesOutcome {
+  readonly steps: number;
+  readonly routes: number;
+  /** Of another mode, until bgpd has taken their place. */
+  readonly kept: number;
+  readonly problems: readonly Problem[];
+}
+
+export async function applyRoutes(netlink: Netlink, plan: RoutingPlan): Promise<RoutesOutcome> {
+  const wanted = new Map(plan.routes.map((wish) => keyed(routeOf(wish))));
+  const actual = await netlink.listRoutes({ table: TABLE_MAIN, protocol: PROTOCOL_FELIX });
+  const there = new Map(actual.map(keyed));
+  const problems: Problem[] = [];
+  const changes = [...wanted].flatMap(([key, route]) => changeTo(route, there.get(key)));
+  const gone = actual.filter((route) => !wanted.has(routeKey(route)));
+  const kept = gone.filter(
+    ({ type, destination }) => type === 'unicast' && plan.handedOver.has(destination.toString()),
+  );
+  const refused = await netlink.applyRoutes(changes);
+  const inTheWay = refused.flatMap(({ change, error }) => (error?.code === 'EEXIST' ? [change.route] : []));
+  const rest = refused.filter(({ error }) => error !== undefined && error.code !== 'EEXIST');
+  if (inTheWay.length > 0) problems.push(...(await takeOver(netlink, inTheWay)));
+  problems.push(...told(rest.map(({ change, error }) => routeRefused(change, error))));
+  const removals = gone.filter((route) => !kept.includes(route));
+  await netlink.applyRoutes(removals.map((route) => ({ op: 'delete', route })));
+  return {
+    steps: changes.length + removals.length,
+    routes: wanted.size,
+    kept: kept.length,
+    problems,
+  };
+}
+
+function keyed(route: Route): [string, Route] {
+  return [routeKey(route), route];
+}
+
+export function routeOf({ prefix, gateway, device }: RouteWish): Route {
+  const ours = { destination: prefix, protocol: PROTOCOL_FELIX };
+  if (gateway === undefined) return makeRoute({ ...ours, type: 'blackhole' });
+  const hop = device === undefined ? { gateway } : { gateway, interface: device, onlink: true };
+  return makeRoute({ ...ours, nextHops: [hop] });
+}
+
+function changeTo(wanted: Route, actual: Route | undefined): readonly RouteChange[] {
+  if (actual === undefined) return [{ op: 'add', route: wanted }];
+  if (sameRoute(wanted, actual)) return [];
+  if (wanted.type === actual.type) return [{ op: 'replace', route: wanted }];
+  // IPv6 would keep both.
+  return [
+    { op: 'delete', route: actual },
+    { op: 'add', route: wanted },
+  ];
+}
+
+/** Where somebody else's route stands in the place of ours. */
+async function takeOver(netlink: Netlink, wanted: readonly Route[]): Promise<readonly Problem[]> {
+  const table = new Map<string, Route>();
+  for (const route of await netlink.listRoutes({ table: TABLE_MAIN }))
+    if (route.protocol !== PROTOCOL_FELIX) table.set(routeKey(route), route);
+  const strangers: Problem[] = [];
+  const changes = wanted.flatMap((route): readonly RouteChange[] => {
+    const other = table.get(routeKey(route));
+    if (other === undefined) return [{ op: 'add', route }];
+    if (PREDECESSORS.includes(other.protocol)) {
+      if (other.type === route.type) return [{ op: 'replace', route }];
+      return [
+        { op: 'delete', route: other },
+        { op: 'add', route },
+      ];
+    }
+    strangers.push(stranger(route, other));
+    return [];
+  });
+  const outcomes = await netlink.applyRoutes(changes);
+  const refused = outcomes.filter(({ change, error }) => error !== undefined && change.op !== 'delete');
+  return [...told(strangers), ...told(refused.map(({ change, error }) => routeRefused(change, error)))];
+}
+
+/** Who is behind the device: `before` is carried out before routes, `after` when they are gone. */
+export async function vtepChanges(
+  netlink: Netlink,
+  link: number,
+  vteps: readonly Vtep[],
+): Promise<{ readonly before: readonly NeighbourChange[]; readonly after: readonly NeighbourChange[] }> {
+  const neighbours = await netlink.listNeighbours(link);
+  const known = new Map(neighbours.map((each) => [each.address.toString(), each]));
+  const forwarding = await netlink.listForwarding(link);
+  const behind = new Map(forwarding.map((each) => [each.mac, each.remote]));
+  const before: NeighbourChange[] = [];
+  const after: NeighbourChange[] = [];
+  for (const { inner, mac, underlay } of vteps) {
+    const key = inner.toString();
+    const neighbour = known.get(key);
+    if (behind.get(mac)?.equals(underlay) !== true)
+      before.push({ type: 'forwarding', op: 'replace', entry: { link, mac, remote: underlay } });
+    if (neighbour?.mac !== mac || neighbour.state !== 'permanent')
+      before.push({ type: 'neighbour', op: 'replace', entry: { link, address: inner, mac } });
+    known.delete(key);
+    behind.delete(mac);
+  }
+  for (const { address, state } of known.values())
+    if (state === 'permanent') after.push({ type: 'neighbour', op: 'delete', entry: { link, address } });
+  for (const [mac, remote] of behind)
+    after.push({ type: 'forwarding', op: 'delete', entry: { link, mac, remote } });
+  return { before, after };
+}
+
+function told(problems: readonly Problem[]): readonly Problem[] {
+  const [first] = problems;
+  if (first === undefined || problems.length <= TOLD) return problems;
+  return [...problems.slice(0, TOLD), { ...first, what: `and ${problems.length - TOLD} more like these` }];
+}
+
+function routeRefused({ route }: RouteChange, error: KernelError | undefined): Problem {
+  return {
+    code: 'ROUTE_REFUSED',
+    value: route.destination.toString(),
+    what: `the kernel did not take the route ${formatRoute(route)}: ${error?.problems[0]?.what ?? 'no reason given'}`,
+    remedy: 'it is tried again; look whether this machine has a way to that gateway',
+  };
+}
+
+function stranger(route: Route, other: Route): Problem {
+  return {
+    code: 'ROUTE_STRANGER',
+    value: route.destination.toString(),
+    what: `somebody else's route stands where ours would: ${formatRoute(other)}`,
+    remedy: 'remove it, or give it another metric; it is left alone, and ours waits',
+  };
+}

@@ -1,0 +1,296 @@
+/**
+ * Three nodes with one workload each: a1 and a2 in one subnet, b1 behind a router. Real daemons in namespaces, one
+ * datastore, workloads wired as the agent wires them. Runs on this machine's kernel or inside another (see uml.ts).
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { unwrap, validate } from '../../api/index.ts';
+import { SystemClock } from '../../clock/system.ts';
+import { askControl } from '../../daemon/control.ts';
+import { openStore, ResourceClient, type Store } from '../../datastore/index.ts';
+import { eventually } from '../interop/peers/eventually.ts';
+import { Lab } from '../interop/peers/lab.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const MAINS = { bgpd: 'bgpd/daemon/main.ts', felix: 'felix-lite/daemon/main.ts' } as const;
+export type Daemon = keyof typeof MAINS;
+
+export const NODES = ['a1', 'a2', 'b1'] as const;
+export type NodeName = (typeof NODES)[number];
+
+/** Last octets, and the subnet of each. */
+const PLACES = {
+  a1: { subnet: 1, host: 1 },
+  a2: { subnet: 1, host: 2 },
+  b1: { subnet: 2, host: 1 },
+} as const;
+const BLOCKS = { a1: 1, a2: 2, b1: 3 } as const;
+
+export interface Told {
+  readonly problems: readonly { readonly code: string }[];
+}
+
+export class Fabric {
+  readonly lab = new Lab();
+  readonly #daemons = new Map<string, ChildProcess>();
+  readonly #database = join(this.lab.folder, 'datastore.db');
+  readonly #mtu: number;
+  #store: Store | undefined;
+
+  constructor(mtu = 1500) {
+    this.#mtu = mtu;
+  }
+
+  /** Namespaces, links, addresses, workloads with their MTU, and the resources of the nodes. */
+  async build(podMtu: number, ...resources: readonly object[]): Promise<void> {
+    const { lab } = this;
+    this.#store = await openStore(this.#database);
+    await lab.node('r');
+    await lab.run('r', 'ip', ['link', 'add', 'br1', 'type', 'bridge']);
+    await lab.run('r', 'ip', ['link', 'set', 'br1', 'up']);
+    for (const name of NODES) {
+      const { subnet } = PLACES[name];
+      await lab.node(name);
+      const near = [underlay(name, 4), underlay(name, 6)].map(
+        (text) => `${text}/${text.includes(':') ? 64 : 24}`,
+      );
+      const far = subnet === 1 ? [] : [`10.10.${subnet}.254/24`, `fd00:${subnet}::254/64`];
+      await lab.link(
+        { node: name, interface: 'eth0', addresses: near },
+        { node: 'r', interface: `to-${name}`, addresses: far },
+      );
+      await lab.run(name, 'ip', ['link', 'set', 'eth0', 'mtu', String(this.#mtu)]);
+      await lab.run('r', 'ip', ['link', 'set', `to-${name}`, 'mtu', String(this.#mtu)]);
+      if (subnet === 1) await lab.run('r', 'ip', ['link', 'set', `to-${name}`, 'master', 'br1']);
+      await lab.run(name, 'ip', ['route', 'add', 'default', 'via', `10.10.${subnet}.254`]);
+      await lab.run(name, 'ip', ['-6', 'route', 'add', 'default', 'via', `fd00:${subnet}::254`]);
+    }
+    await lab.run('r', 'ip', ['addr', 'add', '10.10.1.254/24', 'dev', 'br1']);
+    await lab.run('r', 'ip', ['addr', 'add', 'fd00:1::254/64', 'dev', 'br1', 'nodad']);
+    for (const name of NODES) await this.#workload(name, podMtu);
+    await this.apply(
+      ...NODES.map((name) => nodeResource(name)),
+      ...NODES.map(endpointResource),
+      ...resources,
+    );
+    for (const name of NODES) await this.#claim(name);
+  }
+
+  async apply(...resources: readonly object[]): Promise<void> {
+    const client = new ResourceClient(this.#opened, new SystemClock());
+    for (const resource of resources) unwrap(await client.apply(unwrap(validate(resource))));
+  }
+
+  start(node: NodeName, ...daemons: readonly Daemon[]): void {
+    for (const daemon of daemons) {
+      const child = this.lab.start(node, process.execPath, [
+        '--disable-warning=ExperimentalWarning',
+        join(ROOT, MAINS[daemon]),
+        '--node',
+        node,
+        '--datastore',
+        this.#database,
+        '--run-dir',
+        join(this.lab.folder, `${node}.run`),
+      ]);
+      this.#daemons.set(`${node} ${daemon}`, child);
+    }
+  }
+
+  async kill(node: NodeName, daemon: Daemon, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#daemons.get(`${node} ${daemon}`);
+    if (child !== undefined) await this.lab.kill(child, signal);
+  }
+
+  async status(node: NodeName, daemon: Daemon): Promise<unknown> {
+    const socket = join(this.lab.folder, `${node}.run`, `${daemon}.sock`);
+    return unwrap(await askControl(socket, 'GET', '/status', { deadlineMs: 3000 }));
+  }
+
+  /** Until the routes to all other blocks of that version are as the pattern says, on each node. */
+  async routed(pattern: (from: NodeName, to: NodeName) => RegExp, version: 4 | 6 = 4): Promise<void> {
+    for (const from of NODES)
+      for (const to of NODES) {
+        if (from === to) continue;
+        const ask = (): Promise<string> =>
+          this.lab.run(from, 'ip', [`-${version}`, 'route', 'show', block(to, version)]);
+        const right = pattern(from, to);
+        await eventually(`route of ${from} to ${to} like ${right.source}`, ask, (text) => right.test(text));
+      }
+  }
+
+  /**
+   * Sends so many octets from one workload to the other, which sends them back.
+   *
+   * @param paced  over so many milliseconds at least, so that something can happen meanwhile
+   * @throws when the connection breaks or what comes back is not what went
+   */
+  async transfer(from: NodeName, to: NodeName, version: 4 | 6, octets: number, paced = 0): Promise<void> {
+    const server = this.#script(pod(to), ['serve', workload(to, version)]);
+    try {
+      if (server.stdout === null) throw new Error('no pipe');
+      await once(server.stdout, 'data');
+      const client = this.#script(pod(from), ['send', workload(to, version), String(octets), String(paced)]);
+      let words = '';
+      client.stderr?.setEncoding('utf8').on('data', (text: string) => (words += text));
+      const [code] = (await once(client, 'exit')) as [number];
+      if (code !== 0) throw new Error(`${from} to ${to}: ${words}`);
+    } finally {
+      await this.lab.kill(server);
+    }
+  }
+
+  /** What passes the router's interface while `during` runs, as tcpdump decodes it. */
+  async captured(link: string, filter: string, during: () => Promise<void>): Promise<string[]> {
+    const file = join(this.lab.folder, `${link}-${Math.random().toString(36).slice(2)}.pcap`);
+    const args = ['-i', link, '-U', '--immediate-mode', '-w', file, '-Z', 'root', filter];
+    const dump = spawn('nsenter', [`--net=${this.lab.netns('r')}`, 'tcpdump', ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    await once(dump.stderr, 'data');
+    try {
+      await during();
+    } finally {
+      dump.kill('SIGINT');
+      await once(dump, 'exit');
+    }
+    return (await this.lab.run('r', 'tcpdump', ['-r', file, '-nn', '-v'])).split(/\n(?=\S)/);
+  }
+
+  async close(): Promise<void> {
+    await this.lab.close();
+    await this.#store?.close();
+  }
+
+  get #opened(): Store {
+    if (this.#store === undefined) throw new Error('not built yet');
+    return this.#store;
+  }
+
+  /** As the agent does it, with what packets need and no more. */
+  async #workload(name: NodeName, mtu: number): Promise<void> {
+    const { lab } = this;
+    const inside = pod(name);
+    await lab.node(inside);
+    const host = `cali${name}`;
+    const addresses = ([4, 6] as const).map(
+      (version) => `${workload(name, version)}/${version === 4 ? 32 : 128}`,
+    );
+    await lab.link(
+      { node: name, interface: host, addresses: [] },
+      { node: inside, interface: 'eth0', addresses },
+    );
+    await lab.run(name, 'ip', ['link', 'set', host, 'address', 'ee:ee:ee:ee:ee:ee', 'mtu', String(mtu)]);
+    await lab.run(name, 'ip', ['addr', 'add', 'fe80::ecee:eeff:feee:eeee/64', 'dev', host, 'nodad']);
+    await lab.run(inside, 'ip', ['link', 'set', 'eth0', 'mtu', String(mtu)]);
+    for (const version of [4, 6] as const) {
+      const gateway = version === 4 ? '169.254.1.1' : 'fe80::ecee:eeff:feee:eeee';
+      await lab.run(name, 'ip', ['route', 'add', workload(name, version), 'dev', host, 'proto', 'boot']);
+      await lab.run(inside, 'ip', ['neigh', 'add', gateway, 'lladdr', 'ee:ee:ee:ee:ee:ee', 'dev', 'eth0']);
+      await lab.run(inside, 'ip', [
+        `-${version}`,
+        'route',
+        'add',
+        'default',
+        'via',
+        gateway,
+        'dev',
+        'eth0',
+        'onlink',
+      ]);
+    }
+  }
+
+  /** Blocks of the node, as IPAM leaves them. */
+  async #claim(name: NodeName): Promise<void> {
+    const operations = ([4, 6] as const).map((version) => ({
+      type: 'put' as const,
+      key: { kind: 'BlockAffinity', scope: `host:${name}`, name: block(name, version) },
+      value: { state: 'confirmed', deleted: false },
+      expect: 'any' as const,
+    }));
+    if (!(await this.#opened.commit(operations)).ok) throw new Error('refused');
+  }
+
+  #script(node: string, args: readonly string[]): ChildProcess {
+    const script = join(import.meta.dirname, 'transfer.ts');
+    return spawn('nsenter', [`--net=${this.lab.netns(node)}`, process.execPath, script, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  }
+}
+
+const pod = (node: NodeName): string => `${node}-pod`;
+
+export function underlay(node: NodeName, version: 4 | 6): string {
+  const { subnet, host } = PLACES[node];
+  return version === 4 ? `10.10.${subnet}.${host}` : `fd00:${subnet}::${host}`;
+}
+
+export function block(node: NodeName, version: 4 | 6): string {
+  return version === 4 ? `10.244.${BLOCKS[node]}.0/26` : `fd00:10:244:${BLOCKS[node]}::/122`;
+}
+
+export function workload(node: NodeName, version: 4 | 6): string {
+  return version === 4 ? `10.244.${BLOCKS[node]}.2` : `fd00:10:244:${BLOCKS[node]}::2`;
+}
+
+export function tunnelAddress(node: NodeName, version: 4 | 6): string {
+  return version === 4 ? `10.244.${BLOCKS[node]}.1` : `fd00:10:244:${BLOCKS[node]}::1`;
+}
+
+export function nodeResource(name: NodeName, extra: object = {}): object {
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'Node',
+    metadata: { name },
+    spec: {
+      bgp: {
+        ipv4Address: `${underlay(name, 4)}/24`,
+        ipv6Address: `${underlay(name, 6)}/64`,
+        ipv4IPIPTunnelAddr: tunnelAddress(name, 4),
+      },
+      ipv4VXLANTunnelAddr: tunnelAddress(name, 4),
+      ipv6VXLANTunnelAddr: tunnelAddress(name, 6),
+      ...extra,
+    },
+  };
+}
+
+function endpointResource(name: NodeName): object {
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'WorkloadEndpoint',
+    metadata: { name: `${name}-cni-${name}-eth0`, namespace: 'default', labels: { on: name } },
+    spec: {
+      orchestrator: 'cni',
+      node: name,
+      containerID: name,
+      endpoint: 'eth0',
+      interfaceName: `cali${name}`,
+      ipNetworks: [`${workload(name, 4)}/32`, `${workload(name, 6)}/128`],
+      profiles: ['projectcalico-default-allow'],
+    },
+  };
+}
+
+export function sameSubnet(a: NodeName, b: NodeName): boolean {
+  return PLACES[a].subnet === PLACES[b].subnet;
+}
+
+export function pools(modes: { readonly v4?: object; readonly v6?: object }): readonly object[] {
+  return [
+    pool('v4', '10.244.0.0/16', 26, modes.v4 ?? {}),
+    pool('v6', 'fd00:10:244::/48', 122, modes.v6 ?? {}),
+  ];
+}
+
+function pool(name: string, cidr: string, blockSize: number, mode: object): object {
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPPool',
+    metadata: { name },
+    spec: { cidr, blockSize, ...mode },
+  };
+}

@@ -1,0 +1,74 @@
+/** VXLAN between nodes, without BGP: felix-lite alone, on this machine's own kernel. */
+import { expect } from 'chai';
+import { describeOnKernel } from '../../net/kernel/testing.ts';
+import { eventually } from '../interop/peers/eventually.ts';
+import { block, Fabric, NODES, pools, sameSubnet, tunnelAddress, underlay, workload } from './fabric.ts';
+
+const MEGABYTES = 4 * 1024 * 1024;
+
+describeOnKernel('VXLAN', function () {
+  this.timeout(60_000);
+  const fabric = new Fabric();
+
+  before(async () => {
+    // The larger overhead of the two: 70 octets around IPv6.
+    await fabric.build(1430, ...pools({ v4: { vxlanMode: 'Always' }, v6: { vxlanMode: 'Always' } }));
+    for (const node of NODES) fabric.start(node, 'felix');
+    await fabric.routed(
+      (_, to) => new RegExp(`via ${tunnelAddress(to, 4)} dev vxlan.calico proto 81.*onlink`),
+    );
+    await fabric.routed(
+      (_, to) => new RegExp(`via ${tunnelAddress(to, 6)} dev vxlan-v6.calico proto 81.*onlink`),
+      6,
+    );
+  });
+  after(() => fabric.close());
+
+  for (const version of [4, 6] as const)
+    it(`carries IPv${version} whole, to the same subnet and across a router`, async () => {
+      const packets = await fabric.captured('to-b1', 'udp port 4789', async () => {
+        await fabric.transfer('a1', 'b1', version, MEGABYTES);
+        await fabric.transfer('b1', 'a2', version, MEGABYTES);
+      });
+      await fabric.transfer('a1', 'a2', version, MEGABYTES);
+      const text = packets.join('\n');
+      const outer = `${underlay('a1', version)}.\\d+ > ${underlay('b1', version)}.4789`;
+      expect(text).to.match(new RegExp(`${outer}.*VXLAN, flags \\[I\\] \\(0x08\\), vni 4096`));
+      expect(text).to.contain(`${workload('b1', version)}.7007`);
+      expect(text, 'a fragment').not.to.match(/offset [1-9]|flags \[\+\]|frag \(/);
+    });
+
+  it('holds blackholes for its own blocks, so that packets for nobody do not go round', async () => {
+    const routes = await fabric.lab.run('a1', 'ip', ['route', 'show', 'proto', '81']);
+    expect(routes).to.contain(`blackhole ${block('a1', 4)}`);
+  });
+
+  it('repairs at once what somebody takes away, the device too', async () => {
+    const asked = (): Promise<string> => fabric.lab.run('a1', 'ip', ['route', 'show', block('b1', 4)]);
+    await fabric.lab.run('a1', 'ip', ['route', 'delete', block('b1', 4)]);
+    await eventually('the route', asked, (text) => text.includes('vxlan.calico'), 2000);
+    await fabric.lab.run('a1', 'ip', ['link', 'delete', 'vxlan.calico']);
+    await eventually('the route over the device', asked, (text) => text.includes('vxlan.calico'), 2000);
+    await fabric.transfer('a1', 'b1', 4, 1000);
+  });
+
+  it('lets packets go bare in a subnet, and through the tunnel beyond it, with CrossSubnet', async () => {
+    await fabric.apply(...pools({ v4: { vxlanMode: 'CrossSubnet' }, v6: { vxlanMode: 'Always' } }));
+    await fabric.routed((from, to) =>
+      sameSubnet(from, to) ? new RegExp(`via ${underlay(to, 4)} dev eth0`) : /dev vxlan.calico/,
+    );
+    const packets = await fabric.captured('to-a2', 'tcp or udp port 4789', () =>
+      fabric.transfer('a1', 'a2', 4, 1000),
+    );
+    expect(packets.join('\n'))
+      .to.contain(`${workload('a2', 4)}.7007`)
+      .and.not.to.contain('VXLAN');
+  });
+
+  it('keeps packets flowing while felix-lite is killed and comes back', async () => {
+    const transfer = fabric.transfer('a1', 'b1', 4, MEGABYTES, 2000);
+    await fabric.kill('a1', 'felix');
+    fabric.start('a1', 'felix');
+    await transfer;
+  });
+});
