@@ -57,6 +57,7 @@ describe('poplin bgp decode', () => {
     const ran = await poplin('bgp decode', `xyz\n${KEEPALIVE}\n`);
     expect(ran.code).to.equal(1);
     expect(objects(ran.out).map(({ type }) => type)).to.deep.equal(['unreadable', 'keepalive']);
+    expect((await poplin('bgp decode', 'x\n')).code).to.equal(1);
     expect((await poplin('bgp decode /none')).err).to.contain('/none cannot be read');
   });
 

@@ -64,8 +64,10 @@ async function decodeAll(
     terminal.out(text);
     text = '';
   }
-  decoder ??= decoderFor(head, options);
-  if (!(await write(decoder.push(new Uint8Array(0))))) return false;
+  if (decoder === undefined) {
+    decoder = decoderFor(head, options);
+    if (!(await write(decoder.push(head)))) return false;
+  }
   return (await write(decoder.end())) && finish();
 }
 
