@@ -57,6 +57,9 @@ interface Changes {
   readonly changedBy: readonly string[];
 }
 
+/** Said in place of a rule's name where none decided and the policy's `otherwise` did. */
+export const NO_RULE = 'no rule matched';
+
 /** No allocation but the verdict where no rule changes anything: this runs for every route. */
 function run(policy: Policy, rules: readonly CompiledRule[], route: RouteView): Verdict {
   let changes: Changes | undefined;
@@ -71,8 +74,9 @@ function run(policy: Policy, rules: readonly CompiledRule[], route: RouteView): 
       );
     if (rule.action === 'accept') return accepted(rule.name, route, changes);
   }
-  const rule = 'no rule matched';
-  return policy.otherwise === 'accept' ? accepted(rule, route, changes) : { accepted: false, rule };
+  return policy.otherwise === 'accept'
+    ? accepted(NO_RULE, route, changes)
+    : { accepted: false, rule: NO_RULE };
 }
 
 function accepted(rule: string, route: RouteView, changes: Changes | undefined): Verdict {

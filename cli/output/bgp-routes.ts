@@ -1,4 +1,5 @@
 /** The screen of `bgp routes`. */
+import { NO_RULE } from '../../bgpd/filter/compile.ts';
 import type { RouteLine } from '../../bgpd/speaker/route-lines.ts';
 import type { ChangeView, ExportView, ImportView, PathView } from '../../bgpd/speaker/route-view.ts';
 
@@ -107,9 +108,9 @@ function named(prefix: string, pathId: number | undefined): string {
 
 function drawImport(view: ImportView | undefined): readonly string[] {
   if (view === undefined) return [];
-  const verdict = view.accepted ? 'accepted by' : 'refused by';
+  const verdict = view.accepted ? 'accepted' : 'refused';
   return [
-    `     import: ${verdict} ${view.rule}`,
+    `     import: ${verdict}${view.rule === NO_RULE ? ',' : ' by'} ${view.rule}`,
     ...view.changedBy.filter((rule) => rule !== view.rule).map((rule) => `     import: changed by ${rule}`),
     ...view.changes.map(drawChange),
   ];
