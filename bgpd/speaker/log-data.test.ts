@@ -39,13 +39,18 @@ describe('what log lines say to programs', () => {
     const origin = 19 + 4;
     bytes[origin + 3] = 9;
     const decoded = decodeMessage(bytes, SESSION);
-    const data = faultData(decoded.faults);
+    if (!decoded.ok || decoded.message?.type !== 'update') throw new Error('not taken');
+    const data = faultData(decoded.faults, bytes, decoded.message);
     expect(data).to.deep.include({
       message: 'update',
       attribute: 'ORIGIN (1)',
       action: 'treat-as-withdraw',
       faults: 1,
+      prefixes: ['10.1.0.0/16'],
+      prefixCount: 1,
+      octets: Buffer.from(bytes).toString('hex'),
     });
+    expect(faultData(decoded.faults, bytes)).to.deep.include({ action: 'session-reset' });
     expect(data.offset).to.be.within(origin, origin + 3);
     expect(data.source).to.match(/^RFC 7606/);
   });

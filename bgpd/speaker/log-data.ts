@@ -1,6 +1,6 @@
 /** What a line about a peer says to programs: stable names for a log store to search by. The text beside it is for people. */
 import type { End } from '../fsm/index.ts';
-import type { Fault, NotificationMessage } from '../wire/index.ts';
+import type { Fault, NotificationMessage, UpdateMessage } from '../wire/index.ts';
 import { attributeName, strongest } from '../wire/fault.ts';
 
 export interface LogData {
@@ -16,22 +16,46 @@ export interface LogData {
   readonly source?: string;
   /** Faults in the message. */
   readonly faults?: number;
+  /** The first of the prefixes that the message was about, where they could be read. */
+  readonly prefixes?: readonly string[];
+  /** How many prefixes there were. */
+  readonly prefixCount?: number;
+  /** The whole message as hexadecimal digits, for `poplin bgp decode`. */
+  readonly octets?: string;
   /** Code and subcode of the NOTIFICATION sent or received. */
   readonly sent?: string;
   readonly received?: string;
   readonly state?: string;
 }
 
-export function faultData(faults: readonly Fault[]): LogData {
+/** So many prefixes are named; all of them are in `octets`. */
+const PREFIXES_TOLD = 10;
+
+/**
+ * A malformed UPDATE, with the NLRI that it involved and all its octets (RFC 7606 §6).
+ *
+ * @param message what was made of it; undefined where it ended the session
+ */
+export function faultData(faults: readonly Fault[], bytes: Uint8Array, message?: UpdateMessage): LogData {
   const worst = strongest(faults);
-  if (worst === undefined) return { message: 'update' };
+  const octets = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
+  if (worst === undefined) return { message: 'update', octets };
+  const nlri =
+    message === undefined ? [] : [...message.reach, ...message.unreach].flatMap((each) => each.nlri);
   return {
     message: 'update',
     attribute: attributeName(worst.attribute),
     offset: worst.offset,
-    action: worst.check.outcome,
+    action: message === undefined ? 'session-reset' : worst.check.outcome,
     source: worst.check.source,
     faults: faults.length,
+    ...(message === undefined
+      ? {}
+      : {
+          prefixes: nlri.slice(0, PREFIXES_TOLD).map(({ prefix }) => String(prefix)),
+          prefixCount: nlri.length,
+        }),
+    octets,
   };
 }
 

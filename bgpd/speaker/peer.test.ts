@@ -348,6 +348,17 @@ describe('Peer', () => {
     );
   });
 
+  it('says of an UPDATE that ends the session what was wrong with it, and counts nothing as mended', () => {
+    const duel = new Duel().start().run(5);
+    duel.b.peer.send([update({ attributes: '40 06 01 00 80 0f 03 000201 80 0f 03 000201' })]);
+    duel.run(0.1);
+    expect(duel.a.log.slice(-2)).to.deep.equal([
+      'malformed UPDATE: MP_UNREACH_NLRI (15) at offset 33: MP_REACH_NLRI or MP_UNREACH_NLRI appears twice; session-reset (RFC 7606 §3 g); ATOMIC_AGGREGATE (6) at offset 26: length is not 0; attribute-discard (RFC 7606 §7.6)',
+      `connection ended: ${duel.a.peer.lastError}`,
+    ]);
+    expect(duel.a.peer.counters).to.deep.include({ treatedAsWithdraw: 0, attributesDiscarded: 0 });
+  });
+
   it('does not let a peer of malformed UPDATEs fill the log', () => {
     const duel = new Duel().start().run(5);
     const before = duel.a.log.length;

@@ -395,16 +395,18 @@ export class Peer implements Session {
     const { event, faults } = eventOf(bytes, state?.name === 'Established' ? state.peer : undefined);
     if (event.type === 'update-received' && event.message !== undefined) this.counters.updatesIn++;
     if (event.type === 'open-received') this.history.openReceived = event.open;
-    this.#noteFaults(faults);
+    if (faults.length > 0) this.#noteFaults(faults, bytes, event);
     return event;
   }
 
-  #noteFaults(faults: readonly Fault[]): void {
-    if (faults.length === 0) return;
-    if (outcomeOf(faults) === 'treat-as-withdraw') this.counters.treatedAsWithdraw++;
-    for (const fault of faults)
-      if (fault.check.outcome === 'attribute-discard') this.counters.attributesDiscarded++;
-    this.#logLimited(`malformed UPDATE: ${formatFaults(faults)}`, faultData(faults));
+  #noteFaults(faults: readonly Fault[], bytes: Uint8Array, event: ConnectionEvent): void {
+    const message = event.type === 'update-received' ? event.message : undefined;
+    if (message !== undefined) {
+      if (outcomeOf(faults) === 'treat-as-withdraw') this.counters.treatedAsWithdraw++;
+      for (const fault of faults)
+        if (fault.check.outcome === 'attribute-discard') this.counters.attributesDiscarded++;
+    }
+    this.#logLimited(`malformed UPDATE: ${formatFaults(faults)}`, () => faultData(faults, bytes, message));
   }
 
   #noteEnd(end: End): void {
@@ -437,9 +439,9 @@ export class Peer implements Session {
   }
 
   /** Good news has a budget of its own: a peer's bad news must not hide that it is up again, nor its flaps fill the log. */
-  #logLimited(text: string, data: LogData, level: 'info' | 'warn' = 'warn'): void {
+  #logLimited(text: string, data: LogData | (() => LogData), level: 'info' | 'warn' = 'warn'): void {
     const line = this.#limits[level].pass(text);
-    if (line !== undefined) this.#options.log?.(level, line, data);
+    if (line !== undefined) this.#options.log?.(level, line, typeof data === 'function' ? data() : data);
   }
 }
 

@@ -12,7 +12,7 @@ import type { DownReason } from './session.ts';
 
 export interface Translated {
   readonly event: ConnectionEvent;
-  /** What RFC 7606 has mended in an UPDATE. */
+  /** What was wrong with an UPDATE: mended as RFC 7606 says, or the reason of a `message-error`. */
   readonly faults: readonly Fault[];
 }
 
@@ -31,7 +31,8 @@ export function eventOf(bytes: Uint8Array, peer: Negotiated | undefined): Transl
     if (message !== undefined) return clean({ type: 'update-received', message });
   }
   const decoded = decodeMessage(bytes, peer);
-  if (!decoded.ok) return clean(messageError(decoded.notification, decoded.reason));
+  if (!decoded.ok)
+    return { event: messageError(decoded.notification, decoded.reason), faults: decoded.faults };
   const { message } = decoded;
   switch (message?.type) {
     case undefined:
