@@ -27,8 +27,12 @@ export function refused(answer: NotificationMessage, reason: string): Step {
 }
 
 export function stopped(answer: NotificationMessage | undefined): Step {
-  const end = { cause: 'administrative', reason: 'stopped here', counts: false } as const;
-  return idle(answer === undefined ? end : { ...end, sent: answer });
+  const end = { cause: 'administrative', counts: false } as const;
+  return idle(
+    answer === undefined
+      ? { ...end, reason: 'stopped here' }
+      : { ...end, reason: `stopped here, with ${formatNotification(answer)}`, sent: answer },
+  );
 }
 
 export function abandoned(cause: 'administrative' | 'collision' | 'connection-lost'): Step {
