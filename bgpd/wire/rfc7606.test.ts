@@ -444,6 +444,13 @@ describe('RFC 7606', () => {
     );
   });
 
+  it('takes the first of an attribute that is repeated, known or not (§3 g)', () => {
+    const extra = '40 01 01 02 80 04 04 00000001 80 04 04 00000002 c0 63 01 0a c0 63 01 0b';
+    const message = judge(update({ attributes: but({ extra }), nlri: NLRI }), EXTERNAL, { discard: 3 });
+    expect(message?.attributes).to.deep.include({ origin: 'IGP', med: 1 });
+    expect(message?.attributes?.unknown?.map(({ value }) => [...value])).to.deep.equal([[10]]);
+  });
+
   it('says where the error is', () => {
     const answer = decodeMessage(
       update({ attributes: but({ asPath: '40 02 08 02 01 0000fde9 02 00' }), nlri: NLRI }),
