@@ -209,14 +209,19 @@ describe('calc', () => {
     {
       it: 'a match that cannot be enforced',
       change: change('GlobalNetworkPolicy', 'p', {
-        egress: [{ action: 'Allow', destination: { services: { name: 'x', namespace: 'y' } } }],
+        ingress: [{ action: 'Allow', http: { methods: ['GET'] } }],
       }),
       code: 'RULE_UNSUPPORTED',
     },
     {
-      it: 'a host endpoint of this node',
-      change: change('HostEndpoint', 'h', { node: NODE, interfaceName: 'eth0' }),
-      code: 'HOST_ENDPOINT_UNENFORCED',
+      it: 'a host endpoint with an address that no interface has',
+      change: change('HostEndpoint', 'h', { node: NODE, expectedIPs: ['192.0.2.1'] }),
+      code: 'HOST_ENDPOINT_NOWHERE',
+    },
+    {
+      it: "a host endpoint on a workload's interface",
+      change: change('HostEndpoint', 'h', { node: NODE, interfaceName: 'caliother' }),
+      code: 'INTERFACE_NAME',
     },
   ];
   for (const each of bad) {
@@ -232,13 +237,13 @@ describe('calc', () => {
     const { delta } = calculator(
       pod('web', 1),
       change('GlobalNetworkPolicy', 'p', {
-        ingress: [{ action: 'Allow' }],
-        egress: [{ action: 'Allow', destination: { services: { name: 'x', namespace: 'y' } } }],
+        ingress: [{ action: 'Allow', http: { methods: ['GET'] } }],
+        egress: [{ action: 'Allow' }],
       }),
     );
     const [policy] = [...delta.policies.values()];
-    expect(policy?.ingress.map(({ action }) => action)).to.deep.equal(['Allow']);
-    expect(policy?.egress.map(({ action }) => action)).to.deep.equal(['Deny']);
+    expect(policy?.egress.map(({ action }) => action)).to.deep.equal(['Allow']);
+    expect(policy?.ingress.map(({ action }) => action)).to.deep.equal(['Deny']);
   });
 
   it('gives an interface to one endpoint, and to the other when that is gone', () => {

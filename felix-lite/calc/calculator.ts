@@ -11,6 +11,7 @@ import { compileRules, plainRule } from './compile.ts';
 import { type Selectable, selectableHost, selectableSet, selectableWorkload } from './endpoints.ts';
 import { LabelIndex } from './label-index.ts';
 import { LocalEndpoints } from './local-endpoints.ts';
+import { type InterfaceAddresses, LocalHosts } from './local-hosts.ts';
 import {
   type ActivePolicy,
   type ActiveProfile,
@@ -23,7 +24,9 @@ import {
   policyKey,
 } from './model.ts';
 import { type Policy, type ReadPolicy, readBrokenPolicy, readPolicy } from './policies.ts';
+import { ProfileUsers } from './profile-users.ts';
 import { SetMembers } from './set-members.ts';
+import { Tiers } from './tiers.ts';
 
 /** As the datastore's mirror tells it; `value` undefined: the resource is gone. */
 export interface ResourceChange {
@@ -55,13 +58,19 @@ interface CompiledProfile {
   readonly sets: readonly SetDefinition[];
 }
 
+/** Begins the keys of host endpoints; no namespace is called so. */
+const HOST = 'HostEndpoint/';
+
 /** There without being stored. */
 const DEFAULT_ALLOW = 'projectcalico-default-allow';
 
 export class Calculator {
   readonly #node: string;
   readonly #sets = new SetMembers();
+  readonly #tiers = new Tiers();
+  readonly #profileUsers = new ProfileUsers();
   readonly #locals: LocalEndpoints;
+  readonly #hosts: LocalHosts;
   /** Which policies' selectors select which local endpoints. */
   readonly #selection: LabelIndex<EndpointKey>;
   readonly #policies = new Map<PolicyKey, Policy>();
@@ -76,9 +85,10 @@ export class Calculator {
 
   constructor({ node, interfacePrefix }: CalculatorOptions) {
     this.#node = node;
-    this.#locals = new LocalEndpoints(interfacePrefix);
+    this.#locals = new LocalEndpoints(interfacePrefix, this.#tiers, this.#profileUsers);
+    this.#hosts = new LocalHosts(interfacePrefix, this.#tiers, this.#profileUsers);
     const changed = (endpoint: EndpointKey, selectorId: string): void => {
-      this.#locals.touch(endpoint);
+      this.#touch(endpoint);
       for (const key of this.#bySelector.get(selectorId) ?? []) this.#dirtyPolicies.add(key);
     };
     this.#selection = new LabelIndex({ matched: changed, unmatched: changed });
@@ -97,24 +107,31 @@ export class Calculator {
     }
   }
 
+  /** All interfaces of this node, for host endpoints that name addresses. */
+  putInterfaces(interfaces: InterfaceAddresses): void {
+    this.#hosts.putInterfaces(interfaces);
+  }
+
   /** What has changed since the last call. */
   take(): CalcDelta {
     const policies = this.#takePolicies();
     const endpoints = this.#locals.take((key) => this.#policiesOf(key));
+    const hosts = this.#hosts.take((key) => this.#policiesOf(key));
     // After the endpoints: they alone say which profiles are in use.
-    for (const name of this.#locals.takeProfileChanges()) this.#dirtyProfiles.add(name);
+    for (const name of this.#profileUsers.takeChanges()) this.#dirtyProfiles.add(name);
     const profiles = this.#takeProfiles();
-    return { policies, profiles, endpoints, sets: this.#sets.takeChanges() };
+    return { policies, profiles, endpoints, hosts, sets: this.#sets.takeChanges() };
   }
 
   /** Of resources that could not be taken as they are, with what was done instead. */
   get problems(): readonly Problem[] {
-    return [...[...this.#problems.values()].flat(), ...this.#locals.problems];
+    return [...[...this.#problems.values()].flat(), ...this.#locals.problems, ...this.#hosts.problems];
   }
 
-  get counts(): Readonly<Record<'endpoints' | 'policies' | 'profiles' | 'sets', number>> {
+  get counts(): Readonly<Record<'endpoints' | 'hostInterfaces' | 'policies' | 'profiles' | 'sets', number>> {
     return {
       endpoints: this.#locals.size,
+      hostInterfaces: this.#hosts.size,
       policies: this.#activePolicies.size,
       profiles: this.#activeProfiles.size,
       sets: this.#sets.size,
@@ -142,7 +159,8 @@ export class Calculator {
         this.#takeWorkload(name, `${key.scope}/${key.name}`, as('WorkloadEndpoint', resource));
         return problems;
       case 'HostEndpoint':
-        return [...problems, ...this.#takeHost(name, as('HostEndpoint', resource))];
+        this.#takeHost(name, as('HostEndpoint', resource));
+        return problems;
       case 'NetworkSet':
       case 'GlobalNetworkSet': {
         const set = as('NetworkSet', resource) ?? as('GlobalNetworkSet', resource);
@@ -176,7 +194,7 @@ export class Calculator {
     if (before !== undefined && before.selector.id !== after?.selector.id) this.#stopListening(before, key);
     for (const policy of [before, after]) {
       if (policy === undefined) continue;
-      for (const endpoint of this.#selection.matching(policy.selector.id)) this.#locals.touch(endpoint);
+      for (const endpoint of this.#selection.matching(policy.selector.id)) this.#touch(endpoint);
     }
     this.#dirtyPolicies.add(key);
     return read.problems;
@@ -194,7 +212,7 @@ export class Calculator {
 
   #stopListening({ selector }: Policy, key: PolicyKey): void {
     const listeners = this.#bySelector.get(selector.id);
-    for (const endpoint of this.#selection.matching(selector.id)) this.#locals.touch(endpoint);
+    for (const endpoint of this.#selection.matching(selector.id)) this.#touch(endpoint);
     if (listeners?.delete(key) === true && listeners.size === 0) {
       this.#bySelector.delete(selector.id);
       this.#selection.deleteSelector(selector.id);
@@ -236,7 +254,9 @@ export class Calculator {
       tier === undefined
         ? undefined
         : { order: tier.spec.order ?? Number.POSITIVE_INFINITY, defaultAction: tier.spec.defaultAction };
-    this.#locals.putTier(name, settings);
+    this.#tiers.put(name, settings);
+    this.#locals.touchAll();
+    this.#hosts.touchAll();
     return problems;
   }
 
@@ -253,16 +273,28 @@ export class Calculator {
     this.#selection.putItem(key, selectable.labels, selectable.parents);
   }
 
-  #takeHost(name: string, host: ResourceOf<'HostEndpoint'> | undefined): readonly Problem[] {
-    this.#putSelectable(name, host === undefined ? undefined : selectableHost(host));
-    if (host?.spec.node !== this.#node) return [];
-    return [
-      {
-        code: 'HOST_ENDPOINT_UNENFORCED',
-        what: 'policy for host endpoints is not enforced yet; the addresses take part in the selectors of rules',
-        remedy: 'guard the interface by other means until then',
-      },
-    ];
+  #takeHost(key: EndpointKey, host: ResourceOf<'HostEndpoint'> | undefined): void {
+    const selectable = host === undefined ? undefined : selectableHost(host);
+    this.#putSelectable(key, selectable);
+    if (host === undefined || selectable === undefined || host.spec.node !== this.#node) {
+      this.#selection.deleteItem(key);
+      this.#hosts.put(key, undefined);
+      return;
+    }
+    const { interfaceName, profiles = [] } = host.spec;
+    const expectedIPs = selectable.contribution.nets.map(({ address }) => address.toString());
+    this.#hosts.put(key, { name: host.metadata.name, interfaceName, expectedIPs, profiles });
+    this.#selection.putItem(key, selectable.labels, selectable.parents);
+  }
+
+  #touch(key: EndpointKey): void {
+    if (key.startsWith(HOST)) this.#hosts.touch(key);
+    else this.#locals.touch(key);
+  }
+
+  #isInUse({ selector, stage }: Policy): boolean {
+    const selected = this.#selection.matching(selector.id);
+    return stage === 'normal' ? selected.size > 0 : [...selected].some((key) => key.startsWith(HOST));
   }
 
   #putSelectable(name: string, selectable: Selectable | undefined): void {
@@ -289,13 +321,17 @@ export class Calculator {
     for (const key of this.#dirtyPolicies) {
       const before = this.#activePolicies.get(key);
       const known = this.#policies.get(key);
-      const inUse = known !== undefined && this.#selection.matching(known.selector.id).size > 0;
-      const after = inUse ? known : undefined;
+      const after = known !== undefined && this.#isInUse(known) ? known : undefined;
       if (before === after) continue;
       this.#hold(after?.sets, before?.sets);
       if (after === undefined) this.#activePolicies.delete(key);
       else this.#activePolicies.set(key, after);
-      changes.set(key, after === undefined ? undefined : { id: after.id, tier: after.tier, ...after.rules });
+      changes.set(
+        key,
+        after === undefined
+          ? undefined
+          : { id: after.id, stage: after.stage, tier: after.tier, ...after.rules },
+      );
     }
     this.#dirtyPolicies.clear();
     return changes;
@@ -305,7 +341,7 @@ export class Calculator {
     const changes = new Map<string, ActiveProfile | undefined>();
     for (const name of this.#dirtyProfiles) {
       const before = this.#activeProfiles.get(name);
-      const after = this.#locals.usesProfile(name)
+      const after = this.#profileUsers.uses(name)
         ? (this.#profiles.get(name) ?? implicitProfile(name))
         : undefined;
       if (before === after) continue;

@@ -1,8 +1,10 @@
 /** This node's workload endpoints: which of them are enforced, and through which tiers and profiles each goes. */
 import type { Problem } from '../../api/problem.ts';
 import { compareText } from '../../api/selector/index.ts';
-import type { EndpointKey, LocalEndpoint, PolicyRef, TierPolicies } from './model.ts';
-import { type Policy, type TierSettings, comparePolicies, compareTiers, fixedTier } from './policies.ts';
+import type { EndpointKey, LocalEndpoint } from './model.ts';
+import type { Policy } from './policies.ts';
+import type { ProfileUsers } from './profile-users.ts';
+import type { Tiers } from './tiers.ts';
 
 export interface LocalWorkload {
   readonly interfaceName: string;
@@ -16,15 +18,16 @@ export class LocalEndpoints {
   readonly #prefix: string;
   readonly #workloads = new Map<EndpointKey, LocalWorkload>();
   readonly #byInterface = new Map<string, Set<EndpointKey>>();
-  readonly #tiers = new Map<string, TierSettings>();
+  readonly #tiers: Tiers;
+  readonly #profileUsers: ProfileUsers;
   readonly #dirty = new Set<EndpointKey>();
   readonly #told = new Map<EndpointKey, LocalEndpoint>();
-  readonly #profileUsers = new Map<string, number>();
-  readonly #profileChanges = new Set<string>();
   readonly #problems = new Map<EndpointKey, Problem>();
 
-  constructor(interfacePrefix: string) {
+  constructor(interfacePrefix: string, tiers: Tiers, profileUsers: ProfileUsers) {
     this.#prefix = interfacePrefix;
+    this.#tiers = tiers;
+    this.#profileUsers = profileUsers;
   }
 
   put(key: EndpointKey, workload: LocalWorkload | undefined): void {
@@ -43,10 +46,7 @@ export class LocalEndpoints {
     this.#dirty.add(key);
   }
 
-  /** Undefined: there is no such resource. */
-  putTier(name: string, settings: Omit<TierSettings, 'exists'> | undefined): void {
-    if (settings === undefined) this.#tiers.delete(name);
-    else this.#tiers.set(name, { ...settings, exists: true });
+  touchAll(): void {
     for (const key of this.#workloads.keys()) this.#dirty.add(key);
   }
 
@@ -61,22 +61,10 @@ export class LocalEndpoints {
       changes.set(key, after);
       if (after === undefined) this.#told.delete(key);
       else this.#told.set(key, after);
-      for (const name of after?.profiles ?? []) this.#useProfile(name, 1);
-      for (const name of before?.profiles ?? []) this.#useProfile(name, -1);
+      this.#profileUsers.exchange(before?.profiles, after?.profiles);
     }
     this.#dirty.clear();
     return changes;
-  }
-
-  /** Profiles that came into use or went out of it since the last call. */
-  takeProfileChanges(): readonly string[] {
-    const names = [...this.#profileChanges];
-    this.#profileChanges.clear();
-    return names;
-  }
-
-  usesProfile(name: string): boolean {
-    return this.#profileUsers.has(name);
   }
 
   get problems(): readonly Problem[] {
@@ -94,7 +82,8 @@ export class LocalEndpoints {
     else this.#problems.set(key, problem);
     if (workload === undefined || problem !== undefined) return undefined;
     const { interfaceName, profiles } = workload;
-    return { key, interfaceName, tiers: this.#inTiers(policiesOf(key)), profiles };
+    const policies = [...policiesOf(key)].filter(({ stage }) => stage === 'normal');
+    return { key, interfaceName, tiers: this.#tiers.arrange(policies), profiles };
   }
 
   #problem(key: EndpointKey, { interfaceName }: LocalWorkload): Problem | undefined {
@@ -122,22 +111,6 @@ export class LocalEndpoints {
     };
   }
 
-  #inTiers(policies: Iterable<Policy>): readonly TierPolicies[] {
-    const byTier = Map.groupBy(policies, ({ tier }) => tier);
-    return [...byTier.keys()]
-      .map((name): readonly [string, TierSettings] => [name, this.#tiers.get(name) ?? fixedTier(name)])
-      .sort(compareTiers)
-      .map(([name, { defaultAction }]) => {
-        const ordered = (byTier.get(name) ?? []).sort(comparePolicies);
-        return {
-          name,
-          defaultAction,
-          ingress: ordered.filter(({ types }) => types.ingress).map(reference),
-          egress: ordered.filter(({ types }) => types.egress).map(reference),
-        };
-      });
-  }
-
   #claim(key: EndpointKey, interfaceName: string, claims: boolean): void {
     const owners = this.#byInterface.get(interfaceName) ?? new Set();
     if (claims) owners.add(key);
@@ -146,17 +119,6 @@ export class LocalEndpoints {
     else this.#byInterface.set(interfaceName, owners);
     for (const owner of owners) this.#dirty.add(owner);
   }
-
-  #useProfile(name: string, by: 1 | -1): void {
-    const users = (this.#profileUsers.get(name) ?? 0) + by;
-    if (users === 0) this.#profileUsers.delete(name);
-    else this.#profileUsers.set(name, users);
-    this.#profileChanges.add(name);
-  }
-}
-
-function reference({ id, selector }: Policy): PolicyRef {
-  return { id, selector: selector.canonical };
 }
 
 /** Both are plain data, built in one way. */

@@ -7,11 +7,16 @@ import type { IpVersion, Prefix } from '../../net/addr/index.ts';
 
 export type Direction = 'ingress' | 'egress';
 
-export type PolicyKind = 'NetworkPolicy' | 'GlobalNetworkPolicy';
+/** The last two are Kubernetes', by the names that Calico has for them. */
+export type PolicyKind =
+  | 'NetworkPolicy'
+  | 'GlobalNetworkPolicy'
+  | 'KubernetesNetworkPolicy'
+  | 'KubernetesClusterNetworkPolicy';
 
 export interface PolicyId {
   readonly kind: PolicyKind;
-  /** Empty for a GlobalNetworkPolicy. */
+  /** Empty for those of the whole cluster. */
   readonly namespace: string;
   readonly name: string;
 }
@@ -81,8 +86,12 @@ export interface RuleLists {
   readonly egress: readonly PolicyRule[];
 }
 
+/** `untracked`: before connections are known. `preDNAT`: before the destination changes. Both at host endpoints only. */
+export type PolicyStage = 'normal' | 'preDNAT' | 'untracked';
+
 export interface ActivePolicy extends RuleLists {
   readonly id: PolicyId;
+  readonly stage: PolicyStage;
   readonly tier: string;
 }
 
@@ -105,7 +114,7 @@ export interface TierPolicies {
   readonly egress: readonly PolicyRef[];
 }
 
-/** `namespace/name` of a WorkloadEndpoint. */
+/** `namespace/name` of a WorkloadEndpoint, `HostEndpoint/name` of a HostEndpoint. */
 export type EndpointKey = string;
 
 export interface LocalEndpoint {
@@ -113,6 +122,22 @@ export interface LocalEndpoint {
   readonly interfaceName: string;
   readonly tiers: readonly TierPolicies[];
   /** Names in order. */
+  readonly profiles: readonly string[];
+}
+
+/** An interface of the host itself under a HostEndpoint. */
+export interface HostInterface {
+  /** `*`: every interface that has no entry of its own and is no workload's. */
+  readonly interfaceName: string;
+  /** Name of the HostEndpoint. */
+  readonly endpoint: string;
+  readonly untracked: readonly TierPolicies[];
+  readonly preDNAT: readonly TierPolicies[];
+  /** For packets to and from the host itself. */
+  readonly normal: readonly TierPolicies[];
+  /** For packets through the host. */
+  readonly forward: readonly TierPolicies[];
+  /** Names in order; after {@link normal} only. */
   readonly profiles: readonly string[];
 }
 
@@ -138,4 +163,6 @@ export interface CalcDelta {
   readonly policies: ReadonlyMap<PolicyKey, ActivePolicy | undefined>;
   readonly profiles: ReadonlyMap<string, ActiveProfile | undefined>;
   readonly endpoints: ReadonlyMap<EndpointKey, LocalEndpoint | undefined>;
+  /** By the name of the interface. */
+  readonly hosts: ReadonlyMap<string, HostInterface | undefined>;
 }

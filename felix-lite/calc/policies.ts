@@ -1,11 +1,11 @@
 /** Policies as calc keeps them: read from resources, ready to be put in order and compiled. */
 import type { GlobalNetworkPolicy, NetworkPolicy } from '../../api/index.ts';
 import { effectiveTypes } from '../../api/kinds/policy.ts';
-import { FIXED_TIER_ORDERS } from '../../api/kinds/tier.ts';
+import { FIXED_TIER_ACTIONS, FIXED_TIER_ORDERS } from '../../api/kinds/tier.ts';
 import type { Problem } from '../../api/problem.ts';
 import { type Selector, compareText } from '../../api/selector/index.ts';
 import { compileRules, plainRule } from './compile.ts';
-import type { Direction, PolicyId, RuleLists, SetDefinition } from './model.ts';
+import type { Direction, PolicyId, PolicyStage, RuleLists, SetDefinition } from './model.ts';
 import { policySelector } from './selectors.ts';
 
 export interface Policy {
@@ -14,13 +14,17 @@ export interface Policy {
   /** +infinity where none is set. */
   readonly order: number;
   readonly selector: Selector;
+  /** Which of the kernel's places it judges in: the two that are not normal are those of host endpoints alone. */
+  readonly stage: PolicyStage;
+  /** At host endpoints, it judges forwarded packets too. */
+  readonly applyOnForward: boolean;
   readonly types: Readonly<Record<Direction, boolean>>;
   readonly rules: RuleLists;
   readonly sets: readonly SetDefinition[];
 }
 
 export interface ReadPolicy {
-  /** Undefined: it cannot be known whom the policy is for, or it is for no workload. */
+  /** Undefined: it cannot be known whom the policy is for. */
   readonly policy: Policy | undefined;
   readonly problems: readonly Problem[];
 }
@@ -31,13 +35,6 @@ type PolicyResource = NetworkPolicy | GlobalNetworkPolicy;
 export function readPolicy(resource: PolicyResource): ReadPolicy {
   const { kind, spec } = resource;
   const namespace = kind === 'NetworkPolicy' ? (resource.metadata.namespace ?? '') : undefined;
-  // Both apply to host endpoints alone: neither table that they live in sees a workload's policy.
-  if (
-    resource.kind === 'GlobalNetworkPolicy' &&
-    (resource.spec.doNotTrack === true || resource.spec.preDNAT === true)
-  ) {
-    return { policy: undefined, problems: [] };
-  }
   const selector = policySelector(spec, namespace);
   if (!selector.ok) return { policy: undefined, problems: selector.problems };
   const ingress = compileRules(spec.ingress ?? [], namespace, 'spec.ingress');
@@ -48,6 +45,7 @@ export function readPolicy(resource: PolicyResource): ReadPolicy {
       tier: spec.tier,
       order: spec.order ?? Number.POSITIVE_INFINITY,
       selector: selector.value,
+      ...placeOf(resource),
       types: effectiveTypes(spec),
       rules: {
         ingress: ingress.ok ? ingress.value.rules : [plainRule('Deny', 'spec.ingress')],
@@ -81,11 +79,19 @@ export function readBrokenPolicy(id: PolicyId, value: unknown, problems: readonl
     tier: text('tier') ?? 'default',
     order: typeof spec.order === 'number' ? spec.order : Number.POSITIVE_INFINITY,
     selector: selector.value,
+    stage: spec.doNotTrack === true ? 'untracked' : spec.preDNAT === true ? 'preDNAT' : 'normal',
+    applyOnForward: spec.applyOnForward === true,
     types: { ingress: true, egress: true },
     rules: { ingress: [plainRule('Deny', 'spec')], egress: [plainRule('Deny', 'spec')] },
     sets: [],
   };
   return { policy, problems };
+}
+
+function placeOf(resource: PolicyResource): Pick<Policy, 'stage' | 'applyOnForward'> {
+  if (resource.kind !== 'GlobalNetworkPolicy') return { stage: 'normal', applyOnForward: false };
+  const { doNotTrack = false, preDNAT = false, applyOnForward = false } = resource.spec;
+  return { stage: doNotTrack ? 'untracked' : preDNAT ? 'preDNAT' : 'normal', applyOnForward };
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> {
@@ -113,7 +119,7 @@ export interface TierSettings {
 export function fixedTier(name: string): TierSettings {
   const order = Object.hasOwn(FIXED_TIER_ORDERS, name) ? FIXED_TIER_ORDERS[name] : undefined;
   if (order === undefined) return { exists: false, order: Number.POSITIVE_INFINITY, defaultAction: 'Deny' };
-  return { exists: true, order, defaultAction: name === 'default' ? 'Deny' : 'Pass' };
+  return { exists: true, order, defaultAction: FIXED_TIER_ACTIONS[name] ?? 'Deny' };
 }
 
 /** Tiers that exist before those that do not; order ascending, none last; then name. */

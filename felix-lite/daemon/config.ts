@@ -1,8 +1,11 @@
 /** FelixConfiguration, cluster-wide under the node's own, with our defaults. */
 import { type FelixConfiguration, parseDuration } from '../../api/index.ts';
+import { protocolNumber } from '../../api/kinds/rule.ts';
 import type { Millis } from '../../clock/clock.ts';
+import { Prefix } from '../../net/addr/index.ts';
 import type { BackendWishes } from '../dataplane/backend.ts';
 import { DEFAULT_MAX_ELEMENTS } from '../dataplane/ipset/sets.ts';
+import { DEFAULT_FAILSAFES, type FailsafePort } from '../rules/failsafe.ts';
 import { DEFAULT_MARK_MASK, type Marks, allocateMarks } from '../rules/marks.ts';
 import type { RulesOptions } from '../rules/tables.ts';
 
@@ -40,6 +43,11 @@ export function readSettings(
       interfacePrefix: spec.interfacePrefix?.split(',')[0] ?? 'cali',
       endpointToHost: spec.defaultEndpointToHostAction ?? 'Drop',
       logPrefix: spec.logPrefix ?? 'calico-packet',
+      logLimit: logLimit(spec.logActionRateLimit, spec.logActionRateLimitBurst),
+      failsafes: {
+        inbound: failsafes(spec.failsafeInboundHostPorts) ?? DEFAULT_FAILSAFES.inbound,
+        outbound: failsafes(spec.failsafeOutboundHostPorts) ?? DEFAULT_FAILSAFES.outbound,
+      },
     },
     refreshMs: (refresh === undefined ? undefined : parseDuration(refresh)) ?? REFRESH,
     backend: {
@@ -51,6 +59,31 @@ export function readSettings(
     maxSetSize: spec.maxIpsetSize ?? DEFAULT_MAX_ELEMENTS,
     cutDenied: annotations[DENIED_CONNECTIONS] === 'Cut',
   };
+}
+
+type HostPorts = FelixConfiguration['spec']['failsafeInboundHostPorts'];
+
+/** An empty list is one: no port stays open. */
+function failsafes(ports: HostPorts): readonly FailsafePort[] | undefined {
+  return ports?.map(({ protocol, port, net }) => ({
+    protocol: protocolNumber(protocol),
+    port,
+    net: net === undefined ? undefined : Prefix.parse(net.includes('/') ? net : hostPrefix(net)),
+  }));
+}
+
+function hostPrefix(address: string): string {
+  return `${address}/${address.includes(':') ? 128 : 32}`;
+}
+
+/** The kernel's own burst where none is set. */
+const LOG_BURST = 5;
+
+function logLimit(rate: string | undefined, burst = LOG_BURST): RulesOptions['logLimit'] {
+  const [, number, per] = /^(\d+)\/(second|minute|hour|day)$/.exec(rate ?? '') ?? [];
+  return number === undefined
+    ? undefined
+    : { rate: Number(number), per: per as 'second' | 'minute' | 'hour' | 'day', burst };
 }
 
 /** A mask with too few bits counts as none: marks that overlap would let packets through. */

@@ -10,8 +10,10 @@ import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Log } from '../../daemon/log.ts';
 import { type Key, Mirror, type MirrorChange, type Store } from '../../datastore/index.ts';
 import { CALC_KINDS } from '../calc/calculator.ts';
+import type { InterfaceAddresses } from '../calc/local-hosts.ts';
 import { readSettings } from './config.ts';
 import { type EndpointStatus, EndpointStatusFiles } from './endpoint-status.ts';
+import { watchInterfaces } from './interfaces.ts';
 import { Pipeline } from './pipeline.ts';
 
 export interface FelixOptions {
@@ -60,6 +62,8 @@ export class Felix {
   #timer: Cancel = () => {};
   #ready = false;
   #editSeen = false;
+  #interfaces: InterfaceAddresses = new Map();
+  #stopWatching: Promise<Cancel> | undefined;
   #passes = 0;
   #appliedRevision: string | undefined;
   #lastPass: FelixStatus['lastPass'];
@@ -91,6 +95,17 @@ export class Felix {
   }
 
   start(): void {
+    this.#stopWatching = watchInterfaces(this.#options.netns, (interfaces) => {
+      this.#interfaces = interfaces;
+      this.#pipeline?.putInterfaces(interfaces);
+      if (this.#pipeline !== undefined) this.#want('apply');
+    });
+    this.#stopWatching.catch((error: unknown) =>
+      this.#options.log.error(
+        { error: String(error) },
+        'interfaces cannot be watched; host endpoints known by address guard nothing',
+      ),
+    );
     this.#mirror.onChange((changes) => this.#heard(changes));
     this.#mirror.onSync(() => this.#want('apply'));
     this.#mirror.start();
@@ -100,6 +115,7 @@ export class Felix {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer();
+    (await this.#stopWatching?.catch(() => undefined))?.();
     await this.#mirror.stop();
     await this.#running;
     this.#pipeline?.close();
@@ -235,10 +251,12 @@ export class Felix {
     this.#refreshMs = settings.refreshMs;
     const text = JSON.stringify({ ...settings, refreshMs: undefined });
     if (this.#pipeline !== undefined && text === this.#settings) return this.#pipeline;
+    await this.#stopWatching?.catch(() => undefined);
     const pipeline = await Pipeline.create({ node, settings, netns, onEdited: () => this.#edited() });
     // The old one's work stays until the new one's stands; it only lets go of its sockets.
     this.#pipeline?.close();
     // No await between the read of the mirror and the assignment: changes reach either the one or the other.
+    pipeline.putInterfaces(this.#interfaces);
     pipeline.update(this.#mirror.entries().map(({ key, value }) => ({ key, value })));
     this.#pipeline = pipeline;
     this.#settings = text;

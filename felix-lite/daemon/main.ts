@@ -6,7 +6,7 @@ import { respond, serveControl } from '../../daemon/control.ts';
 import { createLog } from '../../daemon/log.ts';
 import { parseDaemonOptions } from '../../daemon/options.ts';
 import { onShutdown } from '../../daemon/process.ts';
-import { openStore } from '../../datastore/index.ts';
+import { openStore, reachStore } from '../../datastore/index.ts';
 import { Routing } from '../routing/routing.ts';
 import { explain } from './explain.ts';
 import { Felix } from './felix.ts';
@@ -20,8 +20,11 @@ const { node, datastore, runDir, logLevel } = parsed.value;
 const log = createLog('felix', logLevel);
 
 try {
-  const store = await openStore(datastore);
   const clock = new SystemClock();
+  const store = await reachStore(async () => openStore(datastore), {
+    clock,
+    onWait: (error) => log.warn({ error: String(error) }, 'the datastore is out of reach; waiting for it'),
+  });
   const felix = new Felix({ node, store, runDir, clock, log });
   const routing = new Routing({ node, store, clock, log });
   const control = await serveControl(join(runDir, 'felix.sock'), {

@@ -1,6 +1,7 @@
 /** calc, rules and dataplane in a row, made from one set of settings. A change of settings makes a new one. */
 import type { CalcDelta } from '../calc/model.ts';
 import { Calculator, type ResourceChange } from '../calc/calculator.ts';
+import type { InterfaceAddresses } from '../calc/local-hosts.ts';
 import { chooseBackend } from '../dataplane/backend.ts';
 import type { Applied, Dataplane, RuleCounter } from '../dataplane/dataplane.ts';
 import { openDataplane } from '../dataplane/open.ts';
@@ -50,6 +51,11 @@ export class Pipeline {
     this.#versions = versions;
     this.#calculator = new Calculator({ node, interfacePrefix: settings.rules.interfacePrefix });
     this.#dataplane = dataplane;
+  }
+
+  /** All interfaces of the node with their addresses. */
+  putInterfaces(interfaces: InterfaceAddresses): void {
+    this.#calculator.putInterfaces(interfaces);
   }
 
   update(changes: readonly ResourceChange[]): void {

@@ -12,10 +12,19 @@ import type { SetChange } from '../calc/model.ts';
 import { readSettings } from '../daemon/config.ts';
 import { renderChain } from '../dataplane/iptables/render.ts';
 import { setName } from '../rules/names.ts';
-import { RuleTables } from '../rules/tables.ts';
-import type { Rule } from '../rules/types.ts';
+import { RuleTables, TABLES } from '../rules/tables.ts';
+import type { Rule, TableName } from '../rules/types.ts';
 import type { Chains, Sets } from './netfilter.ts';
-import { NODE, changesBetween, cluster, expectAgreement, packet, valid } from './testing.ts';
+import {
+  NODE,
+  NODE_VIEW,
+  changesBetween,
+  cluster,
+  hostCluster,
+  expectAgreement,
+  packet,
+  valid,
+} from './testing.ts';
 
 const VERSIONS = [4, 6] as const;
 
@@ -40,15 +49,19 @@ class Kernel {
     }
   }
 
-  chains(version: IpVersion): Chains {
+  tableOf(version: IpVersion, table: TableName): Chains {
     const text = (name: string, rules: readonly Rule[]): readonly string[] =>
       renderChain(name, rules, version).map((each) => each.text);
-    const chains = [...this.tables.chains(version, 'filter').values()];
-    const hooks = this.tables.hooks().get('filter') ?? [];
+    const chains = [...this.tables.chains(version, table).values()];
+    const hooks = this.tables.hooks().get(table) ?? [];
     return new Map([
       ...chains.map(({ name, rules }) => [name, text(name, rules)] as const),
       ...hooks.map(({ chain, first, last }) => [chain, text(chain, [...first, ...last])] as const),
     ]);
+  }
+
+  held(version: IpVersion): ReadonlyMap<string, Chains> {
+    return new Map(TABLES.map((table) => [table, this.tableOf(version, table)]));
   }
 
   inKernel(version: IpVersion): Sets {
@@ -61,7 +74,9 @@ class Kernel {
 
   everything(): object {
     return {
-      chains: VERSIONS.map((version) => Object.fromEntries(this.chains(version))),
+      chains: VERSIONS.map((version) =>
+        [...this.held(version)].map(([table, chains]) => [table, Object.fromEntries(chains)]),
+      ),
       sets: Object.fromEntries([...this.sets].map(([id, members]) => [id, [...members].sort()])),
       counts: this.calculator.counts,
     };
@@ -70,6 +85,7 @@ class Kernel {
 
 function built(resources: readonly Resource[]): Kernel {
   const kernel = new Kernel();
+  kernel.calculator.putInterfaces(NODE_VIEW.interfaces);
   kernel.calculator.update(changesBetween([], resources));
   kernel.take();
   return kernel;
@@ -78,23 +94,28 @@ function built(resources: readonly Resource[]): Kernel {
 describe('rules against the evaluator', function () {
   this.timeout(120_000);
 
-  it('agree on random clusters, policies and packets', () => {
-    const tally = { allowed: 0, denied: 0 };
-    const packets = fc.array(packet, { minLength: 12, maxLength: 12 });
-    fc.assert(
-      fc.property(cluster, packets, (objects, sent) => {
-        const resources = objects.map(valid);
-        const kernel = built(resources);
-        for (const version of VERSIONS) {
-          const state = { chains: kernel.chains(version), sets: kernel.inKernel(version) };
-          expectAgreement(resources, sent, version, state, tally);
-        }
-      }),
-      { numRuns: 400 },
-    );
-    expect(tally.allowed).to.be.greaterThan(1000);
-    expect(tally.denied).to.be.greaterThan(1000);
-  });
+  const worlds = [
+    ['clusters', cluster, 300],
+    ['policies of hosts, in every place', hostCluster, 200],
+  ] as const;
+  for (const [what, world, numRuns] of worlds)
+    it(`agree on random ${what}`, () => {
+      const tally = { allowed: 0, denied: 0 };
+      const packets = fc.array(packet, { minLength: 12, maxLength: 12 });
+      fc.assert(
+        fc.property(world, packets, (objects, sent) => {
+          const resources = objects.map(valid);
+          const kernel = built(resources);
+          for (const version of VERSIONS) {
+            const state = { tables: kernel.held(version), sets: kernel.inKernel(version) };
+            expectAgreement(resources, sent, version, state, tally);
+          }
+        }),
+        { numRuns },
+      );
+      expect(tally.allowed).to.be.greaterThan(1000);
+      expect(tally.denied).to.be.greaterThan(1000);
+    });
 
   it('come out the same whatever the way that led there', () => {
     const way = fc.array(fc.record({ at: fc.nat(1000), stop: fc.boolean() }), {

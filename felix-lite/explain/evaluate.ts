@@ -6,6 +6,7 @@
 import {
   type GlobalNetworkPolicy,
   type NetworkPolicy,
+  type Profile,
   type Rule,
   type WorkloadEndpoint,
   effectiveTypes,
@@ -32,7 +33,7 @@ export interface Judgement {
   readonly steps: readonly Step[];
 }
 
-type Policy = NetworkPolicy | GlobalNetworkPolicy;
+export type Policy = NetworkPolicy | GlobalNetworkPolicy;
 
 /** What one workload's policy says to a packet that goes to it (ingress) or comes from it (egress). */
 export function judge(
@@ -42,57 +43,89 @@ export function judge(
   packet: Packet,
 ): Judgement {
   const steps: Step[] = [];
-  const decide = (allowed: boolean, step: Step): Judgement => ({ allowed, steps: [...steps, step] });
   const tunnelled = packet.protocol === 4 || (packet.protocol === 17 && packet.destinationPort === 4789);
   if (direction === 'egress' && tunnelled) {
-    return decide(false, { asked: 'Endpoint', field: 'encapsulation from a workload', said: 'Deny' });
+    return {
+      allowed: false,
+      steps: [{ asked: 'Endpoint', field: 'encapsulation from a workload', said: 'Deny' }],
+    };
   }
-  for (const { name, defaultAction, policies } of tiersFor(world, workload, direction)) {
+  const question = { world, party: world.workload(workload), direction, packet, steps };
+  const said = askTiers(question, (policy) => stageOf(policy) === 'normal', true);
+  const allowed = said === undefined ? askProfiles(question, workload.spec.profiles ?? []) : said === 'Allow';
+  return { allowed, steps };
+}
+
+export interface Question {
+  readonly world: World;
+  /** Whose policy is asked. */
+  readonly party: Party;
+  readonly direction: Direction;
+  readonly packet: Packet;
+  /** What was asked so far; what is asked is added. */
+  readonly steps: Step[];
+}
+
+/**
+ * Undefined: the tiers passed it, or there are none.
+ *
+ * @param ends  whether a tier that no policy decides does what it says of its end, or leaves the packet to a later place
+ */
+export function askTiers(
+  question: Question,
+  wanted: (policy: Policy) => boolean,
+  ends: boolean,
+): 'Allow' | 'Deny' | undefined {
+  const { steps } = question;
+  for (const { name, defaultAction, policies } of tiersFor(question, wanted)) {
     let passed = false;
     for (const policy of policies) {
       const asked = nameOf(policy);
-      const match = firstMatch(
-        policy.spec[direction] ?? [],
-        direction,
-        policy.metadata.namespace,
-        packet,
-        world,
-        (field) => steps.push({ asked, field, said: 'Log' }),
-      );
+      const match = firstMatch(policy, question, asked);
       if (match === undefined) {
         steps.push({ asked, said: 'no match' });
         continue;
       }
-      const step: Step = { asked, field: match.field, said: match.action };
-      if (match.action !== 'Pass') return decide(match.action === 'Allow', step);
-      steps.push(step);
+      steps.push({ asked, field: match.field, said: match.action });
+      if (match.action !== 'Pass') return match.action;
       passed = true;
       break;
     }
-    if (passed) continue;
-    const step: Step = { asked: `Tier/${name}`, field: 'spec.defaultAction', said: defaultAction };
-    if (defaultAction === 'Deny') return decide(false, step);
-    steps.push(step);
+    if (passed || !ends) continue;
+    steps.push({ asked: `Tier/${name}`, field: 'spec.defaultAction', said: defaultAction });
+    if (defaultAction === 'Deny') return 'Deny';
   }
-  for (const name of workload.spec.profiles ?? []) {
+  return undefined;
+}
+
+/** Whether one of the profiles allows it; an unknown one allows nothing, but for the one that is there by its name. */
+export function askProfiles(question: Question, names: readonly string[]): boolean {
+  const { world, steps } = question;
+  for (const name of names) {
     const asked = `Profile/${name}`;
     const profile = world.profiles.get(name);
     if (profile === undefined) {
-      return decide(name === 'projectcalico-default-allow', {
-        asked,
-        said: name === 'projectcalico-default-allow' ? 'Allow' : 'Deny',
-      });
+      const said = name === 'projectcalico-default-allow' ? 'Allow' : 'Deny';
+      steps.push({ asked, said });
+      return said === 'Allow';
     }
-    const match = firstMatch(profile.spec[direction] ?? [], direction, undefined, packet, world, (field) =>
-      steps.push({ asked, field, said: 'Log' }),
-    );
+    const match = firstMatch(profile, question, asked);
     if (match === undefined || match.action === 'Pass') {
       steps.push({ asked, said: match?.action ?? 'no match' });
       continue;
     }
-    return decide(match.action === 'Allow', { asked, field: match.field, said: match.action });
+    steps.push({ asked, field: match.field, said: match.action });
+    return match.action === 'Allow';
   }
-  return decide(false, { asked: 'Endpoint', field: 'no profile allowed it', said: 'Deny' });
+  steps.push({ asked: 'Endpoint', field: 'no profile allowed it', said: 'Deny' });
+  return false;
+}
+
+export type Stage = 'normal' | 'preDNAT' | 'untracked';
+
+export function stageOf(policy: Policy): Stage {
+  if (policy.kind !== 'GlobalNetworkPolicy') return 'normal';
+  return policy.spec.doNotTrack === true ? 'untracked' : policy.spec.preDNAT === true ? 'preDNAT' : 'normal';
 }
 
 interface Match {
@@ -100,19 +133,20 @@ interface Match {
   readonly action: 'Allow' | 'Deny' | 'Pass';
 }
 
+/** A list of rules with one that cannot be enforced denies all that it judges: nobody knows what it would have let pass. */
 function firstMatch(
-  rules: readonly Rule[],
-  direction: Direction,
-  namespace: string | undefined,
-  packet: Packet,
-  world: World,
-  log: (field: string) => void,
+  owner: Policy | Profile,
+  { world, direction, packet, steps }: Question,
+  asked: string,
 ): Match | undefined {
+  const rules: readonly Rule[] = owner.spec[direction] ?? [];
+  const strange = rules.findIndex(({ http }) => http !== undefined);
+  if (strange >= 0) return { field: `spec.${direction}[${strange}].http`, action: 'Deny' };
   for (const [index, rule] of rules.entries()) {
-    if (!ruleMatches(rule, namespace, packet, world)) continue;
+    if (!ruleMatches(rule, owner.metadata.namespace, packet, world)) continue;
     const field = `spec.${direction}[${index}]`;
     if (rule.action !== 'Log') return { field, action: rule.action };
-    log(field);
+    steps.push({ asked, field, said: 'Log' });
   }
   return undefined;
 }
@@ -123,17 +157,14 @@ interface TierStep {
   readonly policies: readonly Policy[];
 }
 
-/** Tiers with at least one policy for this workload in this direction. */
-function tiersFor(world: World, workload: WorkloadEndpoint, direction: Direction): readonly TierStep[] {
-  const party = world.workload(workload);
-  const policies = world.policies.filter((policy) => {
-    if (
-      policy.kind === 'GlobalNetworkPolicy' &&
-      (policy.spec.doNotTrack === true || policy.spec.preDNAT === true)
-    )
-      return false;
-    return effectiveTypes(policy.spec)[direction] && appliesTo(policy, party);
-  });
+/** Tiers with at least one policy for this party in this direction. */
+function tiersFor(
+  { world, party, direction }: Question,
+  wanted: (policy: Policy) => boolean,
+): readonly TierStep[] {
+  const policies = world.policies.filter(
+    (policy) => wanted(policy) && effectiveTypes(policy.spec)[direction] && appliesTo(policy, party),
+  );
   const names = [...new Set(policies.map(({ spec }) => spec.tier))];
   const key = (name: string): readonly [number, number, string] => {
     const order = world.tiers.get(name)?.spec.order ?? FIXED[name]?.order;
@@ -154,6 +185,9 @@ const FIXED: Readonly<Record<string, { readonly order: number; readonly defaultA
   'kube-admin': { order: 1000, defaultAction: 'Pass' },
   default: { order: 1_000_000, defaultAction: 'Deny' },
   'kube-baseline': { order: 10_000_000, defaultAction: 'Pass' },
+  // Of the forerunners of ClusterNetworkPolicy.
+  adminnetworkpolicy: { order: 1000, defaultAction: 'Pass' },
+  baselineadminnetworkpolicy: { order: 10_000_000, defaultAction: 'Pass' },
 };
 
 function policyOrder({ kind, metadata, spec }: Policy): readonly [number, number, string] {

@@ -3,7 +3,13 @@
  * own lines and those of iptables-save alike, so the same walk judges what we generated and what the kernel
  * reports. An option it does not know is an error, never a guess.
  */
-import { type Condition, masked, parseRule, protocolNumber } from '../dataplane/iptables/meaning.ts';
+import {
+  type Condition,
+  masked,
+  type ParsedRule,
+  parseRule,
+  protocolNumber,
+} from '../dataplane/iptables/meaning.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import type { Packet } from './packet.ts';
 
@@ -11,6 +17,10 @@ export interface WalkedPacket extends Packet {
   readonly inInterface?: string;
   readonly outInterface?: string;
   readonly state: 'NEW' | 'ESTABLISHED' | 'RELATED' | 'INVALID';
+  /** Somebody's DNAT has given it another destination. */
+  readonly destinationChanged?: boolean;
+  /** The route back to its source leaves by another interface than the one it came from. */
+  readonly strayed?: boolean;
 }
 
 /** Members by the name of the set, as `ipset save` prints them. */
@@ -26,6 +36,50 @@ export interface Walk {
 
 /** Jumps deeper than this are a loop; the kernel refuses those when they are loaded. */
 const DEPTH = 32;
+
+/** The kernel's own chains in the order in which a packet meets those of ours. */
+export const JOURNEYS = {
+  toHost: ['raw PREROUTING', 'mangle PREROUTING', 'filter INPUT'],
+  fromHost: ['raw OUTPUT', 'filter OUTPUT', 'mangle POSTROUTING'],
+  forwarded: ['raw PREROUTING', 'mangle PREROUTING', 'filter FORWARD', 'mangle POSTROUTING'],
+} as const;
+
+export type Journey = keyof typeof JOURNEYS;
+
+/**
+ * Through all tables; the mark goes with the packet from one to the next.
+ *
+ * @param policy  of the filter table's own chain: what becomes of packets that no rule decides
+ */
+export function travel(
+  tables: ReadonlyMap<string, Chains>,
+  sets: Sets,
+  journey: Journey,
+  packet: WalkedPacket,
+  policy: 'ACCEPT' | 'DROP' = 'ACCEPT',
+): Walk {
+  let mark = 0;
+  let untracked = false;
+  const trace: string[] = [];
+  for (const stage of JOURNEYS[journey]) {
+    const [table = '', hook = ''] = stage.split(' ');
+    const chains = tables.get(table);
+    if (chains?.has(hook) !== true) continue;
+    const { inInterface, outInterface, ...rest } = packet;
+    // The kernel knows the way out only once it has decided on it, and the way in no longer at the end.
+    const seen = {
+      ...rest,
+      ...(inInterface === undefined || hook === 'POSTROUTING' ? {} : { inInterface }),
+      ...(outInterface === undefined || hook === 'PREROUTING' ? {} : { outInterface }),
+    };
+    const walker = new Walker(chains, sets, seen, mark, untracked);
+    const verdict = walker.chain(hook, 0) ?? (table === 'filter' ? policy : 'ACCEPT');
+    trace.push(...walker.trace.map((line) => `${table} ${line}`));
+    if (verdict === 'DROP') return { verdict, trace };
+    ({ mark, untracked } = walker);
+  }
+  return { verdict: 'ACCEPT', trace };
+}
 
 /** @param chain  where the walk begins; falling out of it means `policy` */
 export function walk(
@@ -44,12 +98,15 @@ class Walker {
   readonly #chains: Chains;
   readonly #sets: Sets;
   readonly #packet: WalkedPacket;
-  #mark = 0;
+  mark: number;
+  untracked: boolean;
 
-  constructor(chains: Chains, sets: Sets, packet: WalkedPacket) {
+  constructor(chains: Chains, sets: Sets, packet: WalkedPacket, mark = 0, untracked = false) {
     this.#chains = chains;
     this.#sets = sets;
     this.#packet = packet;
+    this.mark = mark;
+    this.untracked = untracked;
   }
 
   /** Undefined: the packet comes back to whoever called. */
@@ -58,7 +115,7 @@ class Walker {
     const rules = this.#chains.get(name);
     if (rules === undefined) throw new RangeError(`no chain ${name}`);
     for (const text of rules) {
-      const rule = parseRule(text);
+      const rule = parsed(text);
       if (!rule.conditions.every((condition) => this.#holds(condition))) continue;
       if (rule.target === undefined) continue;
       this.trace.push(`${name}: ${text}`);
@@ -70,9 +127,12 @@ class Walker {
           return undefined;
         case 'LOG':
           break;
+        case 'NOTRACK':
+          this.untracked = true;
+          break;
         case 'MARK': {
           const [value, mask] = rule.mark ?? [0, 0];
-          this.#mark = ((this.#mark & ~mask) | value) >>> 0;
+          this.mark = ((this.mark & ~mask) | value) >>> 0;
           break;
         }
         default: {
@@ -107,10 +167,14 @@ class Walker {
         return inRanges(value, packet.destinationPort);
       case 'mark': {
         const [wanted, mask] = masked(value);
-        return (this.#mark & mask) >>> 0 === wanted;
+        return (this.mark & mask) >>> 0 === wanted;
       }
       case 'ctstate':
-        return value.split(',').includes(packet.state);
+        if (value === 'DNAT') return !this.untracked && packet.destinationChanged === true;
+        return value.split(',').includes(this.untracked ? 'UNTRACKED' : packet.state);
+      // `--validmark` widens the look to marked routes; `--invert` is what asks.
+      case 'rpfilter':
+        return value === 'invert' ? packet.strayed === true : true;
       case 'icmp-type': {
         const [type, code] = value.split('/').map(Number);
         return packet.icmpType === type && (code === undefined || packet.icmpCode === code);
@@ -135,6 +199,19 @@ class Walker {
     }
     return [...members].some((member) => inNet(member, address));
   }
+}
+
+/** The same rules are walked by many packets. */
+const PARSED = new Map<string, ParsedRule>();
+const PARSED_LIMIT = 20_000;
+
+function parsed(text: string): ParsedRule {
+  const known = PARSED.get(text);
+  if (known !== undefined) return known;
+  if (PARSED.size >= PARSED_LIMIT) PARSED.clear();
+  const rule = parseRule(text);
+  PARSED.set(text, rule);
+  return rule;
 }
 
 const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([

@@ -8,12 +8,10 @@ import type { Match, Rule, Side, Verdict } from '../rules/types.ts';
 import type { Chains, Sets } from './netfilter.ts';
 
 export interface NftRuleset {
-  /** By the name of the chain without the layer in front, of the `filter` layer. */
-  readonly rules: ReadonlyMap<string, readonly Rule[]>;
+  /** By layer (the kernel's tables are prefixes of names in ours), then by the name of the chain without it. */
+  readonly rules: ReadonlyMap<string, ReadonlyMap<string, readonly Rule[]>>;
   readonly sets: Sets;
 }
-
-const LAYER = 'filter-';
 
 /** @throws RangeError on what we do not write */
 export function parseNftJson(text: string): NftRuleset {
@@ -23,7 +21,8 @@ export function parseNftJson(text: string): NftRuleset {
   const rules = new Map<string, Rule[]>();
   for (const object of objects) {
     const set = optional(object, 'set');
-    if (set !== undefined) sets.set(word(set, 'name'), new Set(list(optional(set, 'elem') ?? []).map(member)));
+    if (set !== undefined)
+      sets.set(word(set, 'name'), new Set(list(optional(set, 'elem') ?? []).map(member)));
     const map = optional(object, 'map');
     if (map !== undefined) maps.set(word(map, 'name'), list(optional(map, 'elem') ?? []).map(entry));
     const chain = optional(object, 'chain');
@@ -35,19 +34,32 @@ export function parseNftJson(text: string): NftRuleset {
     const chain = rules.get(word(rule, 'chain'));
     chain?.push(...ruleOf(list(field(rule, 'expr')), sets, maps));
   }
-  const filter = [...rules].filter(([name]) => name.startsWith(LAYER));
-  return { rules: new Map(filter.map(([name, each]) => [bare(name), each])), sets };
+  const layers = Map.groupBy(rules, ([name]) => name.slice(0, name.indexOf('-')));
+  return {
+    rules: new Map(
+      [...layers].map(([layer, chains]) => [
+        layer,
+        new Map(chains.map(([name, each]) => [bare(name), each])),
+      ]),
+    ),
+    sets,
+  };
 }
 
-/** For {@link Chains}' walker. */
-export function chainsOf({ rules }: NftRuleset, version: IpVersion): Chains {
+/** For the walker, by table. */
+export function tablesOf({ rules }: NftRuleset, version: IpVersion): ReadonlyMap<string, Chains> {
+  const text = (name: string, each: readonly Rule[]): readonly string[] =>
+    renderChain(name, each, version).map((rule) => rule.text);
   return new Map(
-    [...rules].map(([name, each]) => [name, renderChain(name, each, version).map(({ text }) => text)]),
+    [...rules].map(([layer, chains]) => [
+      layer,
+      new Map([...chains].map(([name, each]) => [name, text(name, each)])),
+    ]),
   );
 }
 
 function bare(name: string): string {
-  return name.slice(LAYER.length);
+  return name.slice(name.indexOf('-') + 1);
 }
 
 /** One rule, or for a verdict map one for each of its entries. */
@@ -62,7 +74,8 @@ function ruleOf(
     const [kind = '', value] = only(each);
     if (kind === 'match') matches.push(...matchOf(value, sets));
     else if (kind === 'vmap') {
-      const by = word(field(field(value, 'key'), 'meta'), 'key') === 'iifname' ? 'in-interface' : 'out-interface';
+      const by =
+        word(field(field(value, 'key'), 'meta'), 'key') === 'iifname' ? 'in-interface' : 'out-interface';
       const entries = maps.get(word(value, 'data').slice(1));
       if (entries === undefined) throw new RangeError(`no map ${JSON.stringify(value)}`);
       return entries.map(([name, chain]) => ({
@@ -82,6 +95,7 @@ function verdictOf(kind: string, value: unknown): Verdict {
     case 'return':
       return { kind };
     case 'masquerade':
+    case 'notrack':
       return { kind };
     case 'jump':
     case 'goto':
@@ -109,7 +123,7 @@ function markOf(value: unknown): Verdict {
 
 function matchOf(value: unknown, sets: Sets): readonly Match[] {
   const op = word(value, 'op');
-  const not = op === '!=' ? ({ not: true } as const) : {};
+  const not = op === '!=' || op === '!' ? ({ not: true } as const) : {};
   const right = field(value, 'right');
   const [kind = '', left] = only(field(value, 'left'));
   switch (kind) {
@@ -119,7 +133,13 @@ function matchOf(value: unknown, sets: Sets): readonly Match[] {
       return [{ kind: op === '!=' ? 'mark-not-clear' : 'mark-clear', mask }];
     }
     case 'ct':
-      return [{ kind: 'conntrack', states: (Array.isArray(right) ? right : [right]).map(String).join().toUpperCase() }];
+      if (word(left, 'key') === 'status') return [{ kind: 'destination-changed', ...not }];
+      return [
+        {
+          kind: 'conntrack',
+          states: (Array.isArray(right) ? right : [right]).map(String).join().toUpperCase(),
+        },
+      ];
     case 'fib':
       return [{ kind: 'rpf-failed' }];
     case 'meta':
@@ -141,7 +161,8 @@ interface Negation {
 }
 
 function metaMatch(key: string, right: unknown, not: Negation): Match {
-  if (key === 'l4proto') return { kind: 'protocol', protocol: typeof right === 'number' ? right : String(right), ...not };
+  if (key === 'l4proto')
+    return { kind: 'protocol', protocol: typeof right === 'number' ? right : String(right), ...not };
   const kind = key === 'iifname' ? 'in-interface' : key === 'oifname' ? 'out-interface' : undefined;
   if (kind === undefined || not.not === true) throw new RangeError(`no meaning known for meta ${key}`);
   return { kind, name: String(right).replace(/\*$/, '+') };
@@ -180,7 +201,8 @@ function joinIcmp(matches: readonly Match[]): readonly Match[] {
   for (const match of matches) {
     const last = joined.at(-1);
     if (match.kind === 'icmp' && match.type === -1 && match.code !== undefined) {
-      if (last?.kind !== 'icmp' || last.not !== match.not) throw new RangeError('an ICMP code without its type');
+      if (last?.kind !== 'icmp' || last.not !== match.not)
+        throw new RangeError('an ICMP code without its type');
       joined[joined.length - 1] = { ...last, code: match.code };
     } else joined.push(match);
   }

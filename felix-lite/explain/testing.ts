@@ -3,13 +3,26 @@ import fc from 'fast-check';
 import { type Resource, validate } from '../../api/index.ts';
 import { Address, type IpVersion } from '../../net/addr/index.ts';
 import type { ResourceChange } from '../calc/calculator.ts';
-import { judge } from './evaluate.ts';
-import { type Chains, type Sets, walk } from './netfilter.ts';
+import { DEFAULT_FAILSAFES } from '../rules/failsafe.ts';
+import { type Chains, type Sets, travel } from './netfilter.ts';
 import type { Packet } from './packet.ts';
+import { type NodeView, type Way, judgeWay } from './way.ts';
 import { World } from './world.ts';
 
 /** The node whose endpoints are judged; workload 0 is always on it. */
 export const NODE = 'a1';
+/** What the node has beside its workloads. */
+export const NODE_VIEW: NodeView = {
+  name: NODE,
+  interfacePrefix: 'cali',
+  interfaces: new Map([
+    ['eth0', ['10.9.0.1', 'fd09::1']],
+    ['eth1', ['10.9.1.1']],
+  ]),
+  failsafes: DEFAULT_FAILSAFES,
+  endpointToHost: 'Drop',
+};
+
 const NAMESPACES = ['prod', 'test'] as const;
 const API_VERSION = 'projectcalico.org/v3';
 
@@ -98,6 +111,14 @@ const rule: fc.Arbitrary<object> = fc
   });
 
 const rules = fc.array(rule, { maxLength: 4 });
+/** As broad as a rule can be, so that much depends on where it is asked. */
+const hostRule = fc.oneof(
+  fc.constantFrom('Allow', 'Deny', 'Pass').map((action) => ({ action })),
+  fc
+    .record({ action: fc.constantFrom('Allow', 'Deny', 'Pass'), protocol: fc.constantFrom('TCP', 'UDP') })
+    .map((each) => each),
+  rule,
+);
 const policySpec = merged(
   fc.record({ tier: fc.constantFrom('default', 'default', 'platform', 'late', 'kube-baseline') }),
   optional('order', fc.constantFrom(1, 10, 10, 1000), 1),
@@ -107,6 +128,11 @@ const policySpec = merged(
   optional('ingress', rules, 1),
   optional('egress', rules, 1),
 );
+
+function isPolicyOrHost(each: object): boolean {
+  const { kind } = each as { kind: string };
+  return kind === 'HostEndpoint' || kind === 'NetworkPolicy' || kind === 'GlobalNetworkPolicy';
+}
 
 function resource(kind: string, metadata: object, spec: object): object {
   return { apiVersion: API_VERSION, kind, metadata, spec };
@@ -150,6 +176,35 @@ const workload = (index: number): fc.Arbitrary<object> =>
       ),
     );
 
+const host = fc.record({
+  metadata: fc.record({
+    labels: merged(
+      optional('role', fc.constantFrom('web', 'db'), 1),
+      optional('zone', fc.constantFrom('a', 'b'), 1),
+    ),
+  }),
+  spec: fc
+    .tuple(
+      fc.constantFrom(
+        { interfaceName: 'eth0' },
+        { interfaceName: 'eth0', expectedIPs: ['10.9.0.1', '10.0.0.9'] },
+        { expectedIPs: ['10.9.1.1'] },
+        { expectedIPs: ['fd09::1', 'fd00::9'] },
+        { interfaceName: '*' },
+      ),
+      fc.constantFrom(
+        [],
+        [],
+        ['vm-open'],
+        ['kns.test', 'vm-open'],
+        ['missing'],
+        ['projectcalico-default-allow'],
+      ),
+      fc.constantFrom([], [{ name: 'http', protocol: 'TCP', port: 80 }]),
+    )
+    .map(([where, profiles, ports]) => ({ node: NODE, ...where, profiles, ports })),
+});
+
 export const cluster: fc.Arbitrary<readonly object[]> = fc
   .record({
     workloads: fc.tuple(...[0, 1, 2, 3].map(workload)),
@@ -160,6 +215,14 @@ export const cluster: fc.Arbitrary<readonly object[]> = fc
           spec: merged(
             policySpec,
             optional('namespaceSelector', fc.constantFrom('all()', "team == 'red'"), 4),
+            fc.constantFrom(
+              {},
+              {},
+              {},
+              { applyOnForward: true },
+              { applyOnForward: true, doNotTrack: true },
+              { applyOnForward: true, preDNAT: true, types: ['Ingress'], egress: [] },
+            ),
           ),
           namespace: fc.constant(undefined),
         }),
@@ -171,13 +234,17 @@ export const cluster: fc.Arbitrary<readonly object[]> = fc
       ),
       { maxLength: 5 },
     ),
+    hosts: fc.array(host, { maxLength: 2 }),
     tier: optional('defaultAction', fc.constantFrom('Deny', 'Pass'), 1),
     open: fc.boolean(),
     set: selector.map(() => ['10.0.0.0/30', '192.0.2.0/24', 'fd00::/126']),
     profileRules: rules,
   })
-  .map(({ workloads, policies, tier, open, set, profileRules }) => [
+  .map(({ workloads, policies, hosts, tier, open, set, profileRules }) => [
     ...workloads,
+    ...hosts.map((spec, index) =>
+      resource('HostEndpoint', { name: `h${index}`, ...spec.metadata }, spec.spec),
+    ),
     ...policies.map(({ kind, spec, namespace }, index) =>
       resource(kind, { name: `p${index}`, ...(namespace === undefined ? {} : { namespace }) }, spec),
     ),
@@ -206,6 +273,38 @@ export const cluster: fc.Arbitrary<readonly object[]> = fc
       'NetworkSet',
       { name: 'inside', namespace: 'prod', labels: { role: 'db', zone: 'b' } },
       { nets: ['10.0.0.8/29', '0.0.0.0/0'] },
+    ),
+  ]);
+
+/** Policy of hosts alone, in all the places where it is asked: seldom met among everything else. */
+export const hostCluster: fc.Arbitrary<readonly object[]> = fc
+  .record({
+    objects: cluster,
+    hosts: fc.array(host, { minLength: 1, maxLength: 3 }),
+    policies: fc.array(
+      fc.record({
+        tier: fc.constantFrom('default', 'platform'),
+        order: fc.constantFrom(1, 10),
+        selector: fc.constantFrom('all()', '!has(projectcalico.org/orchestrator)', "role != 'web'"),
+        ingress: fc.array(hostRule, { minLength: 1, maxLength: 2 }),
+        egress: fc.array(hostRule, { minLength: 1, maxLength: 2 }),
+        stage: fc.constantFrom(
+          {},
+          { applyOnForward: true },
+          { applyOnForward: true, doNotTrack: true },
+          { applyOnForward: true, preDNAT: true, types: ['Ingress'], egress: [] },
+        ),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+  })
+  .map(({ objects, hosts, policies }) => [
+    ...objects.filter((each) => !isPolicyOrHost(each)),
+    ...hosts.map(({ metadata, spec }, index) =>
+      resource('HostEndpoint', { name: `h${index}`, ...metadata }, spec),
+    ),
+    ...policies.map(({ stage, ...spec }, index) =>
+      resource('GlobalNetworkPolicy', { name: `p${index}` }, { ...spec, ...stage }),
     ),
   ]);
 
@@ -277,34 +376,62 @@ export interface Tally {
   denied: number;
 }
 
+/** What would stand in a kernel: chains by table, sets by name. */
+export interface Held {
+  readonly tables: ReadonlyMap<string, Chains>;
+  readonly sets: Sets;
+}
+
+/** Every way over the node: between its workloads, its own interfaces and itself. */
+function waysOver(world: World): readonly Way[] {
+  const locals = world.workloads
+    .filter(({ spec }) => spec.node === NODE)
+    .map(({ spec }) => spec.interfaceName ?? '');
+  const all = ['eth0', 'eth1', ...locals];
+  const [first = ''] = locals;
+  return [
+    ...all.flatMap((each): readonly Way[] => [
+      { journey: 'toHost', from: each },
+      { journey: 'fromHost', to: each },
+    ]),
+    ...locals.flatMap((each): readonly Way[] => [
+      { journey: 'forwarded', from: 'eth0', to: each },
+      { journey: 'forwarded', from: each, to: 'eth0' },
+    ]),
+    { journey: 'forwarded', from: 'eth1', to: first },
+    { journey: 'forwarded', from: first, to: locals.at(-1) ?? '' },
+    { journey: 'forwarded', from: 'eth0', to: 'eth1' },
+    { journey: 'forwarded', from: 'eth1', to: 'eth0' },
+  ];
+}
+
 /**
- * Walks every packet through every local endpoint, both ways.
+ * Sends every packet over every way.
  * @throws with all that is known about the first packet on which rules and evaluator differ
  */
 export function expectAgreement(
   resources: readonly Resource[],
   packets: readonly Packet[],
   version: IpVersion,
-  kernel: { readonly chains: Chains; readonly sets: Sets },
+  kernel: Held,
   tally: Tally,
 ): void {
   const world = new World(resources);
   for (const packet of packets.filter(({ source }) => source.version === version)) {
-    for (const local of world.workloads.filter(({ spec }) => spec.node === NODE)) {
-      for (const direction of ['ingress', 'egress'] as const) {
-        const through = local.spec.interfaceName ?? '';
-        const [inInterface, outInterface] = direction === 'egress' ? [through, 'eth0'] : ['eth0', through];
-        const walked = walk(
-          kernel.chains,
-          kernel.sets,
-          'FORWARD',
-          { ...packet, state: 'NEW', inInterface, outInterface },
-          'DROP',
-        );
-        const judged = judge(world, local, direction, packet);
+    for (const way of waysOver(world)) {
+      // The one matters only for what the host sends itself; the others must not care.
+      for (const destinationChanged of [false, true]) {
+        const walked = travel(kernel.tables, kernel.sets, way.journey, {
+          ...packet,
+          state: 'NEW',
+          destinationChanged,
+          ...(way.from === undefined ? {} : { inInterface: way.from }),
+          ...(way.to === undefined ? {} : { outInterface: way.to }),
+        });
+        const judged = judgeWay(world, NODE_VIEW, way, packet);
         tally[judged.allowed ? 'allowed' : 'denied']++;
         if ((walked.verdict === 'ACCEPT') === judged.allowed) continue;
-        const all = { direction, endpoint: local.metadata.name, packet, judged, walked };
+        const all = { way, destinationChanged, packet, judged, walked };
         throw new Error(`rules and evaluator differ: ${JSON.stringify(all, undefined, 1)}`);
       }
     }

@@ -32,6 +32,7 @@ export class World {
   readonly profiles: ReadonlyMap<string, Profile>;
   readonly policies: readonly (NetworkPolicy | GlobalNetworkPolicy)[];
   readonly workloads: readonly WorkloadEndpoint[];
+  readonly hosts: readonly HostEndpoint[];
   readonly parties: readonly Party[];
 
   constructor(resources: Iterable<Resource>) {
@@ -42,12 +43,13 @@ export class World {
       (each) => each.kind === 'NetworkPolicy' || each.kind === 'GlobalNetworkPolicy',
     );
     this.workloads = all.filter((each) => each.kind === 'WorkloadEndpoint');
+    this.hosts = all.filter((each) => each.kind === 'HostEndpoint');
     this.parties = all.flatMap((each) => {
       switch (each.kind) {
         case 'WorkloadEndpoint':
           return this.workload(each);
         case 'HostEndpoint':
-          return this.#host(each);
+          return this.host(each);
         case 'NetworkSet':
         case 'GlobalNetworkSet':
           return this.#set(each);
@@ -76,7 +78,7 @@ export class World {
     };
   }
 
-  #host({ metadata, spec }: HostEndpoint): Party {
+  host({ metadata, spec }: HostEndpoint): Party {
     return {
       name: `HostEndpoint/${metadata.name}`,
       namespace: undefined,

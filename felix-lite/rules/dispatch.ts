@@ -5,8 +5,8 @@
  * nothing is unknown to us and is dropped.
  */
 import type { Direction } from '../calc/model.ts';
-import { workloadChain } from './names.ts';
-import { type Chain, type Match, type Rule, rule } from './types.ts';
+import { limitName, workloadChain } from './names.ts';
+import { type Chain, type Rule, rule } from './types.ts';
 
 export const FROM_WORKLOAD = 'cali-from-wl-dispatch';
 export const TO_WORKLOAD = 'cali-to-wl-dispatch';
@@ -27,8 +27,30 @@ export function dispatchByMap(direction: Direction): Chain {
 
 /** The root is the last chain of the list. */
 export function dispatchChains(direction: Direction, interfaceNames: Iterable<string>): readonly Chain[] {
-  const names = [...new Set(interfaceNames)].sort();
-  const root = direction === 'egress' ? FROM_WORKLOAD : TO_WORKLOAD;
+  return dispatchTree({
+    root: direction === 'egress' ? FROM_WORKLOAD : TO_WORKLOAD,
+    by: direction === 'egress' ? 'in-interface' : 'out-interface',
+    names: interfaceNames,
+    target: (name) => workloadChain(direction, name),
+    end: [unknown()],
+  });
+}
+
+export interface DispatchTree {
+  readonly root: string;
+  readonly by: 'in-interface' | 'out-interface';
+  readonly names: Iterable<string>;
+  /** The chain of an interface. */
+  readonly target: (name: string) => string;
+  /** What becomes of packets of other interfaces. */
+  readonly end: readonly Rule[];
+}
+
+/** The root is the last chain of the list. */
+export function dispatchTree({ root, by, names: given, target, end }: DispatchTree): readonly Chain[] {
+  const names = [...new Set(given)].sort();
+  const toEndpoint = (name: string): Rule =>
+    rule([{ kind: by, name }], { kind: 'goto', chain: target(name) });
   const common = commonPrefix(names);
   const branches = Map.groupBy(names, (name) => name.slice(0, common.length + 1));
   const children: Chain[] = [];
@@ -36,23 +58,15 @@ export function dispatchChains(direction: Direction, interfaceNames: Iterable<st
   for (const [prefix, members] of branches) {
     const [only] = members;
     if (members.length === 1 && only !== undefined) {
-      rules.push(toEndpoint(direction, only));
+      rules.push(toEndpoint(only));
       continue;
     }
-    const child = `${root}-${prefix.slice(common.length)}`;
+    const child = limitName(`${root}-`, prefix.slice(common.length));
     // A goto does not come back: the child therefore ends as the root does.
-    rules.push(rule([from(direction, `${prefix}+`)], { kind: 'goto', chain: child }));
-    children.push({ name: child, rules: [...members.map((name) => toEndpoint(direction, name)), unknown()] });
+    rules.push(rule([{ kind: by, name: `${prefix}+` }], { kind: 'goto', chain: child }));
+    children.push({ name: child, rules: [...members.map(toEndpoint), ...end] });
   }
-  return [...children, { name: root, rules: [...rules, unknown()] }];
-}
-
-function toEndpoint(direction: Direction, name: string): Rule {
-  return rule([from(direction, name)], { kind: 'goto', chain: workloadChain(direction, name) });
-}
-
-function from(direction: Direction, name: string): Match {
-  return { kind: direction === 'egress' ? 'in-interface' : 'out-interface', name };
+  return [...children, { name: root, rules: [...rules, ...end] }];
 }
 
 function unknown(): Rule {

@@ -1,5 +1,6 @@
 /**
- * The two chains of a workload: to it (ingress policy) and from it (egress policy). Accepting is leaving with
+ * The chain of an endpoint in one direction: for a workload, to it (ingress policy) and from it (egress policy); for an
+ * interface of the host, see host-chains.ts. Accepting is leaving with
  * the accept bit set, since the packet may have another endpoint's policy before it; all else ends in a drop.
  */
 import type { Direction, LocalEndpoint, PolicyRef, TierPolicies } from '../calc/model.ts';
@@ -20,29 +21,74 @@ export function endpointChains(endpoint: LocalEndpoint, marks: Marks): readonly 
 }
 
 function oneDirection(endpoint: LocalEndpoint, direction: Direction, marks: Marks): readonly Chain[] {
-  const tiers = endpoint.tiers.filter((tier) => tier[direction].length > 0);
+  return endpointChain(workloadChain(direction, endpoint.interfaceName), endpoint.tiers, direction, marks, {
+    stage: 'normal',
+    profiles: endpoint.profiles,
+    ...(direction === 'egress' ? { before: encapsulationRules() } : {}),
+  });
+}
+
+export interface EndpointChainOptions {
+  /**
+   * `normal` ends in profiles and a drop, `forward` lets pass what no policy speaks of, and the others leave to a later
+   * place what no rule decides, whatever tiers say of their end.
+   */
+  readonly stage: 'normal' | 'forward' | 'preDNAT' | 'untracked';
+  readonly profiles: readonly string[] | undefined;
+  /** Chain of what passes in any case. */
+  readonly failsafe?: string;
+  /** What belongs to an allowed connection goes on to the rules of others, marked, instead of being accepted. */
+  readonly returns?: true;
+  /** Between the look at the connection and the tiers. */
+  readonly before?: readonly Rule[];
+}
+
+/** The chain of one endpoint at one place, first; then those of the policy groups that it jumps to. */
+export function endpointChain(
+  name: string,
+  allTiers: readonly TierPolicies[],
+  direction: Direction,
+  marks: Marks,
+  { stage, profiles = [], failsafe, returns, before = [] }: EndpointChainOptions,
+): readonly Chain[] {
+  const tiers = allTiers.filter((tier) => tier[direction].length > 0);
   const groups = tiers.flatMap((tier) => groupPolicies(tier[direction])).filter((group) => group.length > 1);
-  return [
-    {
-      name: workloadChain(direction, endpoint.interfaceName),
-      rules: [
-        ...connectionRules(),
-        rule([], { kind: 'clear-mark', mask: marks.accept + marks.pass }),
-        ...(direction === 'egress' ? encapsulationRules() : []),
-        ...tiers.flatMap((tier) => tierRules(tier, direction, marks)),
-        ...endpoint.profiles.flatMap((name) => profileRules(name, direction, marks)),
-        rule([], { kind: 'drop' }, 'Drop if no profiles matched'),
-      ],
-    },
-    ...groups.map((group) => groupRules(group, direction, marks)),
+  const rules = [
+    ...(stage === 'untracked' ? [] : connectionRules(returns === true, marks)),
+    ...(failsafe === undefined ? [] : [rule([], { kind: 'jump', chain: failsafe })]),
+    rule([], { kind: 'clear-mark', mask: marks.accept + marks.pass }),
+    ...before,
+    ...tiers.flatMap((tier) => tierRules(tier, direction, marks, stage)),
+    ...(stage === 'forward' && tiers.length === 0 ? forwardByDefault(marks) : []),
+    ...(stage === 'normal' ? profiles.flatMap((each) => profileRules(each, direction, marks)) : []),
+    ...(stage === 'normal' ? [rule([], { kind: 'drop' }, 'Drop if no profiles matched')] : []),
   ];
+  return [{ name, rules }, ...groups.map((group) => groupRules(group, direction, marks))];
 }
 
 /** What was allowed once stays allowed while the connection lasts; what belongs to no connection never is. */
-function connectionRules(): readonly Rule[] {
+function connectionRules(returns: boolean, marks: Marks): readonly Rule[] {
+  const known: readonly Match[] = [{ kind: 'conntrack', states: 'RELATED,ESTABLISHED' }];
   return [
-    rule([{ kind: 'conntrack', states: 'RELATED,ESTABLISHED' }], { kind: 'accept' }),
+    ...(returns
+      ? [
+          rule(known, { kind: 'set-mark', value: marks.accept, mask: marks.accept }),
+          rule(known, { kind: 'return' }),
+        ]
+      : [rule(known, { kind: 'accept' })]),
     rule([{ kind: 'conntrack', states: 'INVALID' }], { kind: 'drop' }),
+  ];
+}
+
+/** Packets through the host are none of a host endpoint's business unless a policy says so (applyOnForward). */
+function forwardByDefault(marks: Marks): readonly Rule[] {
+  return [
+    rule(
+      [],
+      { kind: 'set-mark', value: marks.accept, mask: marks.accept },
+      'Allow forwarded traffic by default',
+    ),
+    rule([], { kind: 'return' }, 'Return for accepted forward traffic'),
   ];
 }
 
@@ -62,17 +108,22 @@ function encapsulationRules(): readonly Rule[] {
   ];
 }
 
-function tierRules(tier: TierPolicies, direction: Direction, marks: Marks): readonly Rule[] {
+function tierRules(
+  tier: TierPolicies,
+  direction: Direction,
+  marks: Marks,
+  stage: EndpointChainOptions['stage'],
+): readonly Rule[] {
+  const ends = tier.defaultAction === 'Deny' && (stage === 'normal' || stage === 'forward');
   const notPassed: readonly Match[] = [{ kind: 'mark-clear', mask: marks.pass }];
   return [
     rule([], { kind: 'clear-mark', mask: marks.pass }, `Start of tier ${tier.name}`),
     ...groupPolicies(tier[direction]).flatMap((group) => [
       rule(notPassed, { kind: 'jump', chain: groupTarget(group, direction) }),
+      ...(stage === 'untracked' ? [rule(accepted(marks), { kind: 'notrack' })] : []),
       rule(accepted(marks), { kind: 'return' }, 'Return if policy accepted'),
     ]),
-    ...(tier.defaultAction === 'Deny'
-      ? [rule(notPassed, { kind: 'drop' }, 'Drop if no policies passed packet')]
-      : []),
+    ...(ends ? [rule(notPassed, { kind: 'drop' }, 'Drop if no policies passed packet')] : []),
   ];
 }
 

@@ -27,7 +27,16 @@ export function limitName(prefix: string, suffix: string, limit: number = CHAIN_
   return `${prefix}_${hash}`.slice(0, limit);
 }
 
-const SHORT_KIND = { NetworkPolicy: 'np', GlobalNetworkPolicy: 'gnp' } as const;
+const SHORT_KIND = {
+  NetworkPolicy: 'np',
+  GlobalNetworkPolicy: 'gnp',
+  KubernetesNetworkPolicy: 'knp',
+  KubernetesClusterNetworkPolicy: 'kcnp',
+} as const;
+
+export function shortKind({ kind }: PolicyId): string {
+  return SHORT_KIND[kind];
+}
 
 export function policyChain(direction: Direction, id: PolicyId): string {
   const path = id.namespace === '' ? id.name : `${id.namespace}/${id.name}`;

@@ -16,6 +16,8 @@ export interface PolicyRuleOptions {
   readonly marks: Marks;
   /** Goes into the kernel log in front of a Log rule's packets, with `: ` behind. */
   readonly logPrefix: string;
+  /** Of all packets that one Log rule meets. Undefined: every one is told. */
+  readonly logLimit?: Omit<Match & { readonly kind: 'limit' }, 'kind'> | undefined;
 }
 
 /** Behind profiles there is no next tier: to pass is to leave the packet to the next profile. */
@@ -78,7 +80,7 @@ function verdictRules(
   const { marks } = options;
   switch (policy.action) {
     case 'Log':
-      return [rule(matches, { kind: 'log', prefix: options.logPrefix })];
+      return [rule([...matches, ...limited(options)], { kind: 'log', prefix: options.logPrefix })];
     case 'Allow':
       return markThen(matches, marks.accept, 'return');
     case 'Pass':
@@ -88,6 +90,10 @@ function verdictRules(
     case 'Deny':
       return markThen(matches, marks.drop, 'drop');
   }
+}
+
+function limited({ logLimit }: PolicyRuleOptions): readonly Match[] {
+  return logLimit === undefined ? [] : [{ kind: 'limit', ...logLimit }];
 }
 
 function markThen(matches: readonly Match[], bit: number, kind: 'return' | 'drop'): readonly Rule[] {

@@ -1,8 +1,18 @@
 /** The chains that do not depend on endpoints: how packets come to the dispatch chains, and what frames them. */
 import type { IpVersion } from '../../net/addr/index.ts';
 import { FROM_WORKLOAD, TO_WORKLOAD } from './dispatch.ts';
+import { type Failsafes, failsafeChains } from './failsafe.ts';
+import { FROM_HOST_ENDPOINT, FROM_HOST_FORWARD, TO_HOST_ENDPOINT, TO_HOST_FORWARD } from './host-chains.ts';
 import type { Marks } from './marks.ts';
-import { type Chain, type Hook, type Match, type Rule, type TableName, rule } from './types.ts';
+import {
+  type Chain,
+  type Hook,
+  type HookName,
+  type Match,
+  type Rule,
+  type TableName,
+  rule,
+} from './types.ts';
 
 export interface StaticOptions {
   readonly marks: Marks;
@@ -10,6 +20,8 @@ export interface StaticOptions {
   readonly interfacePrefix: string;
   /** What becomes of packets from a workload to this host itself that its egress policy allows. */
   readonly endpointToHost: 'Drop' | 'Accept' | 'Return';
+  /** Of host endpoints. */
+  readonly failsafes: Failsafes;
 }
 
 const ICMPV6 = 58;
@@ -20,16 +32,27 @@ const ICMPV6 = 58;
 const NEIGHBOUR_TYPES = [130, 131, 132, 133, 135, 136];
 
 export function staticHooks(options: StaticOptions): ReadonlyMap<TableName, readonly Hook[]> {
+  const accept = options.marks.accept;
   return new Map([
-    ['raw', [{ chain: 'PREROUTING', first: jump('cali-PREROUTING'), last: [] }]],
+    ['raw', [hook('PREROUTING'), hook('OUTPUT')]],
+    ['mangle', [hook('PREROUTING'), hook('POSTROUTING')]],
     [
       'filter',
       [
-        { chain: 'INPUT', first: jump('cali-INPUT'), last: [] },
-        { chain: 'FORWARD', first: jump('cali-FORWARD'), last: acceptAccepted(options.marks) },
+        hook('INPUT'),
+        hook('FORWARD', [
+          ...acceptAccepted(options.marks),
+          // Says in mangle POSTROUTING that the packet is forwarded, and no business of the host's own policy.
+          rule([], { kind: 'set-mark', value: accept, mask: accept }),
+        ]),
+        hook('OUTPUT'),
       ],
     ],
   ]);
+}
+
+function hook(chain: HookName, last: readonly Rule[] = []): Hook {
+  return { chain, first: jump(`cali-${chain}`), last };
 }
 
 function jump(chain: string): readonly Rule[] {
@@ -51,13 +74,36 @@ export function staticChains(
   version: IpVersion,
   options: StaticOptions,
 ): ReadonlyMap<TableName, readonly Chain[]> {
+  const failsafes = (table: TableName): readonly Chain[] => failsafeChains(options.failsafes, table, version);
   return new Map([
-    ['raw', [rawPrerouting(options)]],
-    ['filter', [forward(options), input(options), workloadToHost(version, options)]],
+    ['raw', [rawPrerouting(options), rawOutput(options), ...failsafes('raw')]],
+    ['mangle', [manglePrerouting(options), manglePostrouting(options), ...failsafes('mangle')]],
+    [
+      'filter',
+      [
+        forward(options),
+        input(options),
+        output(options),
+        workloadToHost(version, options),
+        ...failsafes('filter'),
+      ],
+    ],
   ]);
 }
 
-/** A workload may not use an address that is routed elsewhere. */
+function accepted({ accept }: Marks): readonly Match[] {
+  return [{ kind: 'mark', value: accept, mask: accept }];
+}
+
+/** To a host endpoint's policy, and what it allows out of our way. */
+function judged(chain: string, marks: Marks, kind: 'accept' | 'return'): readonly Rule[] {
+  return [
+    rule([], { kind: 'jump', chain }),
+    rule(accepted(marks), { kind }, 'Host endpoint policy accepted packet.'),
+  ];
+}
+
+/** A workload may not use an address that is routed elsewhere. What is allowed here is seen by no later policy of hosts. */
 function rawPrerouting({ marks, interfacePrefix }: StaticOptions): Chain {
   const fromWorkload = marks.scratch0;
   return {
@@ -72,25 +118,70 @@ function rawPrerouting({ marks, interfacePrefix }: StaticOptions): Chain {
       rule([{ kind: 'mark', value: fromWorkload, mask: fromWorkload }, { kind: 'rpf-failed' }], {
         kind: 'drop',
       }),
+      rule([{ kind: 'mark-clear', mask: fromWorkload }], { kind: 'jump', chain: FROM_HOST_ENDPOINT }),
+      rule(accepted(marks), { kind: 'accept' }),
     ],
   };
 }
 
-/** Both may apply: a packet between two workloads of this node meets the egress policy of one, then the ingress of the other. */
+function rawOutput({ marks }: StaticOptions): Chain {
+  return {
+    name: 'cali-OUTPUT',
+    rules: [
+      rule([], { kind: 'clear-mark', mask: marks.all }),
+      rule([], { kind: 'jump', chain: TO_HOST_ENDPOINT }),
+      rule(accepted(marks), { kind: 'accept' }),
+    ],
+  };
+}
+
+function manglePrerouting({ marks }: StaticOptions): Chain {
+  return {
+    name: 'cali-PREROUTING',
+    rules: [
+      rule([{ kind: 'conntrack', states: 'RELATED,ESTABLISHED' }], { kind: 'accept' }),
+      rule(accepted(marks), { kind: 'accept' }),
+      ...judged(FROM_HOST_ENDPOINT, marks, 'accept'),
+    ],
+  };
+}
+
+/**
+ * What the host itself sends to a destination that somebody's DNAT has changed: only here is it known by which interface
+ * it leaves. Forwarded packets come with the accept bit.
+ */
+function manglePostrouting({ marks }: StaticOptions): Chain {
+  return {
+    name: 'cali-POSTROUTING',
+    rules: [
+      rule(accepted(marks), { kind: 'return' }),
+      rule([], { kind: 'clear-mark', mask: marks.all }),
+      rule([{ kind: 'destination-changed' }], { kind: 'jump', chain: TO_HOST_ENDPOINT }),
+      rule(accepted(marks), { kind: 'return' }, 'Host endpoint policy accepted packet.'),
+    ],
+  };
+}
+
+/**
+ * More than one may apply: a packet between two workloads of this node meets the egress policy of one, then the ingress
+ * of the other; one from outside meets that of the interface it came by first.
+ */
 function forward({ marks, interfacePrefix }: StaticOptions): Chain {
   const workloads = `${interfacePrefix}+`;
   return {
     name: 'cali-FORWARD',
     rules: [
-      // Other rules may have left bits behind. No policy of ours comes before this chain.
-      rule([], { kind: 'clear-mark', mask: marks.all }),
+      // Other rules may have left bits behind; the accept bit is the word of our earlier tables.
+      rule([], { kind: 'clear-mark', mask: marks.all - marks.accept }),
+      rule([{ kind: 'mark-clear', mask: marks.accept }], { kind: 'jump', chain: FROM_HOST_FORWARD }),
       rule([{ kind: 'in-interface', name: workloads }], { kind: 'jump', chain: FROM_WORKLOAD }),
       rule([{ kind: 'out-interface', name: workloads }], { kind: 'jump', chain: TO_WORKLOAD }),
+      rule([], { kind: 'jump', chain: TO_HOST_FORWARD }),
     ],
   };
 }
 
-function input({ interfacePrefix }: StaticOptions): Chain {
+function input({ marks, interfacePrefix }: StaticOptions): Chain {
   return {
     name: 'cali-INPUT',
     rules: [
@@ -98,6 +189,23 @@ function input({ interfacePrefix }: StaticOptions): Chain {
         kind: 'goto',
         chain: 'cali-wl-to-host',
       }),
+      rule(accepted(marks), { kind: 'accept' }),
+      rule([], { kind: 'clear-mark', mask: marks.all }),
+      ...judged(FROM_HOST_ENDPOINT, marks, 'accept'),
+    ],
+  };
+}
+
+/** The host may always reach its own workloads: whoever holds the host holds these rules too. */
+function output({ marks, interfacePrefix }: StaticOptions): Chain {
+  return {
+    name: 'cali-OUTPUT',
+    rules: [
+      rule(accepted(marks), { kind: 'accept' }),
+      rule([{ kind: 'out-interface', name: `${interfacePrefix}+` }], { kind: 'return' }),
+      rule([], { kind: 'clear-mark', mask: marks.all }),
+      rule([{ kind: 'destination-changed', not: true }], { kind: 'jump', chain: TO_HOST_ENDPOINT }),
+      rule(accepted(marks), { kind: 'accept' }, 'Host endpoint policy accepted packet.'),
     ],
   };
 }

@@ -12,6 +12,7 @@ const NOTHING: CalcDelta = {
   policies: new Map(),
   profiles: new Map(),
   endpoints: new Map(),
+  hosts: new Map(),
 };
 const ALLOW = plainRule('Allow', 'spec.ingress[0]');
 
@@ -37,7 +38,10 @@ function tables(delta: Partial<CalcDelta>): RuleTables {
 
 function policies(...list: readonly (readonly [PolicyId, readonly PolicyRule[]])[]): CalcDelta['policies'] {
   return new Map(
-    list.map(([id, ingress]) => [`${id.name}//${id.kind}`, { id, tier: 'default', ingress, egress: [] }]),
+    list.map(([id, ingress]) => [
+      `${id.name}//${id.kind}`,
+      { id, stage: 'normal', tier: 'default', ingress, egress: [] },
+    ]),
   );
 }
 

@@ -2,12 +2,21 @@
  * From what calc says to tables of chains, for both families. Renders again only what a delta touches; the
  * result depends on the present state alone, not on the deltas that led to it.
  */
-import type { CalcDelta, Direction, LocalEndpoint, PolicyId, PolicyRule } from '../calc/model.ts';
+import type {
+  ActivePolicy,
+  CalcDelta,
+  Direction,
+  HostInterface,
+  LocalEndpoint,
+  PolicyId,
+  PolicyRule,
+} from '../calc/model.ts';
 import type { IpVersion } from '../../net/addr/index.ts';
 import { ChainStore } from './chain-store.ts';
 import { DISPATCH_MAPS, dispatchByMap, dispatchChains } from './dispatch.ts';
 import { endpointChains } from './endpoint-chains.ts';
-import { policyChain, profileChain, workloadChain } from './names.ts';
+import { hostChains } from './host-chains.ts';
+import { policyChain, profileChain, shortKind, workloadChain } from './names.ts';
 import { type PolicyRuleOptions, type RulesOwner, policyRules } from './policy-rules.ts';
 import { type StaticOptions, staticChains, staticHooks } from './static.ts';
 import type { Chain, Hook, TableName } from './types.ts';
@@ -19,7 +28,7 @@ export type Dispatch = 'tree' | 'map';
 
 const IP_VERSIONS: readonly IpVersion[] = [4, 6];
 /** Tables in which we keep chains. */
-export const TABLES: readonly TableName[] = ['raw', 'filter'];
+export const TABLES: readonly TableName[] = ['raw', 'mangle', 'filter'];
 const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
 
 export interface TableChange {
@@ -63,6 +72,7 @@ export class RuleTables {
       for (const version of IP_VERSIONS)
         for (const direction of DIRECTIONS) this.#filter(version).put(dispatchByMap(direction));
     this.#growTree();
+    this.#placeHosts();
   }
 
   hooks(): ReadonlyMap<TableName, readonly Hook[]> {
@@ -81,7 +91,9 @@ export class RuleTables {
           policyChain(direction, id),
           policy?.[direction],
           'policy',
+          tablesOf(policy, direction),
           `${id.kind} ${place} ${direction}`,
+          { tier: policy?.tier ?? '', kind: shortKind(id), name: id.name, place },
         );
       }
     }
@@ -91,11 +103,18 @@ export class RuleTables {
           profileChain(direction, name),
           profile?.[direction],
           'profile',
+          tablesOf(undefined, direction),
           `Profile ${name} ${direction}`,
+          { tier: 'profile', kind: 'prof', name, place: name },
         );
       }
     }
     for (const [key, endpoint] of delta.endpoints) this.#endpoint(key, endpoint);
+    for (const [name, host] of delta.hosts) {
+      if (host === undefined) this.#hosts.delete(name);
+      else this.#hosts.set(name, host);
+    }
+    if (delta.hosts.size > 0) this.#placeHosts();
     this.#growTree();
   }
 
@@ -123,11 +142,45 @@ export class RuleTables {
     return this.#stores.get(version)?.get(table)?.maps ?? new Map();
   }
 
-  #rules(name: string, rules: readonly PolicyRule[] | undefined, owner: RulesOwner, comment: string): void {
-    for (const version of IP_VERSIONS) {
-      const store = this.#filter(version);
-      if (rules === undefined) store.delete(name);
-      else store.put({ name, rules: policyRules(rules, version, owner, comment, this.#options) });
+  /** One chain for all the tables that may refer to it; only where one does is it programmed. */
+  #rules(
+    name: string,
+    rules: readonly PolicyRule[] | undefined,
+    owner: RulesOwner,
+    tables: readonly TableName[],
+    comment: string,
+    subject: LogSubject,
+  ): void {
+    const options = { ...this.#options, logPrefix: logPrefix(this.#options.logPrefix, subject) };
+    for (const [version, stores] of this.#stores) {
+      const chain =
+        rules === undefined
+          ? undefined
+          : { name, rules: policyRules(rules, version, owner, comment, options) };
+      for (const [table, store] of stores) {
+        if (chain !== undefined && tables.includes(table)) store.put(chain);
+        else store.delete(name);
+      }
+    }
+  }
+
+  readonly #hosts = new Map<string, HostInterface>();
+  readonly #hostChains = new Map<TableName, ReadonlyMap<string, Chain>>();
+
+  /** All at once: a node has few interfaces of its own. Chains that come out as they were change nothing. */
+  #placeHosts(): void {
+    const hosts = [...this.#hosts.values()].sort((a, b) => (a.interfaceName < b.interfaceName ? -1 : 1));
+    const { interfacePrefix, marks } = this.#options;
+    for (const [table, chains] of hostChains(hosts, interfacePrefix, marks)) {
+      const before = this.#hostChains.get(table) ?? new Map<string, Chain>();
+      const after = new Map<string, Chain>();
+      for (const chain of chains) {
+        const present = before.get(chain.name);
+        after.set(chain.name, present !== undefined && sameRules(present, chain) ? present : chain);
+      }
+      this.#hostChains.set(table, after);
+      for (const chain of after.values()) this.#claimChain(table, chain);
+      for (const name of before.keys()) this.#releaseChain(table, name);
     }
   }
 
@@ -137,19 +190,26 @@ export class RuleTables {
     if (endpoint === undefined) this.#endpoints.delete(key);
     else this.#endpoints.set(key, after);
     this.#interface(key, endpoint?.interfaceName);
-    for (const chain of after) {
-      this.#users.set(chain.name, (this.#users.get(chain.name) ?? 0) + 1);
-      for (const version of IP_VERSIONS) this.#filter(version).put(chain);
+    for (const chain of after) this.#claimChain('filter', chain);
+    for (const { name } of before) this.#releaseChain('filter', name);
+  }
+
+  /** Chains of groups are shared between endpoints: a chain is there as long as somebody claims it. */
+  #claimChain(table: TableName, chain: Chain): void {
+    const key = `${table} ${chain.name}`;
+    this.#users.set(key, (this.#users.get(key) ?? 0) + 1);
+    for (const version of IP_VERSIONS) this.#store(version, table).put(chain);
+  }
+
+  #releaseChain(table: TableName, name: string): void {
+    const key = `${table} ${name}`;
+    const users = (this.#users.get(key) ?? 0) - 1;
+    if (users > 0) {
+      this.#users.set(key, users);
+      return;
     }
-    for (const { name } of before) {
-      const users = (this.#users.get(name) ?? 0) - 1;
-      if (users > 0) {
-        this.#users.set(name, users);
-        continue;
-      }
-      this.#users.delete(name);
-      for (const version of IP_VERSIONS) this.#filter(version).delete(name);
-    }
+    this.#users.delete(key);
+    for (const version of IP_VERSIONS) this.#store(version, table).delete(name);
   }
 
   #interface(key: string, name: string | undefined): void {
@@ -187,7 +247,7 @@ export class RuleTables {
     for (const chain of chains) {
       gone.delete(chain.name);
       const before = this.#tree.get(chain.name);
-      if (before !== undefined && sameDispatch(before, chain)) continue;
+      if (before !== undefined && sameRules(before, chain)) continue;
       this.#tree.set(chain.name, chain);
       for (const version of IP_VERSIONS) this.#filter(version).put(chain);
     }
@@ -198,14 +258,37 @@ export class RuleTables {
   }
 
   #filter(version: IpVersion): ChainStore {
-    const store = this.#stores.get(version)?.get('filter');
-    if (store === undefined) throw new Error('every family has a filter table');
+    return this.#store(version, 'filter');
+  }
+
+  #store(version: IpVersion, table: TableName): ChainStore {
+    const store = this.#stores.get(version)?.get(table);
+    if (store === undefined) throw new Error(`every family has a table ${table}`);
     return store;
   }
 }
 
-/** Rules of a dispatch chain differ in interface and target alone. */
-function sameDispatch(a: Chain, b: Chain): boolean {
+/** The tables in which an endpoint may refer to its chain, see host-chains.ts. */
+function tablesOf(policy: ActivePolicy | undefined, direction: Direction): readonly TableName[] {
+  if (policy?.stage === 'untracked') return ['raw'];
+  if (policy?.stage === 'preDNAT') return ['mangle'];
+  return direction === 'egress' ? ['filter', 'mangle'] : ['filter'];
+}
+
+interface LogSubject {
+  readonly tier: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly place: string;
+}
+
+/** `%t` tier, `%k` kind, `%n` name, `%p` namespace and name. */
+function logPrefix(text: string, { tier, kind, name, place }: LogSubject): string {
+  const words: Readonly<Record<string, string>> = { t: tier, k: kind, n: name, p: place };
+  return text.replaceAll(/%([tknp])/g, (whole, letter: string) => words[letter] ?? whole);
+}
+
+function sameRules(a: Chain, b: Chain): boolean {
   return a.rules.length === b.rules.length && JSON.stringify(a.rules) === JSON.stringify(b.rules);
 }
 

@@ -36,11 +36,21 @@ export type Match =
   | { readonly kind: 'mark-clear'; readonly mask: number }
   | { readonly kind: 'mark-not-clear'; readonly mask: number }
   | { readonly kind: 'conntrack'; readonly states: string }
+  /** Its connection's destination has been changed on the way (DNAT). */
+  | { readonly kind: 'destination-changed'; readonly not?: true }
+  /** No more often than this, of all packets that come so far; `burst` at once. */
+  | {
+      readonly kind: 'limit';
+      readonly rate: number;
+      readonly per: 'second' | 'minute' | 'hour' | 'day';
+      readonly burst: number;
+    }
   /** The route back to the source does not leave by the interface the packet came from. */
   | { readonly kind: 'rpf-failed' };
 
 export type Verdict =
-  | { readonly kind: 'accept' | 'drop' | 'return' | 'masquerade' }
+  /** `notrack`: the packet belongs to no connection; on to the next rule. In the raw table alone. */
+  | { readonly kind: 'accept' | 'drop' | 'return' | 'masquerade' | 'notrack' }
   /** The verdict of the called chain; RETURN there comes back after `jump` and passes our caller on `goto`. */
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'set-mark'; readonly value: number; readonly mask: number }

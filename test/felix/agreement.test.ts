@@ -10,14 +10,17 @@ import { Pipeline } from '../../felix-lite/daemon/pipeline.ts';
 import {
   type Tally,
   NODE,
+  NODE_VIEW,
   changesBetween,
   cluster,
   expectAgreement,
+  hostCluster,
   packet,
   valid,
 } from '../../felix-lite/explain/testing.ts';
 import { ipset, iptables, run } from '../../net/kernel/index.ts';
-import { chainsOf, parseNftJson } from '../../felix-lite/explain/nft-json.ts';
+import { parseNftJson, tablesOf } from '../../felix-lite/explain/nft-json.ts';
+import { TABLES } from '../../felix-lite/rules/tables.ts';
 import { describeOnKernel, freshNamespace } from '../../net/kernel/testing.ts';
 
 for (const backend of ['nft', 'legacy', 'nftables'] as const) {
@@ -26,8 +29,8 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const) {
     this.timeout(120_000);
     const namespace = freshNamespace();
 
-    const create = (): Promise<Pipeline> =>
-      Pipeline.create({
+    const create = async (): Promise<Pipeline> => {
+      const pipeline = await Pipeline.create({
         node: NODE,
         netns: namespace.path(),
         settings: {
@@ -38,6 +41,9 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const) {
               : { nftables: false, iptables: backend },
         },
       });
+      pipeline.putInterfaces(NODE_VIEW.interfaces);
+      return pipeline;
+    };
 
     it('agrees, over a chain of random clusters, and is stable', async () => {
       const tally: Tally = { allowed: 0, denied: 0 };
@@ -45,7 +51,7 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const) {
       const pipeline = await create();
       let before: readonly Resource[] = [];
       await fc.assert(
-        fc.asyncProperty(cluster, packets, async (objects, sent) => {
+        fc.asyncProperty(fc.oneof(cluster, hostCluster), packets, async (objects, sent) => {
           const after = objects.map(valid);
           pipeline.update(changesBetween(before, after));
           before = after;
@@ -53,13 +59,14 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const) {
           expect(applied.failures).to.deep.equal([]);
           // Removals are put off in part; the successor would finish them behind our back.
           while (applied.leftover > 0) applied = await pipeline.apply(false);
-          expect(pipeline.problems).to.deep.equal([]);
+          // Two endpoints may well claim one interface here, which is told and settled.
+          expect(pipeline.problems.filter(({ code }) => code !== 'INTERFACE_SHARED')).to.deep.equal([]);
           await expectKernelAgrees(after, sent, tally);
           const successor = await create();
           successor.update(changesBetween([], after));
           expect((await successor.apply(true)).steps).to.equal(0);
         }),
-        { numRuns: 25, endOnFailure: true },
+        { numRuns: 15, endOnFailure: true },
       );
       expect(Math.min(tally.allowed, tally.denied)).to.be.greaterThan(100);
     });
@@ -74,7 +81,7 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const) {
         for (const version of [4, 6] as const) {
           const table = ['table', version === 4 ? 'ip' : 'ip6', 'calico'];
           const ruleset = parseNftJson((await run('nft', ['-n', '-j', 'list', ...table], { netns })).stdout);
-          const state = { chains: chainsOf(ruleset, version), sets: ruleset.sets };
+          const state = { tables: tablesOf(ruleset, version), sets: ruleset.sets };
           expectAgreement(resources, packets, version, state, tally);
         }
         return;
@@ -82,9 +89,13 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const) {
       const saved = await ipset.save(undefined, { netns });
       const sets = new Map(saved.map(({ name, members }) => [name, new Set(members)]));
       for (const version of [4, 6] as const) {
-        const [filter] = await iptables.save(version, 'filter', { netns, backend });
-        const chains = new Map(filter?.chains.map(({ name, rules }) => [name, rules]));
-        expectAgreement(resources, packets, version, { chains, sets }, tally);
+        const held = await Promise.all(
+          TABLES.map(async (table) => {
+            const [saved] = await iptables.save(version, table, { netns, backend });
+            return [table, new Map(saved?.chains.map(({ name, rules }) => [name, rules]))] as const;
+          }),
+        );
+        expectAgreement(resources, packets, version, { tables: new Map(held), sets }, tally);
       }
     }
   });

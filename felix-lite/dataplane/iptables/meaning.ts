@@ -13,7 +13,7 @@ export interface Condition {
 
 export interface ParsedRule {
   readonly conditions: readonly Condition[];
-  /** ACCEPT, DROP, RETURN, LOG, MARK, MASQUERADE, or a chain. */
+  /** ACCEPT, DROP, RETURN, LOG, MARK, MASQUERADE, NOTRACK, or a chain. */
   readonly target: string | undefined;
   readonly goto: boolean;
   /** Of MARK: value and mask. */
@@ -40,8 +40,8 @@ const OPTIONS: Readonly<Record<string, string>> = {
   '--icmpv6-type': 'icmp-type',
 };
 
-/** Take a value, and do not change which packets match. */
-const IGNORED = new Set(['-m', '--comment', '--log-prefix', '--log-level']);
+/** Take a value, and do not change which packets match; a rate only how often we hear of them. */
+const IGNORED = new Set(['-m', '--comment', '--log-prefix', '--log-level', '--limit', '--limit-burst']);
 /** Stand alone. */
 const FLAGS = new Set(['--invert', '--validmark']);
 
@@ -64,6 +64,11 @@ export function parseRule(text: string): ParsedRule {
     }
     if (FLAGS.has(word)) {
       conditions.push({ option: 'rpfilter', value: word.slice(2), not });
+      continue;
+    }
+    // How iptables-save prints NOTRACK.
+    if (word === '--notrack') {
+      target = 'NOTRACK';
       continue;
     }
     const value = words[++index] ?? '';

@@ -87,6 +87,10 @@ function matchText(match: Match, version: IpVersion): string {
       return `-m mark ! --mark 0/${hex(match.mask)}`;
     case 'conntrack':
       return `-m conntrack --ctstate ${match.states}`;
+    case 'destination-changed':
+      return `-m conntrack ${not(match)}--ctstate DNAT`;
+    case 'limit':
+      return `-m limit --limit ${match.rate}/${match.per} --limit-burst ${match.burst}`;
     case 'rpf-failed':
       return '-m rpfilter --invert --validmark';
   }
@@ -98,6 +102,7 @@ function verdictText(verdict: Verdict): string {
     case 'drop':
     case 'return':
     case 'masquerade':
+    case 'notrack':
       return `--jump ${verdict.kind.toUpperCase()}`;
     case 'jump':
     case 'goto':

@@ -93,6 +93,20 @@ function matchExpressions(match: Match, version: IpVersion): readonly Expression
         },
         { kind: 'cmp', op: 'neq', register: 1, data: hostWord(0) },
       ];
+    case 'destination-changed':
+      return [
+        { kind: 'ct-status', register: 1 },
+        {
+          kind: 'bitwise',
+          register: 1,
+          length: 4,
+          mask: hostWord(DESTINATION_CHANGED),
+          xor: hostWord(0),
+        },
+        { kind: 'cmp', op: match.not === true ? 'eq' : 'neq', register: 1, data: hostWord(0) },
+      ];
+    case 'limit':
+      return [{ kind: 'limit', rate: match.rate, perSeconds: SECONDS[match.per], burst: match.burst }];
     case 'rpf-failed':
       return [
         { kind: 'fib-source-route', register: 1 },
@@ -111,7 +125,8 @@ function verdictExpressions(verdict: Verdict, table: TableName): readonly Expres
     case 'goto':
       return [final({ code: verdict.kind, chain: layered(table, verdict.chain) })];
     case 'masquerade':
-      return [{ kind: 'masquerade' }];
+    case 'notrack':
+      return [{ kind: verdict.kind }];
     case 'set-mark':
       return setMark(verdict.value, verdict.mask);
     case 'clear-mark':
@@ -128,6 +143,10 @@ function verdictExpressions(verdict: Verdict, table: TableName): readonly Expres
       ];
   }
 }
+
+const SECONDS = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
+/** IPS_DST_NAT. */
+const DESTINATION_CHANGED = 32;
 
 const L4PROTO: Expression = { kind: 'meta', key: 'l4proto', register: 1 };
 

@@ -32,6 +32,7 @@ const META_NAMES = new Map(entriesOf(META_KEYS).map(([name, key]) => [key, name]
 const PAYLOAD_BASE = { network: 1, transport: 2 } as const;
 const CMP_OP = { eq: 0, neq: 1 } as const;
 const CT_STATE = 0;
+const CT_STATUS = 2;
 const LOOKUP_INVERT = 1;
 /** NFT_FIB_RESULT_OIF; source address, mark and incoming interface. */
 const FIB_RESULT_OIF = 1;
@@ -62,6 +63,7 @@ function nameOf(each: Expression): string {
     case 'meta-set':
       return 'meta';
     case 'ct-state':
+    case 'ct-status':
       return 'ct';
     case 'verdict-map':
       return 'lookup';
@@ -92,7 +94,8 @@ function writeBody(w: MessageWriter, each: Expression): void {
       w.attributeBE32(each.kind === 'meta' ? 1 : 3, each.register);
       return;
     case 'ct-state':
-      w.attributeBE32(2, CT_STATE);
+    case 'ct-status':
+      w.attributeBE32(2, each.kind === 'ct-state' ? CT_STATE : CT_STATUS);
       w.attributeBE32(1, each.register);
       return;
     case 'cmp':
@@ -148,6 +151,7 @@ function writeBody(w: MessageWriter, each: Expression): void {
       writeVerdict(w, 2, each.verdict);
       return;
     case 'masquerade':
+    case 'notrack':
     case 'unknown':
   }
 }
@@ -222,7 +226,9 @@ function readBody(bytes: Buffer, name: string, body: Attributes): Expression | u
         : { kind: 'meta', key, register: u32(1) };
     }
     case 'ct':
-      return u32(2) === CT_STATE && only(1, 2) ? { kind: 'ct-state', register: u32(1) } : undefined;
+      if (!only(1, 2)) return undefined;
+      if (u32(2) === CT_STATUS) return { kind: 'ct-status', register: u32(1) };
+      return u32(2) === CT_STATE ? { kind: 'ct-state', register: u32(1) } : undefined;
     case 'cmp':
       return u32(2) > 1
         ? undefined
@@ -255,6 +261,8 @@ function readBody(bytes: Buffer, name: string, body: Attributes): Expression | u
         : undefined;
     case 'log':
       return { kind: 'log', prefix: text(2), level: u32(5) };
+    case 'notrack':
+      return { kind: 'notrack' };
     case 'masq':
       return body.size === 0 ? { kind: 'masquerade' } : undefined;
     case 'immediate': {

@@ -30,6 +30,8 @@ export type Expression =
   | { readonly kind: 'meta'; readonly key: MetaKey; readonly register: Register }
   | { readonly kind: 'meta-set'; readonly key: MetaKey; readonly register: Register }
   | { readonly kind: 'ct-state'; readonly register: Register }
+  /** Bits of enum ip_conntrack_status. */
+  | { readonly kind: 'ct-status'; readonly register: Register }
   | { readonly kind: 'cmp'; readonly op: 'eq' | 'neq'; readonly register: Register; readonly data: string }
   | {
       readonly kind: 'range';
@@ -61,6 +63,8 @@ export type Expression =
   | { readonly kind: 'limit'; readonly rate: number; readonly perSeconds: number; readonly burst: number }
   | { readonly kind: 'log'; readonly prefix: string; readonly level: number }
   | { readonly kind: 'masquerade' }
+  /** The packet belongs to no connection. Only before connections are looked up. */
+  | { readonly kind: 'notrack' }
   | { readonly kind: 'verdict'; readonly verdict: NftVerdict }
   /** One that is not known here: never ours. */
   | { readonly kind: 'unknown'; readonly name: string };
@@ -96,10 +100,12 @@ function expressionKey(each: Expression): string {
     case 'unknown':
       return `[?${each.name}]`;
     case 'ct-state':
+    case 'ct-status':
     case 'fib-source-route':
       return `[${each.kind} ${each.register}]`;
     case 'counter':
     case 'masquerade':
+    case 'notrack':
       return `[${each.kind}]`;
   }
 }
