@@ -183,6 +183,8 @@ export interface Allocation {
   /** Absent when Calico gave the address without one, or it cools down. */
   readonly handle: string | undefined;
   readonly attributes: Readonly<Record<string, string>>;
+  /** Released by a newer Calico, and not free yet. */
+  readonly isCooling: boolean;
   /** For a release that must not hit a later allocation of the same address. */
   readonly sequence: bigint | undefined;
 }
@@ -196,6 +198,7 @@ export function allocationAt(block: IPAMBlock, ordinal: number): Allocation | un
     ordinal,
     handle: attribute?.handle_id ?? undefined,
     attributes: attribute?.secondary ?? {},
+    isCooling: typeof attribute?.releasedAt === 'string',
     sequence: sequence === undefined ? undefined : BigInt(sequence),
   };
 }

@@ -14,5 +14,5 @@ export { isConfirmed } from './claims.ts';
 export { type BlockAffinity } from './records.ts';
 export { type AllocationView, type BlockView, type HandleView, type Holder } from './view.ts';
 export { explain, type Explanation } from './explain.ts';
-export { type IpamSettings, type SettingsChange } from './settings.ts';
+export { type IpamSettings, Reservations, type SettingsChange } from './settings.ts';
 export { auditBlocks, auditIpam } from './audit.ts';

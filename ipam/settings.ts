@@ -159,6 +159,15 @@ export class Reservations {
     return this.#prefixes.some((prefix) => prefix.contains(address));
   }
 
+  /** How many addresses of a prefix are reserved. */
+  countIn(prefix: Prefix): bigint {
+    if (this.covers(prefix)) return prefix.size;
+    const within = this.#prefixes.filter((one) => prefix.contains(one));
+    return within
+      .filter((one, i) => !within.some((other, j) => other.contains(one) && (!one.contains(other) || j < i)))
+      .reduce((sum, { size }) => sum + size, 0n);
+  }
+
   covers(block: Prefix): boolean {
     return this.#prefixes.some((prefix) => prefix.contains(block));
   }

@@ -8,6 +8,8 @@ export interface AllocationView {
   readonly handle: string | undefined;
   readonly attributes: Readonly<Record<string, string>>;
   readonly sequence: bigint | undefined;
+  /** Released by a newer Calico and not free yet. */
+  readonly isCooling: boolean;
   /** The node in the attributes is not the one that holds the block. */
   readonly borrowed: boolean;
 }

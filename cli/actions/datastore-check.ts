@@ -1,13 +1,14 @@
 /** datastore check: everything that was there at one moment, looked at alone and together. Changes nothing. */
-import type { Kind, Problem, Resource, ResourceOf } from '../../api/index.ts';
+import type { IPPool, Node, Problem, Resource, WorkloadEndpoint } from '../../api/index.ts';
 import { checkResources, checkStrays } from '../../datastore/check.ts';
 import { type Entry } from '../../datastore/index.ts';
 import { snapshot } from '../../datastore/migrate/index.ts';
+import { usersOf } from '../../ipam/gc/index.ts';
 import { auditIpam } from '../../ipam/index.ts';
 import { type Action, type Arguments, EXIT } from '../command.ts';
 import { describeProblem } from '../failure.ts';
 import { structured } from '../output/structured.ts';
-import { findingsOf } from '../resources/ipam-findings.ts';
+import { checkIpam } from '../resources/ipam-world.ts';
 import { withStore } from '../store.ts';
 import type { datastoreCheckTable } from '../tables/datastore.ts';
 
@@ -24,16 +25,17 @@ export const datastoreCheck: Action<Arguments<typeof datastoreCheckTable>> = asy
 
 function problemsOf(entries: readonly Entry[]): Problem[] {
   const { resources, problems } = checkResources(entries);
-  const ipam = auditIpam(entries);
-  const findings = findingsOf({
-    pools: ofKind(resources, 'IPPool'),
-    endpoints: ofKind(resources, 'WorkloadEndpoint'),
-    blocks: ipam.blocks,
-    handles: ipam.handles,
-  });
+  const ofKind = <V>(kind: string): Entry<V>[] =>
+    entries.filter(({ key }) => key.kind === kind) as readonly Entry[] as Entry<V>[];
+  const pools = resources.filter((resource): resource is IPPool & Resource => resource.kind === 'IPPool');
+  const users = usersOf(ofKind<Node>('Node'), ofKind<WorkloadEndpoint>('WorkloadEndpoint'));
+  // What contradicts itself, and endpoints of nodes that are gone, are problems of their own.
+  const findings = checkIpam(entries, pools, users).findings.filter(
+    ({ kind }) => kind !== 'inconsistent' && kind !== 'endpoint',
+  );
   return [
     ...problems,
-    ...ipam.problems,
+    ...auditIpam(entries).problems,
     ...findings.map(({ what, why }) => ({
       code: 'IPAM_FINDING',
       resource: what,
@@ -41,10 +43,6 @@ function problemsOf(entries: readonly Entry[]): Problem[] {
       remedy: 'see it again with poplin ipam check, and what may be done with poplin ipam release --help',
     })),
   ];
-}
-
-function ofKind<K extends Kind>(resources: readonly Resource[], kind: K): ResourceOf<K>[] {
-  return resources.filter((resource): resource is ResourceOf<K> & Resource => resource.kind === kind);
 }
 
 function tell(objects: number, problems: readonly Problem[]): string {

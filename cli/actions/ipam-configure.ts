@@ -21,7 +21,9 @@ export const ipamConfigure: Action<Arguments<typeof ipamConfigureTable>> = async
       `Successfully configured IPAM: strict affinity ${settings.strictAffinity}, at most ${settings.maxBlocksPerHost} blocks per host and IP version\n`,
     );
     // Users who keep their settings in manifests should hear that these do not act any more.
-    if ((await open.client.get('IPAMConfiguration', 'default')).ok) {
+    const resource = await open.client.get('IPAMConfiguration', 'default');
+    // In Kubernetes the two are one object.
+    if (resource.ok && resource.value.spec.strictAffinity !== settings.strictAffinity) {
       terminal.err(
         'warning: IPAMConfiguration/default exists, too, and is not followed while these settings are there\n',
       );

@@ -45,7 +45,8 @@ async function releaseOne(
   const users = (await usersNow(open)).get(ip) ?? [];
   if (users.length > 0 && !force) unwrap(fail(inUse(ip, users)));
   const freed = unwrap(await ipamOf(open).release([address]));
-  terminal.out(freed.length > 0 ? `Successfully released IP address ${ip}\n` : `${ip} is not assigned\n`);
+  if (freed.length === 0) unwrap(fail(notAssigned(ip)));
+  terminal.out(`Successfully released IP address ${ip}\n`);
   return EXIT.ok;
 }
 
@@ -152,6 +153,15 @@ function inUse(ip: string, users: readonly string[]): Problem {
     value: ip,
     what: `${ip} is used by the workload endpoint ${users.join(' and ')}: another workload could get the same address`,
     remedy: 'delete the workload, or, if it is gone for good, repeat with --force',
+  };
+}
+
+function notAssigned(ip: string): Problem {
+  return {
+    code: 'ADDRESS_NOT_ASSIGNED',
+    value: ip,
+    what: `IP address ${ip} is not assigned`,
+    remedy: 'see with poplin ipam explain whose it is, or in which block and pool it lies',
   };
 }
 

@@ -1,11 +1,11 @@
 /** ipam show: calicoctl's four views. */
-import { type IPPool, unwrap } from '../../api/index.ts';
-import type { BlockView, Holder, IpamSettings } from '../../ipam/index.ts';
+import { unwrap } from '../../api/index.ts';
+import { type BlockView, type Holder, type IpamSettings, Reservations } from '../../ipam/index.ts';
 import { Address } from '../../net/addr/index.ts';
 import { type Action, type Arguments, EXIT, UsageError } from '../command.ts';
 import { structured } from '../output/structured.ts';
 import { box } from '../output/table.ts';
-import { type BlockUsage, type Usage, usageOf } from '../resources/usage.ts';
+import { type AllUsage, type BlockUsage, type Usage, usageOf } from '../resources/usage.ts';
 import { ipamOf, withStore } from '../store.ts';
 import type { ipamShowTable } from '../tables/ipam.ts';
 
@@ -29,7 +29,8 @@ export const ipamShow: Action<ShowArguments> = async (args, terminal) => {
     if (args['show-configuration']) return showSettings(await ipam.settings(), args.output);
     const blocks = await ipam.blocks();
     if (args['show-borrowed']) return showBorrowed(blocks, args.output);
-    return showUsage(unwrap(await open.client.list('IPPool')), blocks, args);
+    const reservations = new Reservations(unwrap(await open.client.list('IPReservation')));
+    return showUsage(usageOf(unwrap(await open.client.list('IPPool')), blocks, reservations), args);
   });
   terminal.out(text);
   return EXIT.ok;
@@ -73,7 +74,7 @@ function showAddress(address: Address, holder: Holder | undefined, output: strin
   return [
     `IP ${ip} is in use`,
     `Handle ID: ${holder.handle ?? '<none>'}`,
-    attributes.length === 0 ? 'No attributes defined' : 'Attributes:',
+    attributes.length === 0 ? 'No Active Owner attributes defined' : 'Active Owner Attributes:',
     ...attributes.map(([key, value]) => `  ${key}: ${value}`),
     '',
   ].join('\n');
@@ -108,8 +109,7 @@ function showBorrowed(blocks: readonly BlockView[], output: string): string {
   );
 }
 
-function showUsage(pools: readonly IPPool[], blocks: readonly BlockView[], args: ShowArguments): string {
-  const usage = usageOf(pools, blocks);
+function showUsage(usage: AllUsage, args: ShowArguments): string {
   const text = structured(usage, args.output);
   if (text !== undefined) return text;
   const withBlocks = args['show-blocks'];
@@ -123,10 +123,12 @@ function showUsage(pools: readonly IPPool[], blocks: readonly BlockView[], args:
     'CIDR',
     'IPS TOTAL',
     'IPS IN USE',
+    'IPS RESERVED',
     'IPS FREE',
+    'IPS COOLING',
     ...(withBlocks ? ['OWNER'] : []),
   ];
-  return box(headings, rows, ['left', 'left', 'right', 'right', 'right', 'left']);
+  return box(headings, rows, ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'left']);
 }
 
 function blockRow(block: BlockUsage): string[] {
@@ -134,10 +136,11 @@ function blockRow(block: BlockUsage): string[] {
   return row('Block', block, `${block.owner ?? 'nobody'}${lent}`);
 }
 
-function row(grouping: string, { cidr, total, inUse }: Usage, owner: string | undefined): string[] {
+function row(grouping: string, { cidr, total, ...shares }: Usage, owner: string | undefined): string[] {
   const share = (count: bigint): string =>
     `${amount(count)} (${Math.round((100 * Number(count)) / Number(total))}%)`;
-  const cells = [grouping, cidr.toString(), amount(total), share(inUse), share(total - inUse)];
+  const { inUse, reserved, free, cooling } = shares;
+  const cells = [grouping, cidr.toString(), amount(total), ...[inUse, reserved, free, cooling].map(share)];
   return owner === undefined ? cells : [...cells, owner];
 }
 

@@ -30,7 +30,7 @@ export const ipamCheckTable = table({
   path: ['ipam', 'check'],
   summary: 'Compare addresses taken with endpoints that use them',
   description:
-    'Looks for addresses that are taken but used by no workload endpoint or node, addresses that are used but not taken, or used twice, blocks outside every pool or across each other, handles that do not fit the blocks, and affinities without block or blocks without affinity. It changes nothing. Exits with 1 when it finds something.',
+    'Looks for addresses that are taken but used by no workload endpoint or node, addresses that are used but not taken, or used twice, blocks outside every pool or across each other, handles that do not fit the blocks, and affinities without block or blocks without affinity. It changes nothing. As calicoctl does, it exits with 0 whatever it finds; datastore check, which looks for the same and more, exits with 1.',
   examples: [
     ['poplin ipam check', 'after a crash, or before an upgrade'],
     ['poplin ipam check -o report.json', 'and write what was found to a file, for ipam release'],
