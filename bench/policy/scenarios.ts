@@ -77,7 +77,7 @@ const LOCAL = 50;
 const relabel: Scenario = async (backend, bench) => {
   const rows: Row[] = [];
   for (const endpoints of CLUSTERS)
-    for (const whose of ['remote', 'local'] as const)
+    for (const whose of ['remote', 'local', 'moving'] as const)
       rows.push(
         await inFreshNamespace(async (netns) => {
           const count = scaled(endpoints, bench);

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { type BackendName, bring, openPipeline } from './subject.ts';
-import { bigSet, endpoint, oneMore, podsOf, relabelled, type WorldSize, worldOf } from './world.ts';
+import { bigSet, endpoint, moved, oneMore, podsOf, relabelled, type WorldSize, worldOf } from './world.ts';
 
 export type Order =
   | {
@@ -18,8 +18,8 @@ export type Order =
       readonly backend: BackendName;
       readonly netns: string;
       readonly size: WorldSize;
-      /** A pod of this node changes its policies too, another one only sets. */
-      readonly of: 'local' | 'remote';
+      /** A pod of this node changes a policy of its own too, another one only sets; a moving one all of its policies. */
+      readonly of: 'local' | 'remote' | 'moving';
       readonly rounds: number;
     }
   | {
@@ -69,12 +69,14 @@ async function measure(
     case 'relabel': {
       const pipeline = await openPipeline(backend, netns);
       await bring(pipeline, worldOf(order.size));
-      const pods = podsOf(order.size).filter(({ local }) => local === (order.of === 'local'));
+      const pods = podsOf(order.size).filter(({ local }) => local === (order.of !== 'remote'));
       const ms: number[] = [];
       for (let round = 0; round < order.rounds + WARM_UP; round++) {
         const pod = pods[(round >> 1) % pods.length];
         if (pod === undefined) throw new Error('no pods');
-        const took = await bring(pipeline, [relabelled(pod, round)]);
+        const took = await bring(pipeline, [
+          order.of === 'moving' ? moved(pod, round) : relabelled(pod, round),
+        ]);
         if (round >= WARM_UP) ms.push(took);
         await pause();
       }

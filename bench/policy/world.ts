@@ -5,6 +5,8 @@ export const NODE = 'bench';
 const API_VERSION = 'projectcalico.org/v3';
 /** Every policy admits one application to another; so many there are. */
 const APPLICATIONS = 125;
+/** Every so many pods are canaries. */
+const CANARIES = 10;
 
 export interface WorldSize {
   readonly local: number;
@@ -33,8 +35,15 @@ export function addressesOf(index: number): { readonly 4: string; readonly 6: st
   };
 }
 
-/** @param application  its label `app`; default: by its index */
-export function endpoint({ index, local }: Pod, application = index % APPLICATIONS): ResourceChange {
+/**
+ * @param application  its label `app`; default: by its index
+ * @param canary  its label `canary`: one policy more selects it, and one set has it
+ */
+export function endpoint(
+  { index, local }: Pod,
+  application = index % APPLICATIONS,
+  canary = index % CANARIES === 0,
+): ResourceChange {
   const node = local ? NODE : `other-${index % 50}`;
   const name = `${node}-k8s-pod--${index}-eth0`;
   const addresses = addressesOf(index);
@@ -43,7 +52,11 @@ export function endpoint({ index, local }: Pod, application = index % APPLICATIO
     value: {
       apiVersion: API_VERSION,
       kind: 'WorkloadEndpoint',
-      metadata: { name, namespace: 'bench', labels: { app: `a${application}` } },
+      metadata: {
+        name,
+        namespace: 'bench',
+        labels: { app: `a${application}`, ...(canary ? { canary: 'yes' } : {}) },
+      },
       spec: {
         orchestrator: 'k8s',
         node,
@@ -95,17 +108,41 @@ function policy(index: number): ResourceChange {
   };
 }
 
+function canaryPolicy(): ResourceChange {
+  return {
+    key: { kind: 'NetworkPolicy', scope: 'bench', name: 'canary' },
+    value: {
+      apiVersion: API_VERSION,
+      kind: 'NetworkPolicy',
+      metadata: { name: 'canary', namespace: 'bench' },
+      spec: {
+        order: 0,
+        selector: "canary == 'yes'",
+        types: ['Ingress'],
+        ingress: [{ action: 'Allow', protocol: 'TCP', source: { selector: "canary == 'yes'" } }],
+      },
+    },
+  };
+}
+
 /** Everything, in the order in which a datastore might list it. */
 export function worldOf(size: WorldSize): readonly ResourceChange[] {
   return [
     profile(),
+    ...(size.policies > 0 ? [canaryPolicy()] : []),
     ...Array.from({ length: size.policies }, (_, index) => policy(index)),
     ...podsOf(size).map((pod) => endpoint(pod)),
   ];
 }
 
-/** Moves the pod to the next application, and back with the next odd round. */
+/** Makes the pod a canary, and takes that back with the next odd round. */
 export function relabelled(pod: Pod, round: number): ResourceChange {
+  const own = pod.index % CANARIES === 0;
+  return endpoint(pod, undefined, round % 2 === 0 ? !own : own);
+}
+
+/** Moves the pod to the next application, and back: its policies come to life here, and those of before may go. */
+export function moved(pod: Pod, round: number): ResourceChange {
   const own = pod.index % APPLICATIONS;
   return endpoint(pod, round % 2 === 0 ? (own + 1) % APPLICATIONS : own);
 }
