@@ -5,6 +5,7 @@ import { EmbeddedStore } from './embedded/embedded.ts';
 import type { Store } from './store.ts';
 
 export { Mirror, type MirrorChange, type MirrorOptions } from './mirror.ts';
+export { reachStore } from './reach.ts';
 export { ResourceClient, type ResourceChange, type ResourceChanged } from './resources.ts';
 export * from './store.ts';
 

@@ -11,7 +11,7 @@ import { type ControlServer, askControl, respond, serveControl } from '../daemon
 import type { Log } from '../daemon/log.ts';
 import { EXPOSITION, exposition } from '../daemon/metrics.ts';
 import { streamed } from '../daemon/stream.ts';
-import { openStore, ResourceClient, type Store } from '../datastore/index.ts';
+import { openStore, reachStore, ResourceClient, type Store } from '../datastore/index.ts';
 import { FollowedFacts, Ipam } from '../ipam/index.ts';
 import type { Users } from '../ipam/gc/index.ts';
 import { EndpointStatusFolder } from './cni/endpoint-status.ts';
@@ -39,7 +39,6 @@ export interface AgentOptions {
   readonly log: Log;
 }
 
-const RETRY_STORE: Millis = 1000;
 /** What was promised while we were away, and what failed since. */
 const DRAIN_EVERY: Millis = 5000;
 /** Leftovers come from others too (a namespace removed behind our back). */
@@ -142,15 +141,15 @@ export class Agent {
   }
 
   async #reachStore(): Promise<Store> {
-    const { datastore, log } = this.#options;
-    for (;;) {
-      try {
-        return await openStore(datastore);
-      } catch (error) {
-        log.error({ datastore, error: String(error) }, 'cannot open the datastore; trying again');
-        await sleep(RETRY_STORE, undefined, { signal: this.#stopping.signal });
-      }
-    }
+    const { datastore, clock, log } = this.#options;
+    return reachStore(async () => openStore(datastore), {
+      clock,
+      // Whatever is wrong, runtimes are told of it as long as the agent lives.
+      mayPass: () => true,
+      onWait: (error) =>
+        log.error({ datastore, error: String(error) }, 'cannot open the datastore; waiting for it'),
+      signal: this.#stopping.signal,
+    });
   }
 
   async #makePorts(store: Store): Promise<CniPorts> {

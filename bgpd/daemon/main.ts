@@ -9,7 +9,7 @@ import { createLog } from '../../daemon/log.ts';
 import { parseMetricsEndpoint } from '../../daemon/metrics-server.ts';
 import { parseDaemonOptions } from '../../daemon/options.ts';
 import { onShutdown } from '../../daemon/process.ts';
-import { openStore } from '../../datastore/index.ts';
+import { openStore, reachStore } from '../../datastore/index.ts';
 import { Netlink } from '../../net/kernel/index.ts';
 import { Bgpd } from './bgpd.ts';
 import { controlRoutes } from './control.ts';
@@ -25,10 +25,14 @@ async function main(): Promise<void> {
   const metrics = endpoint === undefined ? ok(undefined) : parseMetricsEndpoint(endpoint);
   if (!metrics.ok) return refuse(metrics.problems);
   const log = createLog('bgpd', logLevel);
-  const store = await openStore(datastore);
+  const clock = new SystemClock();
+  const store = await reachStore(async () => openStore(datastore), {
+    clock,
+    onWait: (error) => log.warn({ error: String(error) }, 'the datastore is out of reach; waiting for it'),
+  });
   const netlink = Netlink.open();
   const random = Math.random.bind(Math);
-  const bgpd = await Bgpd.start({ node, store, netlink, clock: new SystemClock(), random, log });
+  const bgpd = await Bgpd.start({ node, store, netlink, clock, random, log });
   const control = await serveControl(join(runDir, 'bgpd.sock'), controlRoutes(bgpd));
   const closeMetrics = await openMetricsPort(metrics.value, bgpd, log);
   log.info({ node, datastore }, 'bgpd is running');
