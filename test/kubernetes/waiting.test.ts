@@ -1,0 +1,99 @@
+/** Daemons that start before their datastore does: they wait, say so once, and go on when it comes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { askControl } from '../../daemon/control.ts';
+import { openStore } from '../../datastore/index.ts';
+import { temporaryFolder } from '../../datastore/testing.ts';
+import { createNamespace, deleteNamespace, namespacePath, run } from '../../net/kernel/index.ts';
+import { describeOnKernel } from '../../net/kernel/testing.ts';
+import { ROOT } from '../house/sources.ts';
+import { Crossing } from './crossing.ts';
+import { withKubeServer } from './suite.ts';
+
+const DAEMONS = { bgpd: 'bgpd/daemon/main.ts', felix: 'felix-lite/daemon/main.ts' } as const;
+const NODE = 'waiting-1';
+
+describeOnKernel('daemons that start before their datastore', function () {
+  this.timeout(90_000);
+  const server = withKubeServer();
+  const children: ChildProcess[] = [];
+  const crossings: Crossing[] = [];
+  const namespaces: string[] = [];
+
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL')) await ended;
+    }
+    for (const crossing of crossings.splice(0)) await crossing.close();
+    for (const name of namespaces.splice(0)) await deleteNamespace(name);
+  });
+
+  /** Both daemons in a namespace of their own, from which the datastore is reached at the port that it has outside. */
+  async function start(datastore: string, port: number): Promise<Started> {
+    const name = `pwait${process.pid}-${namespaces.length}`;
+    await createNamespace(name);
+    namespaces.push(name);
+    await run('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
+    const netns = namespacePath(name);
+    const folder = temporaryFolder();
+    const crossing = new Crossing(netns, port, join(folder, 'crossing.sock'));
+    crossings.push(crossing);
+    const logs: Record<string, string> = {};
+    for (const [daemon, main] of Object.entries(DAEMONS)) {
+      const flags = ['--node', NODE, '--datastore', datastore, '--run-dir', folder];
+      const command = [process.execPath, '--disable-warning=ExperimentalWarning', join(ROOT, main), ...flags];
+      const child = spawn('nsenter', [`--net=${netns}`, '--', ...command], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      logs[daemon] = '';
+      child.stderr?.on('data', (text: Buffer) => (logs[daemon] += text.toString()));
+      children.push(child);
+    }
+    return { folder, logs, crossing };
+  }
+
+  async function waitsAndGoesOn({ folder, logs }: Started, come: () => Promise<unknown>): Promise<void> {
+    const waits = (daemon: string): number => logs[daemon]?.split('waiting for it').length ?? 0;
+    await until(() => Object.keys(DAEMONS).every((daemon) => waits(daemon) === 2), logs);
+    await come();
+    const isSynced = async (daemon: string): Promise<boolean> => {
+      const asked = await askControl<{ synced?: boolean }>(join(folder, `${daemon}.sock`), 'GET', '/status');
+      return asked.ok && asked.value.synced === true;
+    };
+    for (const daemon of Object.keys(DAEMONS)) await until(async () => isSynced(daemon), logs);
+    for (const daemon of Object.keys(DAEMONS)) expect(waits(daemon), logs[daemon]).to.equal(2);
+    expect(children.map(({ exitCode, signalCode }) => exitCode ?? signalCode)).to.deep.equal([null, null]);
+  }
+
+  it('wait for an API server, with no more rights than a node has', async () => {
+    await server().killApi();
+    const started = await start(server().location('poplin-node'), server().port);
+    await started.crossing.open();
+    await waitsAndGoesOn(started, async () => server().startApi());
+  });
+
+  it('wait for an etcd', async () => {
+    const port = Number(server().etcd.endpoint.split(':')[1]);
+    const location = `etcd://127.0.0.1:${port}/waiting`;
+    await (await openStore(location)).close();
+    const started = await start(location, port);
+    await waitsAndGoesOn(started, async () => started.crossing.open());
+  });
+});
+
+interface Started {
+  readonly folder: string;
+  /** What each daemon has said. */
+  readonly logs: Readonly<Record<string, string>>;
+  readonly crossing: Crossing;
+}
+
+async function until(isSo: () => boolean | Promise<boolean>, logs: object): Promise<void> {
+  const deadline = performance.now() + 40_000;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain: ${JSON.stringify(logs)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
