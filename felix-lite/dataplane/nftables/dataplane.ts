@@ -14,7 +14,8 @@ import type { Leftovers } from '../leftovers.ts';
 import { readTable } from './held.ts';
 import { ourTable, unlayered } from './names.ts';
 import { hashOfComment } from './render.ts';
-import { NftTable, type Planned, type Stages } from './table.ts';
+import type { Planned } from './planned.ts';
+import { NftTable, type Stages } from './table.ts';
 
 export interface NftDataplaneOptions {
   /** Made with dispatch by maps. */

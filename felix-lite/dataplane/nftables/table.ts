@@ -14,8 +14,10 @@ import type { CalcDelta } from '../../calc/model.ts';
 import type { TableChange } from '../../rules/tables.ts';
 import { type Chain, type Hook, rule, type TableName } from '../../rules/types.ts';
 import type { HeldTable } from './held.ts';
+import { NftMaps } from './maps.ts';
 import { baseChain, layered, ourTable, unlayered } from './names.ts';
-import { hashOfComment, interfaceKey, type RenderedNftRule, renderNftChain } from './render.ts';
+import type { Planned } from './planned.ts';
+import { hashOfComment, type RenderedNftRule, renderNftChain } from './render.ts';
 import { NftSets } from './sets.ts';
 
 /** Chains whose content users decide. If the kernel refuses one, it alone is replaced by a drop. */
@@ -38,14 +40,6 @@ interface HeldChain {
   rules: readonly HeldRule[];
 }
 
-/** One operation, and what becomes true when the kernel takes it. */
-export interface Planned {
-  readonly operation: NftOperation;
-  /** The chain that it is about, to set aside if it is refused. */
-  readonly chain?: string;
-  readonly done?: (handle: bigint | undefined) => void;
-}
-
 /**
  * Three steps and not one, because packets may meet the new rules of a transaction before its new ranges of addresses (see
  * `net/kernel`): what rules look into stands before they do, and goes after they did.
@@ -61,12 +55,9 @@ export class NftTable {
   readonly #sets: NftSets;
   readonly #bases = new Map<string, NftChain>();
   readonly #chains = new Map<string, readonly RenderedNftRule[]>();
-  readonly #maps = new Map<string, Map<string, string>>();
+  readonly #maps: NftMaps;
   readonly #held = new Map<string, HeldChain>();
-  readonly #heldMaps = new Map<string, Map<string, string>>();
   readonly #dirtyChains = new Set<string>();
-  /** Keys that may differ, by map. */
-  readonly #dirtyMaps = new Map<string, Set<string>>();
   readonly #refused = new Map<string, Problem>();
   /** Chains that look into each set, by the name that rules have for it. */
   readonly #lookingInto = new Map<string, Set<string>>();
@@ -78,6 +69,7 @@ export class NftTable {
   constructor(version: IpVersion, hooks: ReadonlyMap<TableName, readonly Hook[]>) {
     this.version = version;
     this.#sets = new NftSets(version);
+    this.#maps = new NftMaps(version);
     for (const [table, list] of hooks)
       for (const { chain, first, last } of list) {
         const base = baseChain(table, chain);
@@ -93,14 +85,10 @@ export class NftTable {
   update({ table, chains, maps }: TableChange): void {
     for (const [bare, chain] of chains) this.#putChain(table, layered(table, bare), chain);
     for (const [bare, entries] of maps) {
-      const name = layered(table, bare);
-      const map = this.#maps.get(name) ?? new Map<string, string>();
-      this.#maps.set(name, map);
-      for (const [key, chain] of entries) {
-        if (chain === undefined) map.delete(key);
-        else map.set(key, layered(table, chain));
-      }
-      this.#touch(name, entries.keys());
+      const layer = [...entries].map(
+        ([key, chain]) => [key, chain === undefined ? undefined : layered(table, chain)] as const,
+      );
+      this.#maps.put(layered(table, bare), new Map(layer));
     }
   }
 
@@ -160,7 +148,6 @@ export class NftTable {
   /** Takes for true what was just read. */
   hold(found: HeldTable): void {
     this.#held.clear();
-    this.#heldMaps.clear();
     this.#exists = found.exists;
     for (const chain of found.chains) this.#held.set(chain.name, { base: baseText(chain), rules: [] });
     const rules = Map.groupBy(found.rules, ({ chain }) => chain);
@@ -174,7 +161,7 @@ export class NftTable {
           sets: setsOf(expressions),
         }));
     }
-    for (const [name, entries] of found.maps) this.#heldMaps.set(name, new Map(entries));
+    this.#maps.hold(found.maps);
     const sameSets = this.#sets.held(found.sets);
     const sameBases = [...this.#bases.values()].every((base) => {
       const there = this.#held.get(base.name);
@@ -182,14 +169,6 @@ export class NftTable {
     });
     this.#rebuild = !sameSets || !sameBases || found.foreign;
     for (const name of [...this.#chains.keys(), ...this.#held.keys()]) this.#dirtyChains.add(name);
-    for (const maps of [this.#maps, this.#heldMaps])
-      for (const [name, entries] of maps) this.#touch(name, entries.keys());
-  }
-
-  #touch(map: string, keys: Iterable<string>): void {
-    const dirty = this.#dirtyMaps.get(map) ?? new Set<string>();
-    this.#dirtyMaps.set(map, dirty);
-    for (const key of keys) dirty.add(key);
   }
 
   /** What has to be done, each stage a transaction of its own. Say {@link finished} when the kernel has taken all. */
@@ -205,14 +184,13 @@ export class NftTable {
     const sets = this.#sets.operations();
     const [before, after] = [planned(sets.before), planned(sets.after)];
     const chains = [...this.#dirtyChains].map((name) => this.#planChain(name));
-    const maps = [...this.#dirtyMaps].map(([name, keys]) => this.#planMap(name, keys));
+    const maps = this.#maps.plan();
     const rules = [
       ...planned(sets.ahead),
-      ...maps.flatMap(({ make }) => make),
+      ...maps.make,
       ...chains.flatMap(({ make }) => make),
       ...chains.flatMap((chain) => chain.rules),
-      ...maps.flatMap(({ entries }) => entries),
-      ...maps.flatMap(({ remove }) => remove),
+      ...maps.entries,
       ...chains.flatMap(({ remove }) => remove),
       ...planned(sets.behind),
     ];
@@ -229,7 +207,7 @@ export class NftTable {
     this.#exists = true;
     this.#rebuild = false;
     this.#dirtyChains.clear();
-    this.#dirtyMaps.clear();
+    this.#maps.finished();
     this.#sets.done();
   }
 
@@ -254,10 +232,9 @@ export class NftTable {
 
   #forget(): void {
     this.#held.clear();
-    this.#heldMaps.clear();
+    this.#maps.hold(new Map());
     this.#sets.nothingHeld();
     for (const name of this.#chains.keys()) this.#dirtyChains.add(name);
-    for (const [name, entries] of this.#maps) this.#touch(name, entries.keys());
   }
 
   #planChain(name: string): ChainPlan {
@@ -347,59 +324,7 @@ export class NftTable {
       { operation: { op: 'add-chain', table, chain: this.#bases.get(name) ?? { name } }, done: settle },
     ];
   }
-
-  #planMap(name: string, keys: ReadonlySet<string>): MapPlan {
-    const table = ourTable(this.version);
-    const wanted = this.#maps.get(name);
-    const held = this.#heldMaps.get(name);
-    if (wanted === undefined) {
-      if (held === undefined) return NO_MAP;
-      const forget = (): void => void this.#heldMaps.delete(name);
-      return { ...NO_MAP, remove: [{ operation: { op: 'delete-set', table, set: name }, done: forget }] };
-    }
-    const gone: Entry[] = [];
-    const come: Entry[] = [];
-    for (const key of keys) {
-      const [before, after] = [held?.get(key), wanted.get(key)];
-      if (before === after) continue;
-      if (before !== undefined) gone.push([key, before]);
-      if (after !== undefined) come.push([key, after]);
-    }
-    const elements = (
-      op: 'add-elements' | 'delete-elements',
-      entries: readonly Entry[],
-    ): readonly Planned[] =>
-      entries.length === 0
-        ? []
-        : [
-            {
-              operation: { op, table, set: name, elements: entries.map(entryOf) },
-              done: () => this.#note(name, op === 'add-elements', entries),
-            },
-          ];
-    const set = { name, key: ['ifname'], verdicts: true } as const;
-    return {
-      make:
-        held === undefined
-          ? [{ operation: { op: 'add-set', table, set }, done: () => this.#note(name, true, []) }]
-          : [],
-      entries: [...elements('delete-elements', gone), ...elements('add-elements', come)],
-      remove: [],
-    };
-  }
-
-  #note(map: string, add: boolean, entries: readonly Entry[]): void {
-    const held = this.#heldMaps.get(map) ?? new Map<string, string>();
-    this.#heldMaps.set(map, held);
-    for (const [key, chain] of entries) {
-      if (add) held.set(key, chain);
-      else held.delete(key);
-    }
-  }
 }
-
-/** Interface and chain. */
-type Entry = readonly [string, string];
 
 interface ChainPlan {
   readonly make: readonly Planned[];
@@ -407,20 +332,6 @@ interface ChainPlan {
   readonly remove: readonly Planned[];
 }
 const NOTHING: ChainPlan = { make: [], rules: [], remove: [] };
-
-interface MapPlan {
-  readonly make: readonly Planned[];
-  readonly entries: readonly Planned[];
-  readonly remove: readonly Planned[];
-}
-const NO_MAP: MapPlan = { make: [], entries: [], remove: [] };
-
-function entryOf([name, chain]: Entry): {
-  readonly key: string;
-  readonly verdict: { readonly code: 'goto'; readonly chain: string };
-} {
-  return { key: interfaceKey(name), verdict: { code: 'goto', chain } };
-}
 
 function baseText({ base }: NftChain): string {
   return base === undefined ? '' : `${base.type} ${base.hook} ${base.priority}`;
