@@ -209,7 +209,7 @@ describe('cluster', () => {
       const to = { peerIP: '192.0.2.1', asNumber: 65001 };
       for (const [spec, field] of [
         [{ filters: ['gone'] }, 'spec.filters[0]'],
-        [{ password: { secretKeyRef: { name: 's', key: 'k' } } }, 'spec.password'],
+        [{ password: { secretKeyRef: { name: 's', key: 'k', optional: true } } }, 'spec.password'],
         [{ reachableBy: '10.0.0.254' }, 'spec.reachableBy'],
       ] as const) {
         const bgpPeers = [peer('tor', { ...to, ...spec })];
@@ -217,6 +217,41 @@ describe('cluster', () => {
         expect(problems.map((problem) => problem.field)).to.deep.equal([field]);
         expect(configuration?.speaker.peers).to.deep.equal([]);
         expect(configuration?.speaker.held).to.deep.equal(['tor']);
+      }
+    });
+
+    it('signs with the password of the Secret that a peer names, and the mesh with its own', () => {
+      const values = new Map([
+        ['bgp-secrets/tor', 'k1'],
+        ['bgp-secrets/mesh', 'k2'],
+        ['bgp-secrets/long', 'x'.repeat(81)],
+        ['bgp-secrets/empty', ''],
+      ]);
+      const ref = (key: string) => ({ secretKeyRef: { name: 'bgp-secrets', key } });
+      const outcome = (key: string) =>
+        configureNode(
+          'n1',
+          cluster({
+            nodes: NODES,
+            bgpPeers: [peer('tor', { peerIP: '192.0.2.1', asNumber: 65001, password: ref(key) })],
+            bgpConfigurations: [resource('BGPConfiguration', 'default', { nodeMeshPassword: ref('mesh') })],
+            secret: (name, of) => values.get(`${name}/${of}`),
+          }),
+        );
+      const { configuration, problems } = outcome('tor');
+      expect(problems).to.deep.equal([]);
+      const passwords = configuration?.speaker.peers.map(({ session }) => [session.name, session.password]);
+      expect(passwords).to.deep.include(['tor', 'k1']);
+      expect(passwords?.filter(([name]) => name !== 'tor').map(([, password]) => password)).to.satisfy(
+        (all: string[]) => all.length > 0 && all.every((one) => one === 'k2'),
+      );
+      for (const key of ['long', 'empty', 'gone']) {
+        const without = outcome(key);
+        expect(without.problems.map(({ code, value }) => [code, value])).to.deep.equal([
+          ['SECRET_UNUSABLE', `bgp-secrets/${key}`],
+        ]);
+        expect(without.configuration?.speaker.held).to.deep.equal(['tor']);
+        expect(JSON.stringify(without.problems)).to.not.include('xxx');
       }
     });
 

@@ -13,6 +13,7 @@ import type { CarriageConfig } from '../fib/carriage.ts';
 import { carriageOf } from './carriage.ts';
 import { filterRules } from './filters.ts';
 import { configuration, identityOf, type Identity } from './identity.ts';
+import { passwordOf } from './passwords.ts';
 import { priorityRules } from './priorities.ts';
 import { unsupported } from './problems.ts';
 import type { ClusterResources } from './resources.ts';
@@ -98,8 +99,13 @@ function buildPeer(target: Target, self: Identity, resources: ClusterResources):
   const resource =
     target.peer === undefined ? 'BGPConfiguration/default' : `BGPPeer/${target.peer.metadata.name}`;
   const filters = filterRules(target.peer?.spec.filters ?? [], version, resource, resources);
-  const problems = [...filters.problems, ...beyondUs(target, resource, resources)];
-  if (problems.length > 0) return { name, peer: undefined, problems };
+  const password = passwordFor(target, resource, resources);
+  const problems = [
+    ...filters.problems,
+    ...(typeof password === 'object' ? [password] : []),
+    ...beyondUs(target, resource),
+  ];
+  if (typeof password === 'object' || problems.length > 0) return { name, peer: undefined, problems };
   const importRules = [...priorityRules(version, resources), ...filters.importRules];
   const importPolicy: Policy =
     importRules.length === 0 ? ACCEPT_ALL : { rules: importRules, otherwise: 'accept' };
@@ -107,10 +113,17 @@ function buildPeer(target: Target, self: Identity, resources: ClusterResources):
     rules: [...filters.exportRules, ...exportRules(self.name, version, resources)],
     otherwise: 'reject',
   };
-  return { name, peer: { ...session(target, self, resources), importPolicy, exportPolicy }, problems };
+  const { session, ...rest } = peerOf(target, self, resources);
+  const peer: PeerConfig = {
+    ...rest,
+    session: password === undefined ? session : { ...session, password },
+    importPolicy,
+    exportPolicy,
+  };
+  return { name, peer, problems };
 }
 
-function session(target: Target, self: Identity, resources: ClusterResources): PeerConfig {
+function peerOf(target: Target, self: Identity, resources: ClusterResources): PeerConfig {
   const spec = target.peer?.spec;
   const { version } = target.address;
   const source = spec?.sourceAddress === 'None' ? undefined : self.addresses[version];
@@ -167,16 +180,22 @@ function restartSeconds(text: string | undefined): number {
 }
 
 /** What a BGPPeer may ask for and sessions cannot do yet. Without it the session would be another than was asked for. */
-function beyondUs(target: Target, resource: string, resources: ClusterResources): readonly Problem[] {
-  const spec = target.peer?.spec;
-  const problems: Problem[] = [];
-  if (spec?.password?.secretKeyRef !== undefined)
-    problems.push(unsupported(resource, 'spec.password', 'TCP MD5 signatures are not implemented'));
-  if (target.peer === undefined && configuration(resources, 'default')?.nodeMeshPassword !== undefined)
-    problems.push(unsupported(resource, 'spec.nodeMeshPassword', 'TCP MD5 signatures are not implemented'));
-  if (spec?.reachableBy !== undefined)
-    problems.push(unsupported(resource, 'spec.reachableBy', 'routes to peers are not installed'));
-  return problems;
+function beyondUs(target: Target, resource: string): readonly Problem[] {
+  if (target.peer?.spec.reachableBy === undefined) return [];
+  return [unsupported(resource, 'spec.reachableBy', 'routes to peers are not installed')];
+}
+
+/** The mesh has one password for all of it, a BGPPeer its own. */
+function passwordFor(
+  target: Target,
+  resource: string,
+  resources: ClusterResources,
+): string | Problem | undefined {
+  const [ref, field] =
+    target.peer === undefined
+      ? [configuration(resources, 'default')?.nodeMeshPassword?.secretKeyRef, 'spec.nodeMeshPassword']
+      : [target.peer.spec.password?.secretKeyRef, 'spec.password'];
+  return ref === undefined ? undefined : passwordOf(ref, resources.secret, resource, field);
 }
 
 function boundAddresses(self: Identity, resources: ClusterResources): readonly Address[] | undefined {

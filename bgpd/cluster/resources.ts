@@ -9,6 +9,7 @@ import type {
   WorkloadEndpoint,
 } from '../../api/index.ts';
 import type { Prefix } from '../../net/addr/index.ts';
+import type { SecretLookup } from './passwords.ts';
 
 export interface ClusterResources {
   readonly nodes: readonly Node[];
@@ -20,6 +21,8 @@ export interface ClusterResources {
   readonly ipPools: readonly IPPool[];
   readonly workloadEndpoints: readonly WorkloadEndpoint[];
   readonly affinities: readonly Affinity[];
+  /** Absent: no Secrets are to be had. */
+  readonly secret?: SecretLookup;
 }
 
 /** A block that a node claims; only confirmed ones are routed (calico-data-model §6.2). */

@@ -10,8 +10,9 @@ import type { Cancel, Clock } from '../../clock/clock.ts';
 import type { Log } from '../../daemon/log.ts';
 import { Mirror, type Store } from '../../datastore/index.ts';
 import type { Netlink } from '../../net/kernel/index.ts';
-import { configureNode } from '../cluster/index.ts';
+import { configureNode, type ClusterResources } from '../cluster/index.ts';
 import { Engine } from './engine.ts';
+import { Secrets } from './secrets.ts';
 import { SELECTIONS, World } from './world.ts';
 
 export interface BgpdOptions {
@@ -21,6 +22,8 @@ export interface BgpdOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** Folder of Secrets, `NAME/KEY`; absent: there are none. */
+  readonly secrets?: string;
 }
 
 /** Resources come in bursts (`poplin apply -f folder`): one configuration for all that arrives within this time. */
@@ -33,6 +36,7 @@ export class Bgpd {
   readonly #log: Log;
   readonly #mirror: Mirror;
   readonly #world = new World();
+  readonly #secrets: Secrets | undefined;
   #problems: readonly Problem[] = [];
   #gathering: Cancel | undefined;
 
@@ -41,11 +45,17 @@ export class Bgpd {
     return new Bgpd(options, await Engine.open({ ...options, observed: options.netlink }));
   }
 
-  private constructor({ node, store, clock, log }: BgpdOptions, engine: Engine) {
+  private constructor({ node, store, clock, log, secrets }: BgpdOptions, engine: Engine) {
     this.node = node;
     this.engine = engine;
     this.#clock = clock;
     this.#log = log;
+    this.#secrets =
+      secrets === undefined
+        ? undefined
+        : new Secrets(secrets, clock, () => {
+            if (this.#mirror.synced) this.#gather();
+          });
     this.#mirror = new Mirror(store, SELECTIONS, {
       clock,
       onError: (error, retryInMs) =>
@@ -81,6 +91,7 @@ export class Bgpd {
   /** Leaves without a word: peers that know graceful restart keep our routes, and the kernel keeps theirs. */
   async stop(): Promise<void> {
     this.#gathering?.();
+    this.#secrets?.stop();
     await this.#mirror.stop();
     await this.engine.stop('restart');
   }
@@ -93,13 +104,20 @@ export class Bgpd {
   }
 
   #configure(): void {
-    const { configuration, problems } = configureNode(this.node, this.#world.resources());
+    const { configuration, problems } = configureNode(this.node, this.#resources());
     this.#noteProblems([...this.#world.problems, ...problems]);
     if (configuration === undefined) return;
     const { listen, speaker, carriage } = configuration;
     // Before the routes: none shall be written the wrong way first.
     this.engine.fib?.carry(carriage);
     this.engine.configure(speaker, { port: listen.port, addresses: listen.addresses?.map(String) });
+  }
+
+  #resources(): ClusterResources {
+    const secrets = this.#secrets;
+    if (secrets === undefined) return this.#world.resources();
+    secrets.forget();
+    return { ...this.#world.resources(), secret: (name, key) => secrets.read(name, key) };
   }
 
   /** Each problem once, when it appears; and when it is gone. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `bgpd --node NAME --datastore LOCATION --run-dir FOLDER [--metrics ENDPOINT]`: the BGP speaker of one node. */
+/** `bgpd --node NAME --datastore LOCATION --run-dir FOLDER [--metrics ENDPOINT] [--secrets FOLDER]`: the BGP speaker of one node. */
 import { join } from 'node:path';
 import { formatProblem, PoplinError, type Problem } from '../../api/index.ts';
 import { ok } from '../../api/problem.ts';
@@ -18,7 +18,7 @@ import { openMetricsPort } from './metrics-port.ts';
 const EXIT_USAGE = 2;
 
 async function main(): Promise<void> {
-  const parsed = parseDaemonOptions(process.argv.slice(2), process.env, ['metrics']);
+  const parsed = parseDaemonOptions(process.argv.slice(2), process.env, ['metrics', 'secrets']);
   if (!parsed.ok) return refuse(parsed.problems);
   const { node, datastore, runDir, logLevel, extra } = parsed.value;
   const endpoint = extra.metrics ?? process.env['POPLIN_BGPD_METRICS'];
@@ -32,7 +32,11 @@ async function main(): Promise<void> {
   });
   const netlink = Netlink.open();
   const random = Math.random.bind(Math);
-  const bgpd = await Bgpd.start({ node, store, netlink, clock, random, log });
+  const secrets = extra.secrets ?? process.env['POPLIN_BGPD_SECRETS'];
+  const bgpd = await Bgpd.start({
+    ...{ node, store, netlink, clock, random, log },
+    ...(secrets === undefined || secrets === '' ? {} : { secrets }),
+  });
   const control = await serveControl(join(runDir, 'bgpd.sock'), controlRoutes(bgpd));
   const closeMetrics = await openMetricsPort(metrics.value, bgpd, log);
   log.info({ node, datastore }, 'bgpd is running');

@@ -3,10 +3,14 @@
  * one and none do not, and a changed one is taken over without a word to the other sessions.
  *
  * edge (poplin bgpd) - tor (BIRD); edge - leaf (FRR)
+ * host (bgpd of a node) - rack (BIRD): keys out of Secrets that resources name
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { Alone } from './peers/alone.ts';
+import { BgpdProcess } from './peers/bgpd.ts';
 import { Bird } from './peers/bird.ts';
 import { eventually } from './peers/eventually.ts';
 import { Frr } from './peers/frr.ts';
@@ -115,5 +119,78 @@ describeOnKernel('TCP MD5', function () {
     // From now on tor4 can only come up by BIRD's signed call to the socket that has just been made.
     await alone.clear('tor4');
     await established('tor4', 'tor6', 'leaf');
+  });
+});
+
+const RACK = `
+router id 10.3.0.2;
+protocol device { }
+template bgp node { local as 65003; connect retry time 1; connect delay time 1; error wait time 1, 2; direct; password "of the rack"; }
+protocol bgp node4 from node { neighbor 10.3.0.1 as 64512; ipv4 { import all; export none; }; }
+protocol bgp node6 from node { neighbor fd00:3::1 as 64512; passive on; ipv6 { import all; export none; }; }
+`;
+
+describeOnKernel('TCP MD5 with a datastore', function () {
+  this.timeout(60_000);
+
+  const lab = new Lab();
+  const secrets = join(lab.folder, 'secrets');
+  let bgpd: BgpdProcess;
+
+  before(async () => {
+    for (const node of ['host', 'rack']) await lab.node(node);
+    await lab.link(
+      { node: 'host', interface: 'eth0', addresses: ['10.3.0.1/24', 'fd00:3::1/64'] },
+      { node: 'rack', interface: 'eth0', addresses: ['10.3.0.2/24', 'fd00:3::2/64'] },
+    );
+    mkdirSync(join(secrets, 'bgp-secrets'), { recursive: true });
+    bgpd = await BgpdProcess.create(lab, 'host');
+    await bgpd.put('Node', 'host', { bgp: { ipv4Address: '10.3.0.1/24', ipv6Address: 'fd00:3::1/64' } });
+    const password = { secretKeyRef: { name: 'bgp-secrets', key: 'rack' } };
+    for (const [name, peerIP] of [
+      ['rack4', '10.3.0.2'],
+      ['rack6', 'fd00:3::2'],
+    ] as const)
+      await bgpd.put('BGPPeer', name, { peerIP, asNumber: 65003, password });
+    await new Bird(lab, 'rack').start(RACK);
+    bgpd.start('--secrets', secrets);
+  });
+
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') console.log(bgpd.lines.splice(0).join(''));
+  });
+  after(async () => {
+    await bgpd?.store.close();
+    await lab.close();
+  });
+
+  it('waits for the Secret, and says so', async () => {
+    const { peers, problems } = await eventually(
+      'the problems',
+      () => bgpd.status().catch(() => ({ peers: [], problems: [] })),
+      ({ problems: all }) => all.filter(({ code }) => code === 'SECRET_UNUSABLE').length === 2,
+    );
+    expect(peers).to.deep.equal([]);
+    expect(problems).to.have.length(2);
+  });
+
+  it('signs with it once it is there', async () => {
+    writeFileSync(join(secrets, 'bgp-secrets', 'rack'), 'of the rack\n');
+    await eventually(
+      'both Established',
+      () => bgpd.status(),
+      ({ peers }) => peers.length === 2 && peers.every(({ state }) => state === 'Established'),
+      20_000,
+    );
+    expect(JSON.stringify(await bgpd.status()) + bgpd.lines.join('')).to.not.include('of the rack');
+  });
+
+  it('loses them with another key', async () => {
+    writeFileSync(join(secrets, 'bgp-secrets', 'rack'), 'of another');
+    await eventually(
+      'none Established',
+      () => bgpd.status(),
+      ({ peers }) => peers.length === 2 && peers.every(({ state }) => state !== 'Established'),
+    );
   });
 });

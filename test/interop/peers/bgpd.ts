@@ -48,8 +48,8 @@ export class BgpdProcess {
     this.store = store;
   }
 
-  start(): void {
-    const args = ['--node', this.#node, '--datastore', this.#database, '--run-dir', this.#runDir];
+  start(...more: readonly string[]): void {
+    const args = ['--node', this.#node, '--datastore', this.#database, '--run-dir', this.#runDir, ...more];
     this.#child = this.#lab.start(this.#node, process.execPath, [MAIN, ...args]);
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.lines.push(text));
   }
