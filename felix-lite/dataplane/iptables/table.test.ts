@@ -56,6 +56,38 @@ describe('one iptables table', () => {
     expect(kernel.writes).to.equal(1);
   });
 
+  it('writes one chain without reading the table, and the whole is as wanted all the same', async () => {
+    const kernel = new MemoryKernel();
+    const table = tableOver(kernel);
+    await table.apply(true);
+    const { reads } = kernel;
+    table.update(new Map([['cali-pi-np/b', chain('cali-pi-np/b', '10.0.0.9/32')]]));
+    expect(await table.apply(false)).to.equal(2);
+    table.update(
+      new Map<string, Chain | undefined>([
+        ['cali-FORWARD', { ...FORWARD, rules: FORWARD.rules.slice(0, 2) }],
+        ['cali-pi-np/c', undefined],
+      ]),
+    );
+    await table.apply(false);
+    expect(kernel.reads).to.equal(reads);
+    expect(kernel.chains.has('cali-pi-np/c')).to.equal(false);
+    expect(table.ruleCount).to.equal(4);
+    expect(await table.apply(true)).to.equal(0);
+  });
+
+  it('looks at the whole when a small write fails: somebody else was at work', async () => {
+    const kernel = new MemoryKernel();
+    const table = tableOver(kernel);
+    await table.apply(true);
+    kernel.chains.delete('cali-pi-np/b');
+    kernel.chains.set('FORWARD', []);
+    table.update(new Map([['cali-FORWARD', { ...FORWARD, rules: FORWARD.rules.toReversed() }]]));
+    await table.apply(false);
+    expect(kernel.chains.has('cali-pi-np/b')).to.equal(true);
+    expect(kernel.chains.get('FORWARD')).to.have.length(2);
+  });
+
   it('rewrites a chain from the first rule that differs: what stands before keeps its counters', async () => {
     const kernel = new MemoryKernel();
     const table = tableOver(kernel, [

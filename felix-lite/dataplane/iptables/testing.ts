@@ -8,6 +8,7 @@ import type { IptablesIo } from './table.ts';
 export class MemoryKernel implements IptablesIo {
   readonly chains = new Map<string, string[]>([['FORWARD', []]]);
   writes = 0;
+  reads = 0;
   /** Rules that it does not take. */
   refuses = /(?!)/;
   /** Whether the error names the line, as the nft tool does, or the COMMIT, as the legacy one. */
@@ -16,6 +17,7 @@ export class MemoryKernel implements IptablesIo {
   readonly failures: Error[] = [];
 
   read(): Promise<iptables.SavedChain[]> {
+    this.reads++;
     return Promise.resolve([...this.chains].map(([name, rules]) => ({ name, rules: [...rules] })));
   }
 
