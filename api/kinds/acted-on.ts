@@ -89,11 +89,7 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
   StagedGlobalNetworkPolicy: WHOLE,
   StagedNetworkPolicy: WHOLE,
   StagedKubernetesNetworkPolicy: WHOLE,
-  ClusterNetworkPolicy: WHOLE,
-  AdminNetworkPolicy: WHOLE,
-  BaselineAdminNetworkPolicy: WHOLE,
   Service: WHOLE,
-  EndpointSlice: { ignored: ['endpoints', 'ports'] },
   Pod: WHOLE,
   WorkloadEndpoint: {
     ignored: [

@@ -269,3 +269,84 @@ describe('calc', () => {
     expect(delta.endpoints.size).to.equal(0);
   });
 });
+
+const namespace = (labels: object): ResourceChange => ({
+  key: { kind: 'Namespace', scope: '', name: 'prod' },
+  value: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'prod', labels } },
+});
+const slice = (name: string, service: string, addresses: readonly string[]): ResourceChange => ({
+  key: { kind: 'EndpointSlice', scope: 'prod', name },
+  value: {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace: 'prod', labels: { 'kubernetes.io/service-name': service } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses }],
+    ports: [{ protocol: 'TCP', port: 5432 }],
+  },
+});
+
+describe('calc of what Kubernetes writes', () => {
+  const OBJECT = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' };
+  const policy = (name: string, spec: object): ResourceChange => ({
+    key: { kind: 'KubernetesNetworkPolicy', scope: 'prod', name },
+    value: { ...OBJECT, metadata: { name, namespace: 'prod' }, spec },
+  });
+
+  it('takes a NetworkPolicy under its own kind and name', () => {
+    const { delta } = calculator(pod('web', 1), policy('db', { podSelector: {}, ingress: [{}] }));
+    expect([...delta.policies.values()].map((each) => each?.id)).to.deep.equal([
+      { kind: 'KubernetesNetworkPolicy', namespace: 'prod', name: 'db' },
+    ]);
+  });
+
+  it('denies all to whom a broken policy is for, and to no other', () => {
+    const selected = { matchLabels: { role: 'db' } };
+    const { calc, delta } = calculator(
+      pod('web', 1, { role: 'web' }),
+      pod('db', 2, { role: 'db' }),
+      policy('p', { podSelector: selected, ingress: [{ ports: [{ protocol: 'nonsense' }] }] }),
+    );
+    const tiers = (name: string): number =>
+      delta.endpoints.get(`prod/a1-k8s-${name}-eth0`)?.tiers.length ?? 0;
+    expect([tiers('web'), tiers('db')]).to.deep.equal([0, 1]);
+    const [made] = [...delta.policies.values()];
+    expect(made?.ingress.map(({ action }) => action)).to.deep.equal(['Deny']);
+    expect(made?.egress.map(({ action }) => action)).to.deep.equal(['Deny']);
+    expect(calc.problems.map(({ resource }) => resource)).to.deep.equal(['KubernetesNetworkPolicy/prod/p']);
+  });
+
+  it('makes a namespace the profile of its pods, unless one of that name is stored', () => {
+    const stored = change('Profile', 'kns.prod', { ingress: [{ action: 'Deny' }] });
+    const { calc, delta } = calculator(pod('web', 1), namespace({ team: 'red' }));
+    expect(actions(delta)).to.deep.equal({ 'kns.prod': ['Allow'] });
+    expect(actions(after(calc, stored))).to.deep.equal({ 'kns.prod': ['Deny'] });
+    expect(actions(after(calc, gone(stored)))).to.deep.equal({ 'kns.prod': ['Allow'] });
+    expect(actions(after(calc, gone(namespace({}))))).to.deep.equal({ 'kns.prod': ['Deny'] });
+  });
+
+  it('keeps the sets of a service to its slices', () => {
+    const uses = change('GlobalNetworkPolicy', 'p', {
+      egress: [{ action: 'Allow', destination: { services: { name: 'db', namespace: 'prod' } } }],
+    });
+    const { calc, delta } = calculator(pod('web', 1), uses, slice('a', 'db', ['10.0.0.5', '10.0.0.6']));
+    const [[id, set] = []] = [...delta.sets];
+    expect(id).to.equal('svc:2hsWfvzzNlp57Ev94nfMnO7s4Bddh6a1L5-IGA');
+    expect(set?.type === 'whole' ? [...set.members] : []).to.deep.equal([
+      '10.0.0.5,tcp:5432',
+      '10.0.0.6,tcp:5432',
+    ]);
+    const moved = after(calc, slice('b', 'db', ['10.0.0.6', '10.0.0.7']));
+    expect(moved.sets.get(id ?? '')).to.deep.equal({
+      type: 'delta',
+      added: ['10.0.0.7,tcp:5432'],
+      removed: [],
+    });
+    const other = after(calc, slice('a', 'other', ['10.0.0.5']));
+    expect(other.sets.get(id ?? '')).to.deep.equal({
+      type: 'delta',
+      added: [],
+      removed: ['10.0.0.5,tcp:5432'],
+    });
+  });
+});

@@ -6,9 +6,16 @@
  * tier comes last. The work of a change is in proportion to what it affects.
  */
 import { type Kind, type Resource, type ResourceOf, validate } from '../../api/index.ts';
+import { madeFrom, namespaceProfileName, serviceAccountProfileName } from '../../api/kubernetes/index.ts';
 import type { Problem } from '../../api/problem.ts';
 import { compileRules, plainRule } from './compile.ts';
 import { type Selectable, selectableHost, selectableSet, selectableWorkload } from './endpoints.ts';
+import {
+  KUBERNETES_POLICIES,
+  kubernetesPolicyId,
+  readBrokenKubernetesPolicy,
+  readKubernetesPolicy,
+} from './kubernetes.ts';
 import { LabelIndex } from './label-index.ts';
 import { LocalEndpoints } from './local-endpoints.ts';
 import { type InterfaceAddresses, LocalHosts } from './local-hosts.ts';
@@ -26,6 +33,7 @@ import {
 import { type Policy, type ReadPolicy, readBrokenPolicy, readPolicy } from './policies.ts';
 import { ProfileUsers } from './profile-users.ts';
 import { SetMembers } from './set-members.ts';
+import { sliceContribution } from './services.ts';
 import { Tiers } from './tiers.ts';
 
 /** As the datastore's mirror tells it; `value` undefined: the resource is gone. */
@@ -44,6 +52,10 @@ export const CALC_KINDS = [
   'NetworkSet',
   'HostEndpoint',
   'WorkloadEndpoint',
+  'Namespace',
+  'ServiceAccount',
+  'EndpointSlice',
+  ...KUBERNETES_POLICIES,
 ] as const satisfies readonly Kind[];
 
 export interface CalculatorOptions {
@@ -151,8 +163,22 @@ export class Calculator {
           value,
           problems,
         );
+      case 'KubernetesNetworkPolicy':
+      case 'ClusterNetworkPolicy':
+      case 'AdminNetworkPolicy':
+      case 'BaselineAdminNetworkPolicy':
+        return this.#takePolicy(kubernetesPolicyId(key.kind, key.scope, key.name), resource, value, problems);
       case 'Profile':
-        return this.#takeProfile(key.name, as('Profile', resource), value !== undefined, problems);
+        return this.#takeStoredProfile(key.name, as('Profile', resource), value !== undefined, problems);
+      case 'Namespace':
+      case 'ServiceAccount':
+        this.#takeMadeProfile(key, resource);
+        return problems;
+      case 'EndpointSlice': {
+        const slice = as('EndpointSlice', resource);
+        this.#sets.putSlice(name, slice === undefined ? undefined : sliceContribution(slice));
+        return problems;
+      }
       case 'Tier':
         return this.#takeTier(key.name, as('Tier', resource), problems);
       case 'WorkloadEndpoint':
@@ -179,10 +205,7 @@ export class Calculator {
     problems: readonly Problem[],
   ): readonly Problem[] {
     const key = policyKey(id);
-    const valid = as('NetworkPolicy', resource) ?? as('GlobalNetworkPolicy', resource);
-    let read: ReadPolicy = { policy: undefined, problems: [] };
-    if (valid !== undefined) read = readPolicy(valid);
-    else if (value !== undefined) read = readBrokenPolicy(id, value, problems);
+    const read = readAny(id, resource, value, problems);
     const before = this.#policies.get(key);
     const after = read.policy;
     // The new selector first, so that endpoints which both select are not let go in between.
@@ -217,6 +240,31 @@ export class Calculator {
       this.#bySelector.delete(selector.id);
       this.#selection.deleteSelector(selector.id);
     }
+  }
+
+  readonly #storedProfiles = new Set<string>();
+  readonly #madeProfiles = new Map<string, ResourceOf<'Profile'>>();
+
+  /** A profile that is stored comes before one that a namespace or a service account would make. */
+  #takeStoredProfile(
+    name: string,
+    resource: ResourceOf<'Profile'> | undefined,
+    present: boolean,
+    problems: readonly Problem[],
+  ): readonly Problem[] {
+    if (present) this.#storedProfiles.add(name);
+    else this.#storedProfiles.delete(name);
+    const made = present ? undefined : this.#madeProfiles.get(name);
+    return this.#takeProfile(name, resource ?? made, present, problems);
+  }
+
+  #takeMadeProfile({ kind, scope, name }: ResourceChange['key'], resource: Resource | undefined): void {
+    const made = resource === undefined ? undefined : as('Profile', madeFrom(resource)?.resource);
+    const profile =
+      kind === 'Namespace' ? namespaceProfileName(name) : serviceAccountProfileName(scope, name);
+    if (made === undefined) this.#madeProfiles.delete(profile);
+    else this.#madeProfiles.set(profile, made);
+    if (!this.#storedProfiles.has(profile)) this.#takeProfile(profile, made, false, []);
   }
 
   #takeProfile(
@@ -365,6 +413,21 @@ export class Calculator {
 function implicitProfile(name: string): CompiledProfile {
   const rules = name === DEFAULT_ALLOW ? [plainRule('Allow', 'spec')] : deny('spec');
   return { profile: { name, ingress: rules, egress: rules }, sets: [] };
+}
+
+function readAny(
+  id: PolicyId,
+  resource: Resource | undefined,
+  value: unknown,
+  problems: readonly Problem[],
+): ReadPolicy {
+  const ours = as('NetworkPolicy', resource) ?? as('GlobalNetworkPolicy', resource);
+  if (ours !== undefined) return readPolicy(ours);
+  if (resource !== undefined) return readKubernetesPolicy(id, resource);
+  if (value === undefined) return { policy: undefined, problems: [] };
+  return id.kind === 'NetworkPolicy' || id.kind === 'GlobalNetworkPolicy'
+    ? readBrokenPolicy(id, value, problems)
+    : readBrokenKubernetesPolicy(id, value, problems);
 }
 
 function deny(field: string): readonly PolicyRule[] {

@@ -100,7 +100,7 @@ function compileSide(
   field: string,
 ): Result<CompiledSide> {
   if (side === undefined) return ok({ match: ANYONE, sets: [] });
-  if (side.services !== undefined) return fail(unsupported(`${field}.services`, 'matches on services'));
+  if (side.services !== undefined) return ok(serviceSide(side.services, namespace, field));
   const peers = peerSelectors(side, namespace, field);
   if (!peers.ok) return peers;
   const { selects, excludes } = peers.value;
@@ -135,7 +135,23 @@ function compileSide(
 }
 
 function selectorSet(selector: Selector): SetDefinition {
-  return { id: selector.id, selector };
+  return { id: selector.id, of: { selector } };
+}
+
+/** As a destination a service is its endpoints with their ports; as a source, its endpoints. */
+function serviceSide(
+  { name, namespace: given }: NonNullable<EntityRule['services']>,
+  namespace: string | undefined,
+  field: string,
+): CompiledSide {
+  const service = `${given ?? namespace ?? ''}/${name}`;
+  const withPorts = field.endsWith('destination');
+  const set: SetDefinition = {
+    id: uniqueId(withPorts ? 'svc' : 'svcnoport', service),
+    of: { service, withPorts },
+  };
+  const match = withPorts ? { ...ANYONE, namedPorts: [set.id] } : { ...ANYONE, sets: [set.id] };
+  return { match, sets: [set] };
 }
 
 /** Of all endpoints if nothing selects them: any endpoint may name one of its ports so. */
@@ -144,7 +160,7 @@ function namedPortSet(name: string, selects: Selector | undefined, rule: Rule): 
   const number = rule.protocol === undefined ? undefined : protocolNumber(rule.protocol);
   const protocol = number === 17 ? 'udp' : number === 132 ? 'sctp' : 'tcp';
   const id = uniqueId('n', `${selector.id},${protocol},${name}`);
-  return { id, selector, namedPort: { name, protocol } };
+  return { id, of: { selector, namedPort: { name, protocol } } };
 }
 
 interface Ports {

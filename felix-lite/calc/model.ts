@@ -28,8 +28,11 @@ export function policyKey(id: PolicyId): PolicyKey {
   return `${id.name}/${id.namespace}/${id.kind}`;
 }
 
-/** `s:…` for a selector, `n:…` for a named port; the same id means the same members on every node. */
+/** `s:…` for a selector, `n:…` for a named port, `svc:…` and `svcnoport:…` for a service; the same id means the same members on every node. */
 export type SetId = string;
+
+/** `namespace/name` of a Service. */
+export type ServiceKey = string;
 
 /** First and last, both included. */
 export interface PortRange {
@@ -143,9 +146,18 @@ export interface HostInterface {
 
 export interface SetDefinition {
   readonly id: SetId;
-  readonly selector: Selector;
-  /** Undefined: the addresses themselves. Else (address, protocol, port) of the ports with this name. */
-  readonly namedPort?: { readonly name: string; readonly protocol: 'tcp' | 'udp' | 'sctp' };
+  readonly of: /** Whom the selector selects: their addresses, or (address, protocol, port) of their ports of a name. */
+    | {
+        readonly selector: Selector;
+        readonly namedPort?: { readonly name: string; readonly protocol: 'tcp' | 'udp' | 'sctp' };
+      }
+    /** The endpoints of a service of Kubernetes: (address, protocol, port), or their addresses. */
+    | { readonly service: ServiceKey; readonly withPorts: boolean };
+}
+
+/** Whether members are (address, protocol, port), not addresses. */
+export function holdsPorts({ of }: SetDefinition): boolean {
+  return 'service' in of ? of.withPorts : of.namedPort !== undefined;
 }
 
 /** Canonical text, one family each: `10.1.0.0/24`, `10.1.2.3`, `10.1.2.3,tcp:8080`. */

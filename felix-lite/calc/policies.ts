@@ -2,7 +2,7 @@
 import type { GlobalNetworkPolicy, NetworkPolicy } from '../../api/index.ts';
 import { effectiveTypes } from '../../api/kinds/policy.ts';
 import { FIXED_TIER_ACTIONS, FIXED_TIER_ORDERS } from '../../api/kinds/tier.ts';
-import type { Problem } from '../../api/problem.ts';
+import { type Problem, fail } from '../../api/problem.ts';
 import { type Selector, compareText } from '../../api/selector/index.ts';
 import { compileRules, plainRule } from './compile.ts';
 import type { Direction, PolicyId, PolicyStage, RuleLists, SetDefinition } from './model.ts';
@@ -73,12 +73,16 @@ export function readBrokenPolicy(id: PolicyId, value: unknown, problems: readonl
     },
     id.kind === 'NetworkPolicy' ? id.namespace : undefined,
   );
-  if (!selector.ok) return { policy: undefined, problems };
+  // Nobody can say whom it selects: in a namespace, it closes that namespace; a whole cluster it must not close.
+  const fallback =
+    id.kind === 'NetworkPolicy' ? policySelector({}, id.namespace) : fail<Selector>(...problems);
+  const chosen = selector.ok ? selector : fallback;
+  if (!chosen.ok) return { policy: undefined, problems };
   const policy: Policy = {
     id,
     tier: text('tier') ?? 'default',
     order: typeof spec.order === 'number' ? spec.order : Number.POSITIVE_INFINITY,
-    selector: selector.value,
+    selector: chosen.value,
     stage: spec.doNotTrack === true ? 'untracked' : spec.preDNAT === true ? 'preDNAT' : 'normal',
     applyOnForward: spec.applyOnForward === true,
     types: { ingress: true, egress: true },

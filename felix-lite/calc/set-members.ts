@@ -5,7 +5,15 @@
 import type { Labels } from '../../api/selector/index.ts';
 import type { Prefix } from '../../net/addr/index.ts';
 import { LabelIndex } from './label-index.ts';
-import type { Member, SetChange, SetDefinition, SetId } from './model.ts';
+import {
+  type Member,
+  type ServiceKey,
+  type SetChange,
+  type SetDefinition,
+  type SetId,
+  holdsPorts,
+} from './model.ts';
+import type { SliceContribution } from './services.ts';
 
 export interface NamedPort {
   readonly name: string;
@@ -37,6 +45,9 @@ export class SetMembers {
   readonly #contributions = new Map<string, Contribution>();
   readonly #sets = new Map<SetId, ActiveSet>();
   readonly #bySelector = new Map<string, Set<ActiveSet>>();
+  readonly #slices = new Map<string, SliceContribution>();
+  readonly #slicesOf = new Map<ServiceKey, Set<string>>();
+  readonly #byService = new Map<ServiceKey, Set<ActiveSet>>();
   readonly #changed = new Set<SetId>();
   /** Sets that somebody was told of. */
   readonly #told = new Set<SetId>();
@@ -68,6 +79,22 @@ export class SetMembers {
     this.#index.putParent(parent, labels);
   }
 
+  /** Undefined: the slice is gone, or of no service. */
+  putSlice(key: string, slice: SliceContribution | undefined): void {
+    const before = this.#slices.get(key);
+    // The new before the old: a member that stays never drops to zero in between.
+    if (slice !== undefined) this.#eachOfService(slice, 1);
+    if (before !== undefined) {
+      this.#eachOfService(before, -1);
+      removeFrom(this.#slicesOf, before.service, key);
+    }
+    if (slice === undefined) this.#slices.delete(key);
+    else {
+      this.#slices.set(key, slice);
+      addTo(this.#slicesOf, slice.service, key);
+    }
+  }
+
   /** One more user of the set; it exists from the first on. */
   acquire(definition: SetDefinition): void {
     const present = this.#sets.get(definition.id);
@@ -75,7 +102,7 @@ export class SetMembers {
       present.users++;
       return;
     }
-    const { id, selector } = definition;
+    const { id, of } = definition;
     const set: ActiveSet = {
       definition,
       users: 1,
@@ -86,6 +113,11 @@ export class SetMembers {
     };
     this.#sets.set(id, set);
     this.#changed.add(id);
+    if ('service' in of) {
+      this.#acquireService(set, of.service);
+      return;
+    }
+    const { selector } = of;
     const siblings = this.#bySelector.get(selector.id);
     if (siblings === undefined) {
       this.#bySelector.set(selector.id, new Set([set]));
@@ -103,7 +135,12 @@ export class SetMembers {
     if (set === undefined || --set.users > 0) return;
     this.#sets.delete(id);
     this.#changed.add(id);
-    const selectorId = set.definition.selector.id;
+    const { of } = set.definition;
+    if ('service' in of) {
+      removeFrom(this.#byService, of.service, set);
+      return;
+    }
+    const selectorId = of.selector.id;
     const siblings = this.#bySelector.get(selectorId);
     siblings?.delete(set);
     if (siblings?.size === 0) {
@@ -138,6 +175,19 @@ export class SetMembers {
     return this.#sets.size;
   }
 
+  #acquireService(set: ActiveSet, service: ServiceKey): void {
+    addTo(this.#byService, service, set);
+    for (const key of this.#slicesOf.get(service) ?? []) {
+      const slice = this.#slices.get(key);
+      if (slice !== undefined) count(set, serviceMembers(set, slice), 1, this.#changed);
+    }
+  }
+
+  #eachOfService(slice: SliceContribution, by: 1 | -1): void {
+    for (const set of this.#byService.get(slice.service) ?? [])
+      count(set, serviceMembers(set, slice), by, this.#changed);
+  }
+
   #each(selectorId: string, item: string, by: 1 | -1): void {
     const contribution = this.#contributions.get(item) ?? NOTHING;
     for (const set of this.#bySelector.get(selectorId) ?? []) {
@@ -163,7 +213,26 @@ function count(set: ActiveSet, members: Iterable<Member>, by: 1 | -1, changed: S
   }
 }
 
-function* membersOf({ namedPort }: SetDefinition, { nets, ports }: Contribution): Iterable<Member> {
+function serviceMembers(
+  { definition }: ActiveSet,
+  { addresses, ends }: SliceContribution,
+): readonly Member[] {
+  return holdsPorts(definition) ? ends : addresses;
+}
+
+function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const values = map.get(key);
+  if (values === undefined) map.set(key, new Set([value]));
+  else values.add(value);
+}
+
+function removeFrom<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const values = map.get(key);
+  if (values?.delete(value) === true && values.size === 0) map.delete(key);
+}
+
+function* membersOf({ of }: SetDefinition, { nets, ports }: Contribution): Iterable<Member> {
+  const namedPort = 'service' in of ? undefined : of.namedPort;
   if (namedPort === undefined) {
     for (const net of nets) yield* netMembers(net);
     return;

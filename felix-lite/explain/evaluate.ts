@@ -7,6 +7,7 @@ import {
   type GlobalNetworkPolicy,
   type NetworkPolicy,
   type Profile,
+  type Resource,
   type Rule,
   type WorkloadEndpoint,
   effectiveTypes,
@@ -80,7 +81,7 @@ export function askTiers(
   for (const { name, defaultAction, policies } of tiersFor(question, wanted)) {
     let passed = false;
     for (const policy of policies) {
-      const asked = nameOf(policy);
+      const asked = nameOf(question.world.originOf(policy));
       const match = firstMatch(policy, question, asked);
       if (match === undefined) {
         steps.push({ asked, said: 'no match' });
@@ -177,7 +178,7 @@ function tiersFor(
       defaultAction: world.tiers.get(name)?.spec.defaultAction ?? FIXED[name]?.defaultAction ?? 'Deny',
       policies: policies
         .filter(({ spec }) => spec.tier === name)
-        .sort((a, b) => compareKeys(policyOrder(a), policyOrder(b))),
+        .sort((a, b) => compareKeys(policyOrder(world, a), policyOrder(world, b))),
     }));
 }
 
@@ -190,8 +191,20 @@ const FIXED: Readonly<Record<string, { readonly order: number; readonly defaultA
   baselineadminnetworkpolicy: { order: 10_000_000, defaultAction: 'Pass' },
 };
 
-function policyOrder({ kind, metadata, spec }: Policy): readonly [number, number, string] {
-  return [0, spec.order ?? Number.POSITIVE_INFINITY, `${metadata.name}/${metadata.namespace ?? ''}/${kind}`];
+/** Policies of Kubernetes are known by the names of their kind; of those of the cluster there are three kinds under one. */
+function policyOrder(world: World, policy: Policy): readonly [number, number, string] {
+  const { kind, metadata } = world.originOf(policy);
+  const prefix = {
+    ClusterNetworkPolicy: 'kcnp.',
+    AdminNetworkPolicy: 'kanp.',
+    BaselineAdminNetworkPolicy: 'kbanp.',
+  };
+  const [name, as] =
+    kind === 'ClusterNetworkPolicy' || kind === 'AdminNetworkPolicy' || kind === 'BaselineAdminNetworkPolicy'
+      ? [prefix[kind] + metadata.name, 'KubernetesClusterNetworkPolicy']
+      : [metadata.name, kind];
+  const order = policy.spec.order ?? Number.POSITIVE_INFINITY;
+  return [0, order, `${name}/${metadata.namespace ?? ''}/${as}`];
 }
 
 function compareKeys(a: readonly [number, number, string], b: readonly [number, number, string]): number {
@@ -228,6 +241,6 @@ function selects(text: string, labels: Party['labels'], prefix: string, all: boo
   );
 }
 
-function nameOf({ kind, metadata }: Policy): string {
+function nameOf({ kind, metadata }: Resource): string {
   return [kind, metadata.namespace, metadata.name].filter((part) => part !== undefined).join('/');
 }

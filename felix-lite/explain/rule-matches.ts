@@ -1,6 +1,7 @@
 /** Whether one rule, as its user wrote it, matches one packet. Written from Calico's documentation of rules. */
 import { type EntityRule, type Rule, parsePort, parseSelector, protocolNumber } from '../../api/index.ts';
-import { type Address, Prefix } from '../../net/addr/index.ts';
+import { SERVICE_NAME_LABEL } from '../../api/kinds/kubernetes-data.ts';
+import { Address, Prefix } from '../../net/addr/index.ts';
 import type { Packet } from './packet.ts';
 import { type Party, type World, owns } from './world.ts';
 
@@ -36,14 +37,16 @@ export function ruleMatches(
       rule.source ?? {},
       rule,
       namespace,
-      { address: packet.source, port: packet.sourcePort },
+      { address: packet.source, port: packet.sourcePort, isDestination: false },
+      packet.protocol,
       world,
     ) &&
     sideMatches(
       rule.destination ?? {},
       rule,
       namespace,
-      { address: packet.destination, port: packet.destinationPort },
+      { address: packet.destination, port: packet.destinationPort, isDestination: true },
+      packet.protocol,
       world,
     )
   );
@@ -52,6 +55,7 @@ export function ruleMatches(
 interface End {
   readonly address: Address;
   readonly port: number | undefined;
+  readonly isDestination: boolean;
 }
 
 function sideMatches(
@@ -59,9 +63,14 @@ function sideMatches(
   rule: Rule,
   namespace: string | undefined,
   end: End,
+  protocol: number,
   world: World,
 ): boolean {
-  const { nets = [], notNets = [], ports = [], notPorts = [] } = side;
+  const { nets = [], notNets = [], ports = [], notPorts = [], services } = side;
+  if (services !== undefined) {
+    const place = services.namespace ?? namespace ?? '';
+    return isOfService(place, services.name, end, end.isDestination ? protocol : undefined, world);
+  }
   if (nets.length > 0 && !nets.some((net) => inNet(net, end.address))) return false;
   if (notNets.length > 0) {
     if (notNets.some((net) => inNet(net, end.address))) return false;
@@ -81,6 +90,25 @@ function sideMatches(
   };
   if (ports.length > 0 && !ports.some(hit)) return false;
   return !notPorts.some(hit);
+}
+
+/** @param protocol  of the packet, where the port has to be one of the service's too */
+function isOfService(
+  namespace: string,
+  name: string,
+  { address, port }: End,
+  protocol: number | undefined,
+  world: World,
+): boolean {
+  const numbers: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
+  return world.slices.some(
+    ({ metadata, endpoints = [], ports = [] }) =>
+      metadata.namespace === namespace &&
+      metadata.labels?.[SERVICE_NAME_LABEL] === name &&
+      endpoints.some(({ addresses }) => addresses.some((text) => Address.parse(text)?.equals(address))) &&
+      (protocol === undefined ||
+        ports.some((each) => numbers[each.protocol ?? 'TCP'] === protocol && each.port === port)),
+  );
 }
 
 interface Chooser {

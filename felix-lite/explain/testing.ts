@@ -119,19 +119,102 @@ const hostRule = fc.oneof(
     .map((each) => each),
   rule,
 );
+/** A service stands on the other side only, alone, and brings its own ports. */
+function rulesWithService(side: 'source' | 'destination'): fc.Arbitrary<object[]> {
+  const service = fc
+    .constantFrom(
+      { action: 'Allow' },
+      { action: 'Deny', protocol: 'TCP' },
+      { action: 'Allow', protocol: 'UDP' },
+    )
+    .map((each) => ({ ...each, [side]: { services: { name: 'api', namespace: 'prod' } } }));
+  return fc.array(fc.oneof({ weight: 6, arbitrary: rule }, { weight: 1, arbitrary: service }), {
+    maxLength: 4,
+  });
+}
+
+const labelSelector = fc.constantFrom<object>(
+  {},
+  { matchLabels: { role: 'web' } },
+  { matchExpressions: [{ key: 'role', operator: 'In', values: ['web', 'db'] }] },
+  { matchExpressions: [{ key: 'zone', operator: 'DoesNotExist' }] },
+  { matchLabels: { zone: 'a' }, matchExpressions: [{ key: 'role', operator: 'NotIn', values: ['db'] }] },
+);
+const labelledNamespaces = fc.constantFrom<object>({}, { matchLabels: { team: 'red' } });
+const kubernetesPeer = fc.oneof(
+  labelSelector.map((podSelector) => ({ podSelector })),
+  labelledNamespaces.map((each) => ({ namespaceSelector: each })),
+  fc.record({ podSelector: labelSelector, namespaceSelector: labelledNamespaces }),
+  fc.constantFrom(
+    { ipBlock: { cidr: '10.0.0.0/28', except: ['10.0.0.2/32'] } },
+    { ipBlock: { cidr: 'fd00::/124' } },
+    { ipBlock: { cidr: '0.0.0.0/0' } },
+  ),
+);
+const kubernetesPort = fc.constantFrom<object>(
+  { port: 80 },
+  { protocol: 'UDP', port: 53 },
+  { port: 8000, endPort: 8010 },
+  { port: 'http' },
+  { protocol: 'SCTP' },
+);
+const kubernetesPolicy = fc
+  .record({
+    namespace: fc.constantFrom(...NAMESPACES),
+    podSelector: labelSelector,
+    policyTypes: fc.constantFrom<string[]>(['Ingress'], ['Egress'], ['Ingress', 'Egress']),
+    peers: fc.array(kubernetesPeer, { maxLength: 2 }),
+    ports: fc.array(kubernetesPort, { maxLength: 2 }),
+  })
+  .map(({ namespace, podSelector, policyTypes, peers, ports }) => ({
+    namespace,
+    spec: {
+      podSelector,
+      policyTypes,
+      ...(policyTypes.includes('Ingress') ? { ingress: [{ from: peers, ports }] } : {}),
+      ...(policyTypes.includes('Egress') ? { egress: [{ to: peers, ports }] } : {}),
+    },
+  }));
+const clusterPolicy = fc
+  .record({
+    tier: fc.constantFrom('Admin', 'Baseline'),
+    subject: fc.oneof(
+      labelledNamespaces.map((namespaces) => ({ namespaces })),
+      fc
+        .record({ podSelector: labelSelector, namespaceSelector: labelledNamespaces })
+        .map((pods) => ({ pods })),
+    ),
+    action: fc.constantFrom('Accept', 'Deny', 'Pass'),
+    to: fc.constantFrom<object>(
+      { networks: ['10.0.0.0/29'] },
+      { namespaces: { matchLabels: { team: 'red' } } },
+    ),
+    ports: fc.constantFrom<object[]>(
+      [],
+      [{ tcp: { destinationPort: { number: 80 } } }],
+      [{ destinationNamedPort: 'http' }],
+    ),
+  })
+  .map(({ tier, subject, action, to, ports }) => ({
+    tier,
+    priority: 10,
+    subject,
+    egress: [{ action, to: [to], ...(ports.length === 0 ? {} : { protocols: ports }) }],
+  }));
+
 const policySpec = merged(
   fc.record({ tier: fc.constantFrom('default', 'default', 'platform', 'late', 'kube-baseline') }),
   optional('order', fc.constantFrom(1, 10, 10, 1000), 1),
   optional('selector', selector, 1),
   optional('serviceAccountSelector', fc.constantFrom('all()', "trusted == 'yes'"), 6),
   optional('types', fc.constantFrom(['Ingress'], ['Egress'], ['Ingress', 'Egress'])),
-  optional('ingress', rules, 1),
-  optional('egress', rules, 1),
+  optional('ingress', rulesWithService('source'), 1),
+  optional('egress', rulesWithService('destination'), 1),
 );
 
 function isPolicyOrHost(each: object): boolean {
   const { kind } = each as { kind: string };
-  return kind === 'HostEndpoint' || kind === 'NetworkPolicy' || kind === 'GlobalNetworkPolicy';
+  return kind === 'HostEndpoint' || kind.endsWith('NetworkPolicy');
 }
 
 function resource(kind: string, metadata: object, spec: object): object {
@@ -235,46 +318,95 @@ export const cluster: fc.Arbitrary<readonly object[]> = fc
       { maxLength: 5 },
     ),
     hosts: fc.array(host, { maxLength: 2 }),
+    kubernetes: fc.array(kubernetesPolicy, { maxLength: 1 }),
+    clusterPolicies: fc.array(clusterPolicy, { maxLength: 1 }),
+    asNamespace: fc.boolean(),
     tier: optional('defaultAction', fc.constantFrom('Deny', 'Pass'), 1),
     open: fc.boolean(),
     set: selector.map(() => ['10.0.0.0/30', '192.0.2.0/24', 'fd00::/126']),
     profileRules: rules,
   })
-  .map(({ workloads, policies, hosts, tier, open, set, profileRules }) => [
-    ...workloads,
-    ...hosts.map((spec, index) =>
-      resource('HostEndpoint', { name: `h${index}`, ...spec.metadata }, spec.spec),
-    ),
-    ...policies.map(({ kind, spec, namespace }, index) =>
-      resource(kind, { name: `p${index}`, ...(namespace === undefined ? {} : { namespace }) }, spec),
-    ),
-    resource('Tier', { name: 'platform' }, { order: 100, ...tier }),
-    resource(
-      'Profile',
-      { name: 'kns.prod' },
+  .map(
+    ({
+      workloads,
+      policies,
+      hosts,
+      kubernetes,
+      clusterPolicies,
+      asNamespace,
+      tier,
+      open,
+      set,
+      profileRules,
+    }) => [
+      ...workloads,
+      ...hosts.map((spec, index) =>
+        resource('HostEndpoint', { name: `h${index}`, ...spec.metadata }, spec.spec),
+      ),
+      ...policies.map(({ kind, spec, namespace }, index) =>
+        resource(kind, { name: `p${index}`, ...(namespace === undefined ? {} : { namespace }) }, spec),
+      ),
+      resource('Tier', { name: 'platform' }, { order: 100, ...tier }),
+      ...kubernetes.map(({ namespace, spec }, index) => ({
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { name: `k${index}`, namespace },
+        spec,
+      })),
+      ...clusterPolicies.map((spec, index) => ({
+        apiVersion: 'policy.networking.k8s.io/v1alpha2',
+        kind: 'ClusterNetworkPolicy',
+        metadata: { name: `c${index}` },
+        spec,
+      })),
       {
-        labelsToApply: { 'pcns.team': 'red' },
-        ...(open ? { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] } : {}),
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        metadata: { name: 'api-1', namespace: 'prod', labels: { 'kubernetes.io/service-name': 'api' } },
+        addressType: 'IPv4',
+        endpoints: [{ addresses: ['10.0.0.2'] }, { addresses: ['192.0.2.7'] }],
+        ports: [{ port: 80 }, { name: 'dns', protocol: 'UDP', port: 53 }],
       },
-    ),
-    resource(
-      'Profile',
-      { name: 'kns.test' },
-      { labelsToApply: { 'pcns.team': 'blue', zone: 'a' }, ingress: profileRules, egress: profileRules },
-    ),
-    resource('Profile', { name: 'ksa.prod.robot' }, { labelsToApply: { 'pcsa.trusted': 'yes' } }),
-    resource(
-      'Profile',
-      { name: 'vm-open' },
-      { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] },
-    ),
-    resource('GlobalNetworkSet', { name: 'outside', labels: { role: 'web' } }, { nets: set }),
-    resource(
-      'NetworkSet',
-      { name: 'inside', namespace: 'prod', labels: { role: 'db', zone: 'b' } },
-      { nets: ['10.0.0.8/29', '0.0.0.0/0'] },
-    ),
-  ]);
+      {
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        metadata: { name: 'api-2', namespace: 'prod', labels: { 'kubernetes.io/service-name': 'api' } },
+        addressType: 'IPv6',
+        endpoints: [{ addresses: ['fd00::2'] }],
+        ports: [{ port: 80 }],
+      },
+      // A namespace says the same as a profile that is open and lends its labels.
+      ...(asNamespace
+        ? [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'prod', labels: { team: 'red' } } }]
+        : [
+            resource(
+              'Profile',
+              { name: 'kns.prod' },
+              {
+                labelsToApply: { 'pcns.team': 'red' },
+                ...(open ? { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] } : {}),
+              },
+            ),
+          ]),
+      resource(
+        'Profile',
+        { name: 'kns.test' },
+        { labelsToApply: { 'pcns.team': 'blue', zone: 'a' }, ingress: profileRules, egress: profileRules },
+      ),
+      resource('Profile', { name: 'ksa.prod.robot' }, { labelsToApply: { 'pcsa.trusted': 'yes' } }),
+      resource(
+        'Profile',
+        { name: 'vm-open' },
+        { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] },
+      ),
+      resource('GlobalNetworkSet', { name: 'outside', labels: { role: 'web' } }, { nets: set }),
+      resource(
+        'NetworkSet',
+        { name: 'inside', namespace: 'prod', labels: { role: 'db', zone: 'b' } },
+        { nets: ['10.0.0.8/29', '0.0.0.0/0'] },
+      ),
+    ],
+  );
 
 /** Policy of hosts alone, in all the places where it is asked: seldom met among everything else. */
 export const hostCluster: fc.Arbitrary<readonly object[]> = fc

@@ -3,6 +3,7 @@
  * purpose without a line of calc: it is what calc and the rules are held against.
  */
 import type {
+  EndpointSlice,
   GlobalNetworkPolicy,
   GlobalNetworkSet,
   HostEndpoint,
@@ -14,6 +15,7 @@ import type {
   Tier,
   WorkloadEndpoint,
 } from '../../api/index.ts';
+import { madeFrom } from '../../api/kubernetes/index.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 
 /** Something with labels and addresses. */
@@ -35,8 +37,21 @@ export class World {
   readonly hosts: readonly HostEndpoint[];
   readonly parties: readonly Party[];
 
+  readonly slices: readonly EndpointSlice[];
+  readonly #origins = new Map<Resource, Resource>();
+
   constructor(resources: Iterable<Resource>) {
-    const all = [...resources];
+    const given = [...resources];
+    const stored = new Set(given.map(identity));
+    const made = given.flatMap((each) => {
+      const resource = CONVERTED.has(each.kind) ? madeFrom(each)?.resource : undefined;
+      // What is stored comes before what would be made.
+      if (resource === undefined || stored.has(identity(resource))) return [];
+      this.#origins.set(resource, each);
+      return [resource];
+    });
+    const all = [...given, ...made];
+    this.slices = all.filter((each) => each.kind === 'EndpointSlice');
     this.tiers = byName(all.filter((each) => each.kind === 'Tier'));
     this.profiles = byName(all.filter((each) => each.kind === 'Profile'));
     this.policies = all.filter(
@@ -57,6 +72,11 @@ export class World {
           return [];
       }
     });
+  }
+
+  /** What the resource was made from; itself where it was not. */
+  originOf(resource: Resource): Resource {
+    return this.#origins.get(resource) ?? resource;
   }
 
   /** A workload endpoint as a party; its namespace and account count as labels, whatever its own labels say. */
@@ -116,6 +136,20 @@ export class World {
     }
     return labels;
   }
+}
+
+/** Endpoints do not come from pods here: a node knows its workloads from whoever wired them. */
+const CONVERTED: ReadonlySet<string> = new Set([
+  'Namespace',
+  'ServiceAccount',
+  'KubernetesNetworkPolicy',
+  'ClusterNetworkPolicy',
+  'AdminNetworkPolicy',
+  'BaselineAdminNetworkPolicy',
+]);
+
+function identity({ kind, metadata }: Resource): string {
+  return `${kind}/${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
 function byName<R extends Tier | Profile>(list: readonly R[]): ReadonlyMap<string, R> {

@@ -8,11 +8,10 @@ import { ipset, iptables } from '../../net/kernel/index.ts';
 import { describeOnKernel, freshNamespace } from '../../net/kernel/testing.ts';
 
 const EVERYTHING = new Selector({ op: 'all' });
-const SET: SetDefinition = { id: EVERYTHING.id, selector: EVERYTHING };
+const SET: SetDefinition = { id: EVERYTHING.id, of: { selector: EVERYTHING } };
 const PORTS: SetDefinition = {
   id: 'n:ports',
-  selector: EVERYTHING,
-  namedPort: { name: 'http', protocol: 'tcp' },
+  of: { selector: EVERYTHING, namedPort: { name: 'http', protocol: 'tcp' } },
 };
 const NAME = 'cali40s:5y5I3VdRZfDU01O--xXAPx2';
 

@@ -4,7 +4,7 @@
  */
 import { Address, type IpVersion, Prefix } from '../../../net/addr/index.ts';
 import { type ipset, IpsetNetlink } from '../../../net/kernel/index.ts';
-import type { Member, SetChange, SetId } from '../../calc/model.ts';
+import { holdsPorts, type Member, type SetChange, type SetId } from '../../calc/model.ts';
 import { isOurSet, setName, temporarySetName } from '../../rules/names.ts';
 
 export interface IpsetIo {
@@ -141,7 +141,7 @@ export class IpSets {
         const set: KernelSet = {
           name,
           version,
-          type: change.definition.namedPort === undefined ? 'hash:net' : 'hash:ip,port',
+          type: holdsPorts(change.definition) ? 'hash:ip,port' : 'hash:net',
           wanted: new Set(ofVersion(change.members, version)),
           actual: present?.actual,
           maxElements: present?.maxElements ?? this.#maxElements,

@@ -4,7 +4,7 @@
  */
 import type { IpVersion } from '../../../net/addr/index.ts';
 import { makeOf, type NftElement, type NftOperation, type NftSet } from '../../../net/kernel/index.ts';
-import type { Member, SetChange, SetId } from '../../calc/model.ts';
+import { holdsPorts, type Member, type SetChange, type SetId } from '../../calc/model.ts';
 import { setName } from '../../rules/names.ts';
 import { PrefixCover } from './cover.ts';
 import { elementOf, elementText, setFor, type SetKind } from './elements.ts';
@@ -240,7 +240,7 @@ export class NftSets {
         this.#fit(present);
         return;
       case 'whole': {
-        const set = present ?? this.#createFor(name, change.definition.namedPort !== undefined);
+        const set = present ?? this.#createFor(name, holdsPorts(change.definition));
         const wanted = new Set(this.#ours(change.members));
         for (const member of wanted) this.#add(set, member);
         for (const member of set.members?.members() ?? []) if (!wanted.has(member)) this.#delete(set, member);
