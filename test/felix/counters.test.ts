@@ -1,0 +1,73 @@
+/** What rules have counted, read back by their hashes, alike on every backend. */
+import { expect } from 'chai';
+import { readSettings } from '../../felix-lite/daemon/config.ts';
+import { chooseBackend } from '../../felix-lite/dataplane/backend.ts';
+import { openDataplane } from '../../felix-lite/dataplane/open.ts';
+import { describeOnKernel } from '../../net/kernel/testing.ts';
+import { NODE, TestNode, type Workload, addressesOf, endpointOf, openProfile } from './node.ts';
+
+const WEB: Workload = { name: 'web', namespace: 'prod', labels: { role: 'web' }, index: 1 };
+const DB: Workload = { name: 'db', namespace: 'prod', labels: { role: 'db' }, index: 2 };
+
+const BACKENDS = {
+  'iptables NFT': { nftablesMode: 'Disabled', iptablesBackend: 'NFT' },
+  'iptables Legacy': { nftablesMode: 'Disabled', iptablesBackend: 'Legacy' },
+  nftables: { nftablesMode: 'Enabled' },
+} as const;
+
+describeOnKernel('counters of policy rules', function () {
+  this.timeout(30_000);
+  const seen = new Map<string, readonly string[]>();
+
+  for (const [backend, spec] of Object.entries(BACKENDS))
+    it(`tell how many packets each rule decided, ${backend}`, async () => {
+      const node = await TestNode.create([WEB, DB]);
+      try {
+        await node.put(
+          {
+            apiVersion: 'projectcalico.org/v3',
+            kind: 'FelixConfiguration',
+            metadata: { name: `node.${NODE}` },
+            spec,
+          },
+          openProfile('prod'),
+          endpointOf(WEB),
+          endpointOf(DB),
+          {
+            apiVersion: 'projectcalico.org/v3',
+            kind: 'NetworkPolicy',
+            metadata: { name: 'db', namespace: 'prod' },
+            spec: {
+              selector: "role == 'db'",
+              ingress: [{ action: 'Allow', protocol: 'TCP', destination: { ports: [8080] } }],
+            },
+          },
+        );
+        await node.startFelix();
+        for (let i = 0; i < 3; i++) await node.prober('web').reach('tcp', addressesOf(2)[4], 8080);
+        const settings = readSettings(undefined, undefined);
+        const chosen = await chooseBackend({ nftables: undefined, iptables: undefined }, node.netns);
+        const reader = openDataplane(chosen, { rules: settings.rules, versions: [4, 6], netns: node.netns });
+        const counters = (await reader.counters()).filter(({ chain }) =>
+          chain.startsWith('cali-pi-np/prod/db'),
+        );
+        reader.close();
+        const first = counters.find(({ version, index }) => version === 4 && index === 0);
+        expect(Number(first?.packets)).to.equal(3);
+        expect(Number(first?.bytes)).to.be.greaterThan(3 * 40);
+        expect(counters.find(({ version }) => version === 6)?.packets).to.equal(0n);
+        seen.set(
+          backend,
+          counters.map(({ version, chain, index, hash }) => `${version} ${chain} ${index} ${hash}`),
+        );
+      } finally {
+        await node.remove();
+      }
+    });
+
+  it('name the rules alike', () => {
+    const [first, ...others] = [...seen.values()];
+    expect(first).to.have.length.greaterThan(1);
+    for (const other of others) expect(other).to.deep.equal(first);
+  });
+});
