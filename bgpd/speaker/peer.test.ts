@@ -334,6 +334,23 @@ describe('Peer', () => {
     expect(duel.clock.pending().length).to.be.below(5);
   });
 
+  it('keeps hold times to the letter, and spreads its keepalives over 0.75 to 1 of their time (RFC 4271 §10)', () => {
+    for (const [random, everySeconds] of [
+      [0, 22.5],
+      [0.999_999, 30],
+    ] as const) {
+      const duel = new Duel({ random: () => random }).start().run(40);
+      const { a } = duel;
+      const before = a.peer.counters.messagesOut;
+      duel.run(10 * everySeconds);
+      expect(a.peer.counters.messagesOut - before, `keepalives, drawn ${random}`).to.equal(10);
+      sendRoute(duel.b);
+      duel.run(0.1);
+      const hold = a.peer.pending().find(({ name }) => name === 'hold')?.inMs;
+      expect(hold, `hold timer, drawn ${random}`).to.be.within(seconds(89.8), seconds(90));
+    }
+  });
+
   it('turns a malformed UPDATE into withdrawals, counts it, and stays up', () => {
     const duel = new Duel().start().run(5);
     duel.b.peer.send([
