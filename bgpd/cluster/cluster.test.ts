@@ -43,6 +43,10 @@ function codes(resources: ClusterResources): unknown[] {
 
 const NODES = [node('n1', 1, { rack: 'a' }), node('n2', 2, { rack: 'a' }), node('n3', 3, { rack: 'b' })];
 
+function ref(key: string) {
+  return { secretKeyRef: { name: 'bgp-secrets', key } };
+}
+
 describe('cluster', () => {
   it('knows who the node is: AS number, router id, addresses, port', () => {
     const bgpConfigurations = [
@@ -227,7 +231,6 @@ describe('cluster', () => {
         ['bgp-secrets/long', 'x'.repeat(81)],
         ['bgp-secrets/empty', ''],
       ]);
-      const ref = (key: string) => ({ secretKeyRef: { name: 'bgp-secrets', key } });
       const outcome = (key: string) =>
         configureNode(
           'n1',

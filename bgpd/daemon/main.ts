@@ -34,7 +34,12 @@ async function main(): Promise<void> {
   const random = Math.random.bind(Math);
   const secrets = extra.secrets ?? process.env['POPLIN_BGPD_SECRETS'];
   const bgpd = await Bgpd.start({
-    ...{ node, store, netlink, clock, random, log },
+    node,
+    store,
+    netlink,
+    clock,
+    random,
+    log,
     ...(secrets === undefined || secrets === '' ? {} : { secrets }),
   });
   const control = await serveControl(join(runDir, 'bgpd.sock'), controlRoutes(bgpd));
