@@ -22,6 +22,8 @@ export interface Ask {
   readonly body?: string;
   /** Of the body; default `application/json`. */
   readonly contentType?: string;
+  /** Of the answer; default `application/json`. */
+  readonly accept?: string | undefined;
 }
 
 export interface Answer {
@@ -133,7 +135,7 @@ export class Api {
   }
 
   async #send(
-    { method, path, query, body, contentType }: Ask,
+    { method, path, query, body, contentType, accept = 'application/json' }: Ask,
     signal: AbortSignal,
     agent: HttpAgent | HttpsAgent,
   ): Promise<IncomingMessage> {
@@ -141,7 +143,7 @@ export class Api {
     const url = new URL(`${this.#credentials.server}${path}${search}`);
     const credentials = await this.#credentials.options();
     const headers = {
-      accept: 'application/json',
+      accept,
       'user-agent': 'poplin',
       ...(body === undefined
         ? {}

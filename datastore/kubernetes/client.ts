@@ -16,6 +16,12 @@ export const REQUEST: Millis = 10_000;
 export const PATIENCE: Millis = 20_000;
 /** A first connection: who starts may be told at once that the location is wrong. */
 export const FIRST_PATIENCE: Millis = 5000;
+/**
+ * After a connection broke: where a server may have been started anew, which answers 403 to everybody but its
+ * administrators until it has read its roles, a second or two.
+ */
+const SETTLING: Millis = 5000;
+const SETTLING_PAUSE: Millis = 200;
 /** Between attempts, growing. */
 const PAUSE: Millis = 50;
 const LONGEST_PAUSE: Millis = 2000;
@@ -31,6 +37,7 @@ export type Attempt =
 export class Client {
   readonly api: Api;
   readonly clock: Clock;
+  #lostAt: Millis = -Infinity;
 
   constructor(api: Api, clock: Clock) {
     this.api = api;
@@ -46,8 +53,9 @@ export class Client {
     query: Readonly<Record<string, string>>,
     resource: ApiResource,
     patience: Millis = PATIENCE,
+    accept?: string,
   ): Promise<Answer> {
-    const ask: Ask = { method: 'GET', path, query };
+    const ask: Ask = { method: 'GET', path, query, accept };
     const deadline = this.clock.now() + patience;
     let mayRenew = true;
     for (let pause = PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
@@ -59,10 +67,13 @@ export class Client {
           this.api.forgetCredentials();
           continue;
         }
-        if (answer.status === 401 || answer.status === 403) throw refusal(answer, ask, resource);
+        if (answer.status === 401 || (answer.status === 403 && !(await this.isSettling())))
+          throw refusal(answer, ask, resource);
         // "Too large resource version" comes as a timeout, but says that the history is another.
-        if (!isPassing(answer) || statusOf(answer).causes.includes('ResourceVersionTooLarge')) return answer;
-        wait = Math.max(pause, answer.retryAfter ?? 0);
+        if (answer.status === 403) wait = SETTLING_PAUSE;
+        else if (!isPassing(answer) || statusOf(answer).causes.includes('ResourceVersionTooLarge'))
+          return answer;
+        else wait = Math.max(pause, answer.retryAfter ?? 0);
       }
       if (this.clock.now() + wait > deadline) throw this.unavailable(describe(answer));
       await this.pause(wait);
@@ -92,8 +103,23 @@ export class Client {
     // Turned away at the door, before anything was done.
     if (answer.status === 429)
       return { outcome: 'refused', why: describe(answer), pause: answer.retryAfter ?? 1000 };
+    if (answer.status === 403 && (await this.isSettling()))
+      return { outcome: 'refused', why: describe(answer), pause: SETTLING_PAUSE };
     if (answer.status >= 500) return { outcome: 'unknown', why: describe(answer) };
     return { outcome: 'answered', answer };
+  }
+
+  /** A connection broke, or could not be made. */
+  noteLoss(): void {
+    this.#lostAt = this.clock.now();
+  }
+
+  /** After a 403: whether the server is only just starting, so that it is worth asking again. It says so at `/readyz`. */
+  async isSettling(): Promise<boolean> {
+    const ready = await this.#try({ method: 'GET', path: '/readyz' }, REQUEST);
+    if (ready instanceof NoAnswer || ready.status >= 500) return true;
+    // It lets us see nothing at all: before it has read its roles, or for good.
+    return ready.status !== 200 && this.clock.now() - this.#lostAt < SETTLING;
   }
 
   async pause(delay: Millis): Promise<void> {
@@ -117,8 +143,9 @@ export class Client {
     try {
       return await this.api.ask(ask, timeout);
     } catch (error) {
-      if (error instanceof NoAnswer) return error;
-      throw error;
+      if (!(error instanceof NoAnswer)) throw error;
+      this.noteLoss();
+      return error;
     }
   }
 }

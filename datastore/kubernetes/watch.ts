@@ -75,13 +75,14 @@ export async function* watchObjects(
         await rest(client, UNSERVED_PAUSE, signal);
         lastAlive = client.clock.now();
         continue;
-      } else if (isPassing(answer)) {
+      } else if (isPassing(answer) || (answer.status === 403 && (await client.isSettling()))) {
         trouble = describe(answer);
         pause = Math.max(pause, answer.retryAfter ?? 0);
       } else throw refusal(answer, ask, resource);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof NoAnswer)) throw error;
+      client.noteLoss();
       trouble = describe(error);
     }
     // A connection that stood until now is a sign of life, even when it brought nothing and broke.

@@ -93,11 +93,19 @@ describe('kubernetes: in trouble', function () {
 
   it('a mirror goes on after a crash of the API server, and of etcd below it', async () => {
     const told = await followed();
+    const node = await openStore(server().location('poplin-node'));
     await put('a', 1);
     await server().killApi();
     const during = put('a', 2);
+    // Of somebody whose rights are roles: these the server reads only after it has begun to answer.
+    const asNode = Promise.all([
+      node.list({ kind: 'IPPool' }),
+      node.commit([{ type: 'put', key: { kind: 'Lease', scope: '', name: kind }, value: {}, expect: 'any' }]),
+    ]);
     await server().startApi();
     await during;
+    expect((await asNode)[1].ok).to.equal(true);
+    await node.close();
     await put('a', 3);
     await until(() => told.at(-1)?.[1] === 3);
     await server().etcd.kill();
@@ -110,6 +118,25 @@ describe('kubernetes: in trouble', function () {
     const values = told.map(([, value]) => value as number);
     expect(values).to.deep.equal([...new Set(values)].toSorted((a, b) => a - b));
     expect(told.slice(1).every(([, , previous], i) => previous === told[i]?.[1])).to.equal(true);
+  });
+
+  it('a refusal of a server that only just starts is no refusal', async () => {
+    const reads = ({ url }: { readonly url: string }): boolean => url.includes('ippools');
+    const forbidden = {
+      status: 403,
+      body: { kind: 'Status', message: 'user cannot list resource "ippools"' },
+    };
+    relay.trap(reads, forbidden);
+    relay.trap(({ url }) => url === '/readyz', { status: 500, body: 'not yet' });
+    expect((await far.list({ kind: 'IPPool' })).entries).to.deep.equal([]);
+    // Who may see nothing at all is not told either; a connection that broke says enough.
+    relay.trap(reads, 'lose-request');
+    relay.trap(reads, forbidden);
+    relay.trap(({ url }) => url === '/readyz', forbidden);
+    expect((await far.list({ kind: 'IPPool' })).entries).to.deep.equal([]);
+    relay.trap(reads, forbidden);
+    expect(String(await rejection(far.list({ kind: 'IPPool' })))).to.match(/does not let us list ippools/);
+    expect(relay.caught).to.equal(6);
   });
 
   it('away while history is compacted, a mirror tells only what differs', async () => {
