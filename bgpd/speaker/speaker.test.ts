@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { isEndOfRib } from '../wire/types.ts';
 import { allBut } from './testing/policies.ts';
 import { configOf, peerOf, World, type PeerExtras, type Router } from './testing/world.ts';
 import { tableOf } from './testing/tables.ts';
@@ -64,6 +65,31 @@ describe('speaker', () => {
       atLeft.received.flatMap((u) => u.reach.flatMap((r) => r.nlri.map((n) => n.prefix.toString()))),
     ).to.deep.equal(['10.2.0.0/24']);
     expect(atLeft.endsOfRib).to.equal(2);
+  });
+
+  it('says End-of-RIB of a family once everything of it has been told, and never again (RFC 4724 §2)', () => {
+    const world = new World();
+    const left = world.router('left', 65001, '10.0.0.1');
+    const right = world.router('right', 65002, '10.0.0.2');
+    const many = Array.from({ length: 300 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`);
+    const own = [...many, 'fd00:1::/64', 'fd00:2::/64'];
+    left.speaker.configure(configOf(left, [peerOf(left, right)], own));
+    right.speaker.configure(configOf(right, [peerOf(right, left)]));
+    world.connect(left, right);
+    const { received } = right.sessions.get('left');
+    for (const [family, routes] of [
+      ['ipv4-unicast', 300],
+      ['ipv6-unicast', 2],
+    ] as const) {
+      const end = received.findIndex((update) => isEndOfRib(update) === family);
+      const before = received.slice(0, Math.max(end, 0)).flatMap(({ reach }) => reach);
+      expect(before.filter((reach) => reach.family === family).flatMap(({ nlri }) => nlri)).to.have.length(
+        routes,
+      );
+    }
+    left.speaker.configure(configOf(left, [peerOf(left, right)], own.slice(1)));
+    world.settle();
+    expect(right.sessions.get('left').endsOfRib).to.equal(2);
   });
 
   it('takes routes out when the session dies by a NOTIFICATION, graceful restart or not', () => {
