@@ -63,12 +63,16 @@ function objects(store: () => Store): void {
       const keys = ['10.0.0.0/26', 'fd00::40/122', '10.0.0.64/26'].map(
         (name): Key => ({ kind: 'IPAMBlock', scope: '', name }),
       );
-      for (const one of keys)
-        await store().commit([{ type: 'put', key: one, value: { cidr: one.name }, expect: 'absent' }]);
+      for (const one of keys) {
+        const empty = { allocations: [null], unallocated: [0], attributes: [], sequenceNumber: 1n };
+        const value = { cidr: one.name, affinity: null, ...empty };
+        await store().commit([{ type: 'put', key: one, value, expect: 'absent' }]);
+      }
       await put(store(), 'a', 1);
       const { entries } = await store().list({ kind: 'IPAMBlock' });
       expect(await store().names!({ kind: 'IPAMBlock' })).to.have.deep.members(entries.map(({ key }) => key));
       expect(entries).to.have.length(3);
+      for (const one of keys) await store().commit([{ type: 'delete', key: one, expect: 'present' }]);
     });
 
     it('with names that hold separators are told apart', async () => {

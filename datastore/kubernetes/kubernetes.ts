@@ -12,6 +12,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { PoplinError } from '../../api/problem.ts';
 import { parseJson } from '../json.ts';
+import { MIGRATED_KINDS } from '../migrate/kinds.ts';
 import { prepareCommit } from '../prepare.ts';
 import {
   type Commit,
@@ -22,6 +23,7 @@ import {
   type Revision,
   type Selection,
   type Store,
+  type Stray,
   selects,
   type WatchBatch,
 } from '../store.ts';
@@ -30,13 +32,14 @@ import { Client, FIRST_PATIENCE, PATIENCE } from './client.ts';
 import { runCommit } from './commit.ts';
 import { findCredentials } from './credentials.ts';
 import { entriesOf, follow, type Followed, type Known, objectId } from './follow.ts';
-import { listObjects, VersionGone } from './list.ts';
+import { type Listed, listObjects, VersionGone } from './list.ts';
 import type { KubernetesOptions } from './location.ts';
 import type { KubernetesObject } from './native/native.ts';
 import { look } from './place.ts';
 import { collectionPath, type Source, sourceOf, sourcesOf } from './resources.ts';
 import { compareVersions, parsePosition, type Position, positionOf } from './revisions.ts';
 import { refusal } from './status.ts';
+import { namesOf, straysOf } from './survey.ts';
 
 /** Every role may read it, and it has one object. */
 const ANYTHING = sourcesOf('ClusterInformation')[0]!;
@@ -107,6 +110,17 @@ export class KubernetesStore implements Store {
     return { entries: entries.toSorted(byKey), revision: at ?? first ?? (await this.revision()) };
   }
 
+  async names(selection: Selection): Promise<readonly Key[]> {
+    this.#assertOpen();
+    const names = await namesOf(this.#client, selection);
+    return names ?? (await this.list(selection)).entries.map(({ key }) => key);
+  }
+
+  async strays(): Promise<readonly Stray[]> {
+    this.#assertOpen();
+    return straysOf(this.#client, MIGRATED_KINDS);
+  }
+
   isGiven(key: Key): boolean {
     return sourceOf(key).source.write?.type !== 'custom';
   }
@@ -147,7 +161,7 @@ export class KubernetesStore implements Store {
         partsOf(selections).map(
           async (part): Promise<Followed> => ({
             ...part,
-            known: await this.#knownAt(part.source, part.namespace, positionOf(part.source.stream, position)),
+            known: await this.#knownAt(part, positionOf(part.source.stream, position)),
           }),
         ),
       );
@@ -183,32 +197,34 @@ export class KubernetesStore implements Store {
     selection: Selection,
     at: string | undefined,
   ): Promise<{ readonly entries: readonly Entry[]; readonly version: string } | undefined> {
-    const { resource, labelSelector } = source;
-    const namespace = namespaceOf(source, selection);
-    const listed = await listObjects(this.#client, resource, { namespace, labelSelector, at });
+    const part = partOf(source, selection);
+    const listed = await this.#listPart(part, at);
     if (listed.version === undefined) return undefined;
     const version = at ?? listed.version;
     this.#see(listed.version);
     const known = knownIn(listed.objects, source);
-    this.#remember(source, namespace, { version, known, at: this.#clock.now() });
+    this.#remember(part, { version, known, at: this.#clock.now() });
     return { version, entries: [...known.values()].flat().filter(({ key }) => selects(selection, key)) };
   }
 
   /** What a collection held at a version, in our terms. */
-  async #knownAt(source: Source, namespace: string | undefined, version: string): Promise<Known> {
-    const id = seedId(source, namespace);
+  async #knownAt(part: Part, version: string): Promise<Known> {
+    const id = seedId(part);
     const seed = this.#seeds.get(id);
     this.#seeds.delete(id);
     if (seed?.version === version) return seed.known;
-    const { resource, labelSelector } = source;
-    const at = version === '0' ? undefined : version;
-    const { objects } = await listObjects(this.#client, resource, { namespace, labelSelector, at });
-    return knownIn(objects, source);
+    const { objects } = await this.#listPart(part, version === '0' ? undefined : version);
+    return knownIn(objects, part.source);
   }
 
-  #remember(source: Source, namespace: string | undefined, seed: Seed): void {
+  async #listPart({ source, namespace, fieldSelector }: Part, at: string | undefined): Promise<Listed> {
+    const { resource, labelSelector } = source;
+    return listObjects(this.#client, resource, { namespace, labelSelector, fieldSelector, at });
+  }
+
+  #remember(part: Part, seed: Seed): void {
     for (const [id, { at }] of this.#seeds) if (seed.at - at > SEED_MS) this.#seeds.delete(id);
-    this.#seeds.set(seedId(source, namespace), seed);
+    this.#seeds.set(seedId(part), seed);
   }
 
   async #newest(patience = PATIENCE): Promise<string> {
@@ -253,17 +269,35 @@ export class KubernetesStore implements Store {
   }
 }
 
-/** The streams that selections need: one a source, of one namespace where only that is wanted. */
-function partsOf(selections: readonly Selection[]): Omit<Followed, 'known'>[] {
+/** A collection, or what is wanted of it. */
+type Part = Omit<Followed, 'known'>;
+
+/** The streams that selections need: one a source, of one namespace and of one node where only these are wanted. */
+function partsOf(selections: readonly Selection[]): Part[] {
   const byKind = Map.groupBy(selections, ({ kind }) => kind);
   return [...byKind].flatMap(([kind, ofKind]) => {
-    const scopes = new Set(ofKind.map(({ scope }) => scope));
-    const [scope] = scopes;
-    return sourcesOf(kind).map((source) => ({
-      source,
-      namespace: namespaceOf(source, scopes.size === 1 && scope !== undefined ? { kind, scope } : { kind }),
-    }));
+    const scope = theOnly(ofKind.map((selection) => selection.scope));
+    const node = theOnly(ofKind.map((selection) => selection.node));
+    const together = {
+      kind,
+      ...(scope === undefined ? {} : { scope }),
+      ...(node === undefined ? {} : { node }),
+    };
+    return sourcesOf(kind).map((source) => partOf(source, together));
   });
+}
+
+function partOf(source: Source, selection: Selection): Part {
+  const { node } = selection;
+  return {
+    source,
+    namespace: namespaceOf(source, selection),
+    fieldSelector: node === undefined ? undefined : source.fieldSelectorOf?.(node),
+  };
+}
+
+function theOnly(values: readonly (string | undefined)[]): string | undefined {
+  return new Set(values).size === 1 ? values[0] : undefined;
 }
 
 /** Undefined: all namespaces, also for a scope that is none. */
@@ -280,8 +314,8 @@ function knownIn(objects: readonly KubernetesObject[], source: Source): Known {
   return known;
 }
 
-function seedId({ stream }: Source, namespace: string | undefined): string {
-  return namespace === undefined ? stream : `${stream}/${namespace}`;
+function seedId({ source, namespace = '', fieldSelector = '' }: Part): string {
+  return [source.stream, namespace, fieldSelector].join('\n');
 }
 
 function byKey(a: Entry, b: Entry): number {

@@ -1,5 +1,5 @@
 /** Reading a collection of the API server, in pages, as it was at one resource version. */
-import type { Client } from './client.ts';
+import { type Client, PATIENCE } from './client.ts';
 import type { KubernetesObject } from './native/native.ts';
 import { type ApiResource, collectionPath } from './resources.ts';
 import { isGone, isUnserved, refusal } from './status.ts';
@@ -21,6 +21,9 @@ interface ListBody {
   readonly items?: readonly KubernetesObject[] | null;
 }
 
+/** Objects without their spec and status. */
+export const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+
 /** The version asked for is no longer kept, or never was. */
 export class VersionGone extends Error {
   override readonly name = 'VersionGone';
@@ -29,18 +32,24 @@ export class VersionGone extends Error {
 export interface ListOptions {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
   /** This very version; undefined: the newest. */
   readonly at?: string | undefined;
+  /** The form of the answer, see {@link METADATA_ONLY}; default whole objects. */
+  readonly accept?: string;
 }
 
 /** @throws VersionGone, or PoplinError as {@link Client.read} does */
 export async function listObjects(
   client: Client,
   resource: ApiResource,
-  { namespace, labelSelector, at }: ListOptions,
+  { namespace, labelSelector, fieldSelector, at, accept }: ListOptions,
 ): Promise<Listed> {
   const path = collectionPath(resource, namespace);
-  const selector = labelSelector === undefined ? {} : { labelSelector };
+  const selector = {
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+  };
   for (let attempt = 1; ; attempt++) {
     const objects: KubernetesObject[] = [];
     let version: string | undefined;
@@ -54,7 +63,7 @@ export async function listObjects(
               ? {}
               : { resourceVersion: at, resourceVersionMatch: 'Exact' };
         const query = { limit: String(PAGE), ...selector, ...position };
-        const answer = await client.read(path, query, resource);
+        const answer = await client.read(path, query, resource, PATIENCE, accept);
         if (isUnserved(answer) && resource.optional) return { objects: [], version: undefined };
         if (isGone(answer)) throw new VersionGone();
         if (answer.status !== 200) throw refusal(answer, { method: 'GET', path }, resource);

@@ -1,5 +1,6 @@
 /** Names of objects in the Kubernetes API for keys of the store, as Calico makes them. Pure. */
 import { createHash } from 'node:crypto';
+import { Prefix } from '../../net/addr/index.ts';
 
 /** What Kubernetes takes as a name. */
 const DNS_NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
@@ -12,6 +13,15 @@ export function isName(text: string): boolean {
 /** `10.0.0.0/26` is `10-0-0-0-26`, `fd00::40/122` is `fd00--40-122`. */
 export function cidrName(cidr: string): string {
   return cidr.replaceAll(/[.:/]/g, '-');
+}
+
+/** Undefined for a name that {@link cidrName} gives to no CIDR. */
+export function cidrOf(name: string): string | undefined {
+  const [, base = '', length = ''] = /^(.+)-([0-9]{1,3})$/.exec(name) ?? [];
+  const parts = base.split('-');
+  const isV4 = parts.length === 4 && parts.every((part) => /^[0-9]{1,3}$/.test(part));
+  const cidr = Prefix.parse(`${parts.join(isV4 ? '.' : ':')}/${length}`)?.toString();
+  return cidr !== undefined && cidrName(cidr) === name ? cidr : undefined;
 }
 
 /** Of a block affinity: host and block, with a hash where that is too long. */

@@ -42,6 +42,8 @@ export interface Source {
   readonly resource: ApiResource;
   /** Of the objects that are of this kind; undefined: all. */
   readonly labelSelector?: string;
+  /** Of the objects that belong to a node; undefined: nothing in them tells. */
+  fieldSelectorOf?(node: string): string;
   /** Undefined when no object of this resource can hold the key. */
   locate(key: Key): Place | undefined;
   /** Where an older Calico may have put it. */
@@ -129,6 +131,7 @@ function nativeSource(native: NativeKind): Source {
     locate: (key) => native.locate(key),
     decode: (object) => native.toEntries(object),
     write: writeOf(native),
+    ...(native.fieldSelectorOf === undefined ? {} : { fieldSelectorOf: native.fieldSelectorOf }),
   };
 }
 
@@ -175,19 +178,22 @@ function ipamSource(form: IpamForm): Source {
   };
 }
 
+/** Of all kinds that neither Calico nor Kubernetes has a resource for. */
+export const STORED_OBJECTS: ApiResource = {
+  group: OWN_GROUP,
+  version: 'v1',
+  plural: 'storedobjects',
+  objectKind: OWN_KIND,
+  namespaced: false,
+  // Whoever runs Calico's own definitions alone has none of ours.
+  optional: true,
+};
+
 function storedSource(kind: string): Source {
   return {
     stream: streamOf(kind, 'storedobjects', OWN_GROUP),
     kind,
-    resource: {
-      group: OWN_GROUP,
-      version: 'v1',
-      plural: 'storedobjects',
-      objectKind: OWN_KIND,
-      namespaced: false,
-      // Whoever runs Calico's own definitions alone has none of ours.
-      optional: true,
-    },
+    resource: STORED_OBJECTS,
     labelSelector: kindSelector(kind),
     locate: (key) => ({ name: storedName(key) }),
     decode: (object) => {

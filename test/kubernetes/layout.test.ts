@@ -3,12 +3,15 @@ import { expect } from 'chai';
 import { rejection } from '../../datastore/contract-tools.ts';
 import { resourceContract } from '../../datastore/contract-resources.ts';
 import { openStore, type Operation, type Store } from '../../datastore/index.ts';
+import { NATIVE_KINDS } from '../../datastore/kubernetes/native/index.ts';
 import { isCustom } from '../../datastore/kubernetes/resources.ts';
 import type { Account } from './server.ts';
 import { withKubeServer } from './suite.ts';
 
-/** Kept otherwise than in a custom resource of the same name. */
-const KEPT: ReadonlySet<string> = new Set(['Namespace', 'Pod']);
+/** Kept in records of our own, unless they are read as Kubernetes has them. */
+const KEPT: ReadonlySet<string> = new Set(
+  ['Namespace', 'Pod'].filter((kind) => NATIVE_KINDS.every((native) => native.kind !== kind)),
+);
 
 const CALICO = '/apis/crd.projectcalico.org/v1';
 
@@ -91,6 +94,37 @@ describe("kubernetes: Calico's layout", function () {
     });
     const other = await rejection(store.commit([put('IPAMHandle', '', 'net.abc', { block: {} }, 'absent')]));
     expect(String(other)).to.match(/is that of IPAMHandle\/net\.ABC already/);
+  });
+
+  it("tells what is of no kind that it knows, and of what was marked as deleted that it is Calico's", async () => {
+    const store = await open();
+    const make = async (plural: string, kind: string, name: string, spec: object): Promise<void> => {
+      const group = plural === 'storedobjects' ? 'poplin.internal' : 'crd.projectcalico.org';
+      const body = { apiVersion: `${group}/v1`, kind, metadata: { name }, spec };
+      const { status, body: answer } = await server().ask(`/apis/${group}/v1/${plural}`, {
+        method: 'POST',
+        body,
+      });
+      expect(status, JSON.stringify(answer)).to.equal(201);
+    };
+    await make('ipamhandles', 'IPAMHandle', 'net.half', { handleID: 'net.half', block: {}, deleted: true });
+    await make('storedobjects', 'StoredObject', 'strange', {
+      kind: 'Later',
+      scope: '',
+      name: 'x',
+      value: '{}',
+    });
+    await store.commit([put('Lease', '', 'stray', { holder: 'a' })]);
+    const strays = (await store.strays?.()) ?? [];
+    const strange = strays.filter(({ belongsTo }) => belongsTo === undefined).map(({ where }) => where);
+    expect(strange).to.deep.equal(['storedobjects.poplin.internal/strange']);
+    expect(strays.find(({ where }) => where.endsWith('/net.half'))?.belongsTo).to.match(/Calico/);
+    expect(strays.map(({ where }) => where).filter((where) => where.includes('lease'))).to.have.length(1);
+    for (const path of [
+      'crd.projectcalico.org/v1/ipamhandles/net.half',
+      'poplin.internal/v1/storedobjects/strange',
+    ])
+      await server().ask(`/apis/${path}`, { method: 'DELETE' });
   });
 
   it('of what Calico marked as deleted is absence, and a new one takes its place', async () => {
