@@ -47,6 +47,12 @@ const schema = z.looseObject({
     })
     .optional(),
   container_settings: z.looseObject({ allow_ip_forwarding: z.boolean().optional() }).optional(),
+  nodename: z.string().optional(),
+  include_default_routes: z.boolean().optional(),
+  policy_setup_timeout_seconds: z.number().min(0).optional(),
+  feature_control: z
+    .looseObject({ ip_addrs_no_ipam: z.boolean().optional(), floating_ips: z.boolean().optional() })
+    .optional(),
   args: z
     .looseObject({
       cni: z
@@ -74,6 +80,8 @@ const schema = z.looseObject({
             }),
           )
           .nullish(),
+        // Under the key that containerd gives it.
+        'io.kubernetes.cri.pod-annotations': z.record(z.string(), z.string()).nullish(),
         dns: z
           .looseObject({
             servers: z.array(z.string()).nullish(),
@@ -118,6 +126,16 @@ export interface NetConf {
     readonly routes: readonly Prefix[] | undefined;
   };
   readonly allowIpForwarding: boolean;
+  /** Whose configuration this is; undefined: whoever reads it. */
+  readonly nodeName: string | undefined;
+  /** The default routes beside `ipam.routes`. */
+  readonly includeDefaultRoutes: boolean;
+  /** How long ADD may wait for policy; undefined: as the agent is told. */
+  readonly policySetupSeconds: number | undefined;
+  /** What annotations of pods may ask for. */
+  readonly features: { readonly ipAddrsNoIpam: boolean; readonly floatingIps: boolean };
+  /** As a runtime passes them on; the Kubernetes API knows better where it can be asked. */
+  readonly podAnnotations: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** Asked for, strongest source first: runtimeConfig, then args.cni, then CNI_ARGS (CNI conventions). */
   readonly requestedIps: readonly Address[];
@@ -179,6 +197,14 @@ export function readNetConf(
         routes: conf.ipam?.routes?.flatMap((route) => Prefix.parse(route.dst) ?? []),
       },
       allowIpForwarding: conf.container_settings?.allow_ip_forwarding ?? false,
+      nodeName: conf.nodename === '' ? undefined : conf.nodename,
+      includeDefaultRoutes: conf.include_default_routes ?? false,
+      policySetupSeconds: conf.policy_setup_timeout_seconds,
+      features: {
+        ipAddrsNoIpam: conf.feature_control?.ip_addrs_no_ipam ?? false,
+        floatingIps: conf.feature_control?.floating_ips ?? false,
+      },
+      podAnnotations: runtime?.['io.kubernetes.cri.pod-annotations'] ?? {},
       labels: Object.fromEntries((cni?.labels ?? []).map(({ key, value }) => [key, value])),
       requestedIps,
       requestedMac: (runtime?.mac ?? cni?.mac ?? ofArgs.data.MAC)?.toLowerCase(),

@@ -15,9 +15,11 @@ import { takeAddresses } from './addresses.ts';
 import { type Attachment, handleOf } from './attachment.ts';
 import { removeEndpoint } from './del.ts';
 import { endpointFor, profileOf, recordOf } from './endpoint.ts';
+import { podOf } from './pod.ts';
+import { withWishes } from './pod-wishes.ts';
 import { refuseWhileLocked } from './lock.ts';
 import type { CniPorts } from './ports.ts';
-import { HOST_MAC, lookInto, type Pod, type Wired, unwire, wire } from './wiring.ts';
+import { HOST_MAC, lookInto, type PodSpace, type Wired, unwire, wire } from './wiring.ts';
 
 export interface Added {
   readonly result: CniResult;
@@ -45,16 +47,26 @@ async function attach(
   ports: CniPorts,
   attachment: Attachment,
   invocation: Invocation,
-  conf: NetConf,
+  asked: NetConf,
   netns: string,
-  pod: Pod,
+  space: PodSpace,
 ): Promise<Added> {
-  const [found] = await Promise.all([ports.client.get('Node', ports.node), clearTheWay(ports, attachment)]);
+  const [found, pod] = await Promise.all([
+    ports.client.get('Node', ports.node),
+    podOf(ports, attachment, asked),
+    clearTheWay(ports, attachment),
+  ]);
   const own = found.ok ? found.value : undefined;
-  const addresses = await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {});
+  const wishes = withWishes(asked, pod?.object.metadata.annotations ?? {}, pod?.namespace ?? {});
+  if (!wishes.ok) throw new CniFailure(wishes.error.code, wishes.error.msg, wishes.error.details);
+  const { conf, withoutIpam } = wishes.value;
+  const addresses =
+    withoutIpam.length > 0
+      ? [...withoutIpam]
+      : await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {});
   try {
     const mtu = conf.mtu ?? (await ports.mtu.of(addressesOfNode(own)));
-    const wired = await wire(ports.host, pod, {
+    const wired = await wire(ports.host, space, {
       handle: attachment.handle,
       hostInterface: attachment.hostInterface,
       netns: invocation.netns,
@@ -63,10 +75,22 @@ async function attach(
       mac: conf.requestedMac,
       addresses,
       routes: conf.ipam.routes,
+      includeDefaultRoutes: conf.includeDefaultRoutes,
       allowIpForwarding: conf.allowIpForwarding,
     });
     await ensureProfile(ports, attachment);
-    const wanted = endpointFor(attachment, conf, ports.node, { addresses, mac: wired.mac, netns });
+    const wanted = endpointFor(
+      attachment,
+      conf,
+      ports.node,
+      {
+        addresses,
+        mac: wired.mac,
+        netns,
+        addressesFrom: withoutIpam.length > 0 ? 'annotation' : undefined,
+      },
+      pod?.object,
+    );
     const endpoint = unwrap(await ports.client.apply(wanted));
     return {
       endpoint,
@@ -82,7 +106,7 @@ async function attach(
 async function enter(
   ports: CniPorts,
   { netns, ifName }: Invocation,
-): Promise<{ readonly netns: string; readonly pod: Pod }> {
+): Promise<{ readonly netns: string; readonly pod: PodSpace }> {
   const refused = (error: unknown): never => {
     if (error instanceof CniFailure) throw error;
     throw new CniFailure(

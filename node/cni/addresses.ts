@@ -60,6 +60,28 @@ export async function takeAddresses(
   }
 }
 
+/**
+ * Once the endpoint is written, of an ADD that took long: the garbage collector frees addresses that no endpoint has had
+ * for a grace period, and does not know of an ADD that is stalled.
+ *
+ * @throws CniFailure `tryAgainLater` when an address is not the attachment's any more
+ */
+export async function assertHeld(
+  { ipam }: Pick<CniPorts, 'ipam'>,
+  { handle }: Pick<Attachment, 'handle'>,
+  addresses: readonly Address[],
+): Promise<void> {
+  for (const address of addresses) {
+    const holder = await ipam.whoHas(address);
+    if (holder?.handle === handle) continue;
+    const now = holder === undefined ? 'free' : `held by ${holder.handle ?? 'nobody'}`;
+    throw new CniFailure(
+      CniCode.tryAgainLater,
+      `attaching took so long that ${address.toString()} was given back, and is ${now} now; the runtime tries again`,
+    );
+  }
+}
+
 /** What is stored beside the addresses: Calico's keys, and ours, by which the sweep knows them. */
 function attributesOf({ node, clock }: CniPorts, attachment: Attachment): Record<string, string> {
   const { network, containerId, ifName, workload } = attachment;

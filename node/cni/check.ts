@@ -9,7 +9,7 @@ import type { CniInterface, CniResult, CniRoute } from '../../cni-plugin/result.
 import { Address, Prefix } from '../../net/addr/index.ts';
 import { Netlink, type Route, routeKey } from '../../net/kernel/index.ts';
 import type { Attachment } from './attachment.ts';
-import { belongsTo } from './endpoint.ts';
+import { ADDRESSES_FROM, belongsTo } from './endpoint.ts';
 import type { CniPorts } from './ports.ts';
 import { GATEWAY_4, GATEWAY_6, HOST_MAC, workloadRoute } from './wiring.ts';
 
@@ -139,6 +139,8 @@ async function checkRecords(
     if (endpoint.spec.ipNetworks?.includes(network) !== true) {
       differences.push(`the WorkloadEndpoint ${workload.namespace}/${name} lacks ${network}`);
     }
+    // Who else gave the address answers for it.
+    if (endpoint.metadata.annotations?.[ADDRESSES_FROM] !== undefined) continue;
     const holder = await ipam.whoHas(address);
     if (holder?.handle !== attachment.handle) {
       differences.push(

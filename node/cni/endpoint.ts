@@ -1,5 +1,6 @@
 /** The WorkloadEndpoint of an attachment, and how the agent knows its own again. Pure. */
-import type { WorkloadEndpoint } from '../../api/index.ts';
+import type { Pod, WorkloadEndpoint } from '../../api/index.ts';
+import { POD_ANNOTATIONS, podEndpoint } from '../../api/kubernetes/index.ts';
 import type { Address } from '../../net/addr/index.ts';
 import { Prefix } from '../../net/addr/index.ts';
 import type { NetConf } from '../../cni-plugin/netconf.ts';
@@ -14,6 +15,8 @@ const CONTAINER = 'cni.poplin.dev/container';
 const INTERFACE = 'cni.poplin.dev/interface';
 const HANDLE = 'cni.poplin.dev/handle';
 const NETNS = 'cni.poplin.dev/netns';
+/** Says who gave the addresses when it was not IPAM. */
+export const ADDRESSES_FROM = 'cni.poplin.dev/addresses-from';
 
 /** What the agent wrote into the annotations of an endpoint. */
 export interface EndpointRecord {
@@ -25,21 +28,27 @@ export interface EndpointRecord {
   readonly netns: string;
 }
 
+export interface Made {
+  readonly addresses: readonly Address[];
+  readonly mac: string;
+  /** Identity of the namespace. */
+  readonly netns: string;
+  /** Who gave the addresses; undefined: IPAM. */
+  readonly addressesFrom?: string | undefined;
+}
+
+/** @param pod  as Kubernetes has it, or what is known of it: its labels, ports, accounts and annotations go into the endpoint */
 export function endpointFor(
   attachment: Attachment,
   conf: NetConf,
   node: string,
-  made: { readonly addresses: readonly Address[]; readonly mac: string; readonly netns: string },
+  made: Made,
+  pod?: Pod,
 ): WorkloadEndpoint {
   const { workload } = attachment;
-  // A port without a host port and without a name says nothing.
-  const mapped = conf.portMappings.filter(({ hostPort }) => hostPort > 0);
-  const ports = mapped.map(({ containerPort, hostPort, protocol, hostIP }) => ({
-    protocol: protocol as 'TCP',
-    port: containerPort,
-    hostPort,
-    hostIP,
-  }));
+  const networks = made.addresses.map((address) => Prefix.host(address).toString());
+  const told = pod === undefined ? undefined : asToldBy(pod, node, networks);
+  const ports = [...(told?.spec.ports ?? []), ...mappedPorts(conf, told?.spec.ports ?? [])];
   return {
     apiVersion: 'projectcalico.org/v3',
     kind: 'WorkloadEndpoint',
@@ -47,6 +56,7 @@ export function endpointFor(
       name: attachment.endpoint,
       namespace: workload.namespace,
       labels: {
+        ...told?.metadata.labels,
         ...conf.labels,
         'projectcalico.org/namespace': workload.namespace,
         'projectcalico.org/orchestrator': workload.orchestrator,
@@ -57,21 +67,63 @@ export function endpointFor(
         [INTERFACE]: attachment.ifName,
         [HANDLE]: attachment.handle,
         [NETNS]: made.netns,
+        ...(made.addressesFrom === undefined ? {} : { [ADDRESSES_FROM]: made.addressesFrom }),
       },
     },
     spec: {
+      ...whatPodsSay(told),
       orchestrator: workload.orchestrator,
       node,
       ...(workload.orchestrator === 'k8s' ? { pod: workload.pod } : {}),
       containerID: attachment.endpointContainer,
       endpoint: attachment.endpointInterface,
-      ipNetworks: made.addresses.map((address) => Prefix.host(address).toString()),
-      profiles: [profileOf(attachment)],
+      ipNetworks: networks,
+      profiles: told?.spec.profiles ?? [profileOf(attachment)],
       interfaceName: attachment.hostInterface,
       mac: made.mac,
       ...(ports.length === 0 ? {} : { ports }),
     },
   };
+}
+
+/** The pod as it will be: on this node, with these addresses. */
+function asToldBy(pod: Pod, node: string, networks: readonly string[]): WorkloadEndpoint | undefined {
+  const { status: _, ...rest } = pod;
+  const annotations = { ...pod.metadata.annotations, [POD_ANNOTATIONS.ips]: networks.join(',') };
+  return podEndpoint({
+    ...rest,
+    metadata: { ...pod.metadata, annotations },
+    spec: { ...pod.spec, nodeName: node },
+  }).resource;
+}
+
+function whatPodsSay(told: WorkloadEndpoint | undefined): Partial<WorkloadEndpoint['spec']> {
+  if (told === undefined) return {};
+  const { serviceAccountName, ipNATs, allowSpoofedSourcePrefixes, qosControls } = told.spec;
+  return {
+    ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
+    ...(ipNATs === undefined ? {} : { ipNATs }),
+    ...(allowSpoofedSourcePrefixes === undefined ? {} : { allowSpoofedSourcePrefixes }),
+    ...(qosControls === undefined ? {} : { qosControls }),
+  };
+}
+
+type Port = NonNullable<WorkloadEndpoint['spec']['ports']>[number];
+
+/** What the runtime maps and the pod has not said. A port without a host port and without a name says nothing. */
+function mappedPorts(conf: NetConf, known: readonly Port[]): Port[] {
+  return conf.portMappings
+    .filter(({ hostPort }) => hostPort > 0)
+    .filter(
+      ({ hostPort, containerPort }) =>
+        !known.some((port) => port.hostPort === hostPort && port.port === containerPort),
+    )
+    .map(({ containerPort, hostPort, protocol, hostIP }) => ({
+      protocol: protocol as 'TCP',
+      port: containerPort,
+      hostPort,
+      hostIP,
+    }));
 }
 
 /** A pod stands under its namespace's profile; any other container under one named after its network (calico-ipam's way). */

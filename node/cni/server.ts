@@ -3,6 +3,7 @@
  * into the error that the specification wants. Work on one host interface happens one at a time, different ones together.
  */
 import { formatProblem, PoplinError } from '../../api/index.ts';
+import { seconds } from '../../clock/clock.ts';
 import { type Invocation, readInvocation } from '../../cni-plugin/environment.ts';
 import { type CniError, CniCode, CniFailure, cniError, type CniOutcome } from '../../cni-plugin/error.ts';
 import { type NetConf, readNetConf } from '../../cni-plugin/netconf.ts';
@@ -135,6 +136,10 @@ export class CniServer {
       if (invocation.command === 'DEL') return putOff(request, conf, notReady());
       return { ok: false, error: notReady() };
     }
+    if (conf.nodeName !== undefined && conf.nodeName !== ports.node && invocation.command !== 'DEL') {
+      const msg = `nodename is ${JSON.stringify(conf.nodeName)}, and this node's agent serves ${ports.node}; make them agree, or leave nodename out`;
+      return { ok: false, error: cniError(CniCode.invalidConfiguration, msg) };
+    }
     const attachment = attachmentOf(ports.node, conf.name, invocation);
     // A name that can name no endpoint never did: there is nothing to delete under it.
     if (!attachment.ok) return invocation.command === 'DEL' ? DONE : attachment;
@@ -160,12 +165,12 @@ export class CniServer {
     );
     // Outside of the order: everything is recorded by now, and a DEL that overtakes us must not wait.
     const { name, namespace = '', resourceVersion = '' } = endpoint.metadata;
-    if (
-      ports.policyWait > 0 &&
-      !(await ports.status.waitUntilUp(namespace, name, resourceVersion, ports.policyWait))
-    ) {
+    const { policySetupSeconds: asked } = conf;
+    // An agent that waits for nobody has no felix-lite beside it.
+    const limit = ports.policyWait > 0 && asked !== undefined ? seconds(asked) : ports.policyWait;
+    if (limit > 0 && !(await ports.status.waitUntilUp(namespace, name, resourceVersion, limit))) {
       ports.log.warn(
-        { endpoint: name, namespace, waitedMs: ports.policyWait },
+        { endpoint: name, namespace, waitedMs: limit },
         'felix-lite has not confirmed the policy; the workload starts, and its traffic is dropped until there is one',
       );
     }

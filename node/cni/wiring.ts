@@ -59,6 +59,8 @@ export interface Cable {
   readonly addresses: readonly Address[];
   /** What the workload reaches through us; undefined: everything, unless it has a default route already. */
   readonly routes: readonly Prefix[] | undefined;
+  /** Everything, too, where `routes` are given. */
+  readonly includeDefaultRoutes?: boolean;
   readonly allowIpForwarding: boolean;
 }
 
@@ -69,7 +71,7 @@ export interface Wired {
 }
 
 /** A workload's namespace, looked at once, before anything is made in it. */
-export interface Pod {
+export interface PodSpace {
   readonly netlink: Netlink;
   /** In its main table, of other plugins: empty where there is nothing but loopback. */
   readonly taken: readonly Route[];
@@ -80,7 +82,7 @@ export interface Pod {
  *
  * @throws CniFailure when it has an interface of that name; the file system's or the kernel's error when it cannot be entered
  */
-export async function lookInto(netns: string, ifName: string): Promise<Pod> {
+export async function lookInto(netns: string, ifName: string): Promise<PodSpace> {
   const netlink = Netlink.open({ netns });
   try {
     const links = await netlink.listLinks();
@@ -104,7 +106,7 @@ export async function lookInto(netns: string, ifName: string): Promise<Pod> {
  *
  * @throws KernelError
  */
-export async function wire(host: Host, pod: Pod, cable: Cable): Promise<Wired> {
+export async function wire(host: Host, pod: PodSpace, cable: Cable): Promise<Wired> {
   const ends = await plugIn(host, cable);
   try {
     await prepareHostEnd(host, ends.hostInterface, cable.addresses);
@@ -207,7 +209,7 @@ export function workloadRoute(address: Address, hostInterface: string | number):
   });
 }
 
-async function preparePodEnd({ netlink, taken }: Pod, index: number, cable: Cable): Promise<Wired> {
+async function preparePodEnd({ netlink, taken }: PodSpace, index: number, cable: Cable): Promise<Wired> {
   const { addresses, ifName, netns } = cable;
   const forwarding = cable.allowIpForwarding ? '1' : '0';
   inNamespace(netns, () => {
@@ -221,7 +223,7 @@ async function preparePodEnd({ netlink, taken }: Pod, index: number, cable: Cabl
   });
   const routes = addresses.flatMap((address) => {
     const gateway = gatewayOf(address);
-    return wantedRoutes(address.version, cable.routes, taken).map((destination) => ({
+    return wantedRoutes(address.version, cable, taken).map((destination) => ({
       destination,
       gateway,
     }));
@@ -255,12 +257,13 @@ function gatewayOf({ version }: Address): Address {
 /** A second network of a workload must not take its default route away, so it gets one only where none is. */
 function wantedRoutes(
   version: 4 | 6,
-  wanted: readonly Prefix[] | undefined,
+  { routes, includeDefaultRoutes = false }: Cable,
   taken: readonly Route[],
 ): Prefix[] {
-  if (wanted !== undefined) return wanted.filter((prefix) => prefix.version === version);
-  if (taken.some(({ destination }) => destination.version === version && destination.isDefault)) return [];
-  return [version === 4 ? DEFAULT_4 : DEFAULT_6];
+  const wanted = routes?.filter((prefix) => prefix.version === version);
+  if (wanted !== undefined && !includeDefaultRoutes) return wanted;
+  const isTaken = taken.some(({ destination }) => destination.version === version && destination.isDefault);
+  return [...(wanted ?? []), ...(isTaken ? [] : [version === 4 ? DEFAULT_4 : DEFAULT_6])];
 }
 
 /** Calico's `169.254.1.1 dev eth0 scope link`; the first interface keeps it. Next hops are onlink and do not need it. */

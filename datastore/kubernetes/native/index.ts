@@ -18,6 +18,9 @@ export const NATIVE_KINDS: readonly NativeKind[] = [
   rawKind('ClusterNetworkPolicy', { optional: true, writable: true }),
   rawKind('AdminNetworkPolicy', { optional: true, writable: true }),
   rawKind('BaselineAdminNetworkPolicy', { optional: true, writable: true }),
+  // As they are, for the CNI plugin: their annotations say what a pod asks of its network.
+  rawKind('Namespace'),
+  rawKind('Pod'),
   rawKind('Service'),
   rawKind('EndpointSlice'),
 ];
