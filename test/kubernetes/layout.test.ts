@@ -30,6 +30,16 @@ describe("kubernetes: Calico's layout", function () {
     return store;
   }
 
+  async function make(plural: string, kind: string, name: string, spec: object): Promise<void> {
+    const group = plural === 'storedobjects' ? 'poplin.internal' : 'crd.projectcalico.org';
+    const body = { apiVersion: `${group}/v1`, kind, metadata: { name }, spec };
+    const { status, body: answer } = await server().ask(`/apis/${group}/v1/${plural}`, {
+      method: 'POST',
+      body,
+    });
+    expect(status, JSON.stringify(answer)).to.equal(201);
+  }
+
   async function object(path: string): Promise<Record<string, unknown>> {
     const { status, body } = await server().ask(`${CALICO}/${path}`);
     expect(status, path).to.equal(200);
@@ -98,15 +108,6 @@ describe("kubernetes: Calico's layout", function () {
 
   it("tells what is of no kind that it knows, and of what was marked as deleted that it is Calico's", async () => {
     const store = await open();
-    const make = async (plural: string, kind: string, name: string, spec: object): Promise<void> => {
-      const group = plural === 'storedobjects' ? 'poplin.internal' : 'crd.projectcalico.org';
-      const body = { apiVersion: `${group}/v1`, kind, metadata: { name }, spec };
-      const { status, body: answer } = await server().ask(`/apis/${group}/v1/${plural}`, {
-        method: 'POST',
-        body,
-      });
-      expect(status, JSON.stringify(answer)).to.equal(201);
-    };
     await make('ipamhandles', 'IPAMHandle', 'net.half', { handleID: 'net.half', block: {}, deleted: true });
     await make('storedobjects', 'StoredObject', 'strange', {
       kind: 'Later',
