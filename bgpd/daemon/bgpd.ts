@@ -13,7 +13,7 @@ import type { Netlink } from '../../net/kernel/index.ts';
 import { configureNode, type ClusterResources } from '../cluster/index.ts';
 import { Engine } from './engine.ts';
 import { Secrets } from './secrets.ts';
-import { SELECTIONS, World } from './world.ts';
+import { selectionsOf, World } from './world.ts';
 
 export interface BgpdOptions {
   readonly node: string;
@@ -56,7 +56,7 @@ export class Bgpd {
         : new Secrets(secrets, clock, () => {
             if (this.#mirror.synced) this.#gather();
           });
-    this.#mirror = new Mirror(store, SELECTIONS, {
+    this.#mirror = new Mirror(store, selectionsOf(node), {
       clock,
       onError: (error, retryInMs) =>
         log.warn({ retryInMs, error: String(error) }, 'the datastore cannot be read'),

@@ -14,14 +14,16 @@ const RESOURCE_KINDS = [
   'BGPFilter',
   'FelixConfiguration',
   'IPPool',
-  'WorkloadEndpoint',
 ] as const;
 
-/** What bgpd follows in the datastore. */
-export const SELECTIONS: readonly Selection[] = [
-  ...RESOURCE_KINDS.map((kind) => ({ kind })),
-  { kind: 'BlockAffinity' },
-];
+/** What the bgpd of a node follows in the datastore. */
+export function selectionsOf(node: string): readonly Selection[] {
+  return [
+    ...RESOURCE_KINDS.map((kind) => ({ kind })),
+    { kind: 'BlockAffinity' },
+    { kind: 'WorkloadEndpoint', node },
+  ];
+}
 
 export interface ObjectChange {
   readonly key: Key;

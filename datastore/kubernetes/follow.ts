@@ -22,6 +22,8 @@ export interface Followed {
   readonly source: Source;
   /** The part of the collection in one namespace; undefined: all of it. */
   readonly namespace: string | undefined;
+  /** The part of the collection that belongs to one node; undefined: all of it. */
+  readonly fieldSelector: string | undefined;
   /** As of the position that is followed from. */
   readonly known: Known;
 }
@@ -49,9 +51,9 @@ export async function* follow(
   let drained = Promise.withResolvers<void>();
 
   const pump = async (one: Followed): Promise<void> => {
-    const { source, namespace } = one;
+    const { source, namespace, fieldSelector } = one;
     const start = positionOf(source.stream, from);
-    const options = { namespace, labelSelector: source.labelSelector };
+    const options = { namespace, labelSelector: source.labelSelector, fieldSelector };
     try {
       for await (const event of watchObjects(client, source.resource, options, start, ended)) {
         waiting.push({ followed: one, event });

@@ -20,7 +20,7 @@ export type ObjectEvent =
 export interface WatchOptions {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
-  readonly fieldSelector?: string;
+  readonly fieldSelector?: string | undefined;
   /** Told each time that the server begins to answer. */
   readonly onBegin?: () => void;
 }

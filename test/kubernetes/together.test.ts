@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { unwrap } from '../../api/index.ts';
-import { SELECTIONS } from '../../bgpd/daemon/world.ts';
+import { selectionsOf } from '../../bgpd/daemon/world.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { Mirror, openStore, type Store } from '../../datastore/index.ts';
 import { temporaryFolder } from '../../datastore/testing.ts';
@@ -112,6 +112,40 @@ describe('kubernetes: the whole', function () {
     expect((await store.list({ kind: 'IPAMHandle' })).entries).to.deep.equal([]);
   });
 
+  it('tells of one node its own pods alone, from when they are bound to it', async () => {
+    const store = await open('poplin-node');
+    const namespace = 'of-nodes';
+    const ask = async (path: string, body: object): Promise<void> => {
+      const { status } = await server().ask(`/api/v1/${path}`, { method: 'POST', body });
+      expect(status, path).to.equal(201);
+    };
+    await ask('namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+    const make = async (name: string, nodeName?: string): Promise<void> => {
+      const metadata = { name, namespace, annotations: { 'cni.projectcalico.org/podIP': '10.244.9.9/32' } };
+      const spec = {
+        containers: [{ name: 'web', image: 'web' }],
+        ...(nodeName === undefined ? {} : { nodeName }),
+      };
+      await ask(`namespaces/${namespace}/pods`, { apiVersion: 'v1', kind: 'Pod', metadata, spec });
+    };
+    await make('here', 'n1');
+    await make('there', 'n2');
+    const selection = { kind: 'WorkloadEndpoint', node: 'n1' };
+    const { entries, revision } = await store.list(selection);
+    expect(entries.map(({ key }) => key.name)).to.deep.equal(['n1-k8s-here-eth0']);
+    expect((await store.list({ kind: 'WorkloadEndpoint' })).entries).to.have.length(2);
+    const watch = store.watch([selection], revision, AbortSignal.timeout(10_000))[Symbol.asyncIterator]();
+    const next = watch.next();
+    await make('elsewhere', 'n2');
+    await make('later');
+    const target = { apiVersion: 'v1', kind: 'Node', name: 'n1' };
+    await ask(`namespaces/${namespace}/pods/later/binding`, { metadata: { name: 'later' }, target });
+    const { value } = await next;
+    const [event] = value === undefined ? [] : value.events;
+    expect(event).to.have.nested.property('entry.key.name', 'n1-k8s-later-eth0');
+    await watch.return?.();
+  });
+
   it('moves out and in again', async () => {
     const here = join(temporaryFolder(), 'moved.db');
     expect(
@@ -144,7 +178,7 @@ describe('kubernetes: the whole', function () {
       'IPAMConfiguration',
       'Service',
     ];
-    const selections = [...SELECTIONS, ...kinds.map((kind) => ({ kind }))];
+    const selections = [...selectionsOf('n1'), ...kinds.map((kind) => ({ kind }))];
     for (const account of ['poplin-node', 'poplin-controller'] as const) {
       const errors: string[] = [];
       const mirror = new Mirror(await open(account), selections, {

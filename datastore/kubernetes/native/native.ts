@@ -60,6 +60,9 @@ export interface NativeKind {
    */
   toEntries(object: KubernetesObject): readonly NativeEntry[];
 
+  /** Selects, in the API server, the objects of one node; absent: there is no such field. */
+  readonly fieldSelectorOf?: (node: string) => string;
+
   /** The Kubernetes object behind a key; undefined when no object of this kind can have it. */
   locate(key: Key): { readonly namespace?: string; readonly name: string } | undefined;
 

@@ -22,6 +22,7 @@ export const pods: NativeKind = {
     const { name, namespace = '' } = resource.metadata;
     return [{ key: { kind: 'WorkloadEndpoint', scope: namespace, name }, value: resource }];
   },
+  fieldSelectorOf: (node) => `spec.nodeName=${node}`,
   locate: ({ scope, name }) => {
     const [, orchestrator, pod, endpoint, ...rest] = wepNameParts(name);
     if (orchestrator !== 'k8s' || pod === undefined || endpoint !== ENDPOINT || rest.length > 0)
