@@ -23,6 +23,8 @@ import { closeHost, openHost } from './cni/wiring.ts';
 import { Inventory } from './inventory.ts';
 import { IpamCollector } from './ipam-collector.ts';
 import { AGENT_METRICS, type AgentMeasured } from './metrics.ts';
+import { makeNode, type NodeWishes } from './addresses/node-resource.ts';
+import { TunnelAddresses } from './addresses/tunnel-addresses.ts';
 import { type DaemonSpec, Supervisor } from './supervisor.ts';
 
 export interface AgentOptions {
@@ -33,6 +35,8 @@ export interface AgentOptions {
   readonly policyWait: Millis;
   /** Of the garbage collector of IPAM; undefined: what KubeControllersConfiguration says. */
   readonly leakGrace?: Millis | undefined;
+  /** Keep the addresses of this machine's Node true; undefined: the Node is others' to write. */
+  readonly addresses?: NodeWishes | undefined;
   /** The daemons to run beside us. */
   readonly daemons: readonly DaemonSpec[];
   readonly clock: Clock;
@@ -41,6 +45,8 @@ export interface AgentOptions {
 
 /** What was promised while we were away, and what failed since. */
 const DRAIN_EVERY: Millis = 5000;
+/** An address may change under us (DHCP), and pools change their mode. */
+const LOOK_AT_ADDRESSES: Millis = 60_000;
 /** Leftovers come from others too (a namespace removed behind our back). */
 const SWEEP_EVERY: Millis = 300_000;
 
@@ -60,6 +66,9 @@ export class Agent {
   /** What IPAM goes by beside blocks. */
   #facts: FollowedFacts | undefined;
   #background: Promise<void> = Promise.resolve();
+  #addressing: Promise<void> = Promise.resolve();
+  /** Of this node's addresses, at the last look. */
+  #addressProblems: readonly string[] = [];
 
   constructor(options: AgentOptions) {
     const { runDir, clock, log } = options;
@@ -98,6 +107,7 @@ export class Agent {
     await this.#launchers?.close();
     await this.#supervisor.stop();
     await this.#background;
+    await this.#addressing;
     await this.#collector?.stop();
     await this.#ports?.inventory.stop();
     await this.#facts?.stop();
@@ -115,6 +125,11 @@ export class Agent {
     const users = (): Users => ports.inventory.users();
     this.#collector = new IpamCollector({ node, store, clock, log, users, grace });
     this.#collector.start();
+    const tunnels = new TunnelAddresses({ node, clock, client: ports.client, ipam: ports.ipam });
+    await this.#lookAtAddresses(ports, tunnels);
+    const unfollow = ports.inventory.onPools(() => void this.#lookAtAddresses(ports, tunnels));
+    signal.addEventListener('abort', unfollow, { once: true });
+    let nextAddresses = clock.now() + LOOK_AT_ADDRESSES;
     let nextSweep = -Infinity;
     while (!signal.aborted) {
       const owed = await this.#cni.drain(ports);
@@ -123,9 +138,34 @@ export class Agent {
         await this.#sweep(ports);
         nextSweep = clock.now() + SWEEP_EVERY;
       }
+      if (clock.now() >= nextAddresses) {
+        await this.#lookAtAddresses(ports, tunnels);
+        nextAddresses = clock.now() + LOOK_AT_ADDRESSES;
+      }
       // Old promises first: only then are new attachments made, which might take the same names.
       this.#ports = ports;
       await sleep(DRAIN_EVERY, undefined, { signal });
+    }
+  }
+
+  /** One look at a time: two would both take an address for the same tunnel. */
+  #lookAtAddresses(ports: CniPorts, tunnels: TunnelAddresses): Promise<void> {
+    this.#addressing = this.#addressing.then(() => this.#keepAddresses(ports, tunnels));
+    return this.#addressing;
+  }
+
+  async #keepAddresses({ client, host, inventory }: CniPorts, tunnels: TunnelAddresses): Promise<void> {
+    const { node, log, addresses } = this.#options;
+    if (this.#stopping.signal.aborted) return;
+    try {
+      const made =
+        addresses === undefined ? undefined : await makeNode(node, addresses, client, host.netlink);
+      const told = made === undefined ? [] : made.ok ? made.value.problems : made.problems;
+      const problems = [...told, ...(await tunnels.reconcile(inventory.pools()))].map(formatProblem);
+      for (const text of problems) if (!this.#addressProblems.includes(text)) log.warn({}, text);
+      this.#addressProblems = problems;
+    } catch (error) {
+      log.warn({ error: String(error) }, "the node's addresses could not be looked at; it is tried again");
     }
   }
 
@@ -216,6 +256,7 @@ export class Agent {
       ready: this.#ports !== undefined,
       daemons: this.#supervisor.status(),
       endpoints: this.#ports?.inventory.endpoints().length ?? 0,
+      problems: this.#addressProblems,
     };
   }
 }

@@ -33,6 +33,16 @@ export class Inventory {
     return new Promise((resolve) => void this.#mirror.onSync(resolve));
   }
 
+  /** Calls back when pools have changed, or our Node has. @returns ends it */
+  onPools(changed: () => void): () => void {
+    return this.#mirror.onChange((changes) => {
+      const ours = changes.some(
+        ({ key }) => key.kind === 'IPPool' || (key.kind === 'Node' && key.name === this.#node),
+      );
+      if (ours) changed();
+    });
+  }
+
   stop(): Promise<void> {
     return this.#mirror.stop();
   }

@@ -11,6 +11,8 @@ import { createLog } from '../daemon/log.ts';
 import { type MetricsEndpoint, parseMetricsEndpoint, serveMetrics } from '../daemon/metrics-server.ts';
 import { parseDaemonOptions } from '../daemon/options.ts';
 import { onShutdown } from '../daemon/process.ts';
+import type { NodeWishes } from './addresses/node-resource.ts';
+import { parseWishes, wishTexts } from './addresses/wishes.ts';
 import { Agent } from './agent.ts';
 import { AGENT_METRICS } from './metrics.ts';
 import type { DaemonSpec } from './supervisor.ts';
@@ -29,9 +31,20 @@ const SCRIPTS: Readonly<Record<string, string>> = {
  * `--policy-wait SECONDS` bounds ADD's wait for felix-lite; `--daemons bgpd,felix` or `none` says what to run;
  * `--leak-grace-period SECONDS`: how long an address must look leaked before the garbage collector of IPAM frees it, 0 for
  * never, by default as KubeControllersConfiguration says; `--metrics ENDPOINT` (or `POPLIN_NODE_METRICS`): a port for
- * Prometheus.
+ * Prometheus; `--ip`, `--ip6`, `--ip-autodetection-method`, `--ip6-autodetection-method`, `--as` (or Calico's environment
+ * variables): make this machine's Node, and keep its addresses true, as `poplin node init` does once.
  */
-const EXTRA = ['policy-wait', 'daemons', 'leak-grace-period', 'metrics'] as const;
+const EXTRA = [
+  'policy-wait',
+  'daemons',
+  'leak-grace-period',
+  'metrics',
+  'ip',
+  'ip6',
+  'ip-autodetection-method',
+  'ip6-autodetection-method',
+  'as',
+] as const;
 const POLICY_WAIT = '10';
 const DAEMONS = 'bgpd,felix';
 
@@ -45,8 +58,9 @@ const policyWait = options.ok
 const names = options.ok ? parseDaemons(options.value.extra.daemons ?? DAEMONS) : options;
 const leakGrace = options.ok ? parseLeakGrace(options.value.extra['leak-grace-period']) : options;
 const metrics = options.ok ? parseMetrics(options.value.extra.metrics) : options;
-if (!options.ok || !policyWait.ok || !names.ok || !leakGrace.ok || !metrics.ok) {
-  const wrong = [options, policyWait, names, leakGrace, metrics].find((result) => !result.ok);
+const addresses = options.ok ? parseAddresses(options.value.extra) : options;
+if (!options.ok || !policyWait.ok || !names.ok || !leakGrace.ok || !metrics.ok || !addresses.ok) {
+  const wrong = [options, policyWait, names, leakGrace, metrics, addresses].find((result) => !result.ok);
   for (const problem of wrong?.ok === false ? wrong.problems : [])
     process.stderr.write(`${formatProblem(problem)}\n`);
   process.exit(2);
@@ -60,6 +74,7 @@ const agent = new Agent({
   runDir,
   policyWait: seconds(policyWait.value),
   leakGrace: leakGrace.value,
+  addresses: addresses.value,
   daemons: names.value.map(specFor),
   clock: new SystemClock(),
   log,
@@ -90,6 +105,21 @@ async function openMetricsPort(endpoint: MetricsEndpoint): Promise<void> {
 
 function parseMetrics(text = process.env['POPLIN_NODE_METRICS']): Result<MetricsEndpoint | undefined> {
   return text === undefined || text === '' ? ok(undefined) : parseMetricsEndpoint(text);
+}
+
+/** Undefined where neither options nor Calico's variables say a word: the Node is others' to write then. */
+function parseAddresses(
+  extra: Readonly<Partial<Record<(typeof EXTRA)[number], string>>>,
+): Result<NodeWishes | undefined> {
+  const given = {
+    ip: extra.ip,
+    ip6: extra.ip6,
+    method: extra['ip-autodetection-method'],
+    method6: extra['ip6-autodetection-method'],
+    asNumber: extra.as,
+  };
+  const texts = wishTexts(given, process.env);
+  return Object.values(texts).every((text) => text === undefined) ? ok(undefined) : parseWishes(texts);
 }
 
 function parseLeakGrace(text: string | undefined): Result<Millis | undefined> {

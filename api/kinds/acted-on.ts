@@ -81,7 +81,6 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
       'spec.controllers.policyMigration',
     ],
   },
-  Node: { ignored: ['spec.vxlanTunnelMACAddr', 'spec.vxlanTunnelMACAddrV6'] },
   CalicoNodeStatus: WHOLE,
   GlobalNetworkPolicy: POLICY,
   NetworkPolicy: POLICY,

@@ -37,15 +37,14 @@ export class Lab {
     createNamespace(this.#prefix + name);
     this.#nodes.add(name);
     await this.run(name, 'ip', ['link', 'set', 'lo', 'up']);
-    for (const [key, value] of [
-      ['net.ipv4.ip_forward', '1'],
-      ['net.ipv6.conf.all.forwarding', '1'],
+    await this.run(name, 'sysctl', [
+      '-qw',
+      'net.ipv4.ip_forward=1',
+      'net.ipv6.conf.all.forwarding=1',
       // Duplicate address detection would keep every address unusable for a second.
-      ['net.ipv6.conf.all.accept_dad', '0'],
-      ['net.ipv6.conf.default.accept_dad', '0'],
-    ] as const) {
-      await this.run(name, 'sysctl', ['-qw', `${key}=${value}`]);
-    }
+      'net.ipv6.conf.all.accept_dad=0',
+      'net.ipv6.conf.default.accept_dad=0',
+    ]);
   }
 
   /** Path of the node's namespace. */
