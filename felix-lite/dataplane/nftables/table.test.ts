@@ -7,7 +7,7 @@ import { type Chain, type Hook, type Rule, rule, type TableName } from '../../ru
 import { NftTable, type Stages } from './table.ts';
 
 const EVERYTHING = new Selector({ op: 'all' });
-const SET: SetDefinition = { id: EVERYTHING.id, selector: EVERYTHING };
+const SET: SetDefinition = { id: EVERYTHING.id, of: { selector: EVERYTHING } };
 const NAME = setName(4, SET.id);
 const KERNEL_NAME = NAME.replace(':', '-');
 
