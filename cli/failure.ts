@@ -1,7 +1,20 @@
 /** How failures are told: problems one by one, each with its remedy on a line of its own, on standard error. */
 import { PoplinError, type Problem } from '../api/problem.ts';
-import { EXIT, type ExitCode, UsageError } from './command.ts';
+import { type Command, EXIT, type ExitCode, UsageError } from './command.ts';
 import type { Terminal } from './terminal.ts';
+
+/** Runs the command; what it throws is told. */
+export async function perform(
+  { run }: Command,
+  args: Readonly<Record<string, unknown>>,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  try {
+    return await run(args, terminal);
+  } catch (error) {
+    return tellFailure(error, terminal);
+  }
+}
 
 /** Tells what `error` is and gives the exit code for it. A defect is told with its stack: it is for us to read. */
 export function tellFailure(error: unknown, terminal: Terminal): ExitCode {

@@ -1,7 +1,7 @@
 /** One call of `poplin`, from arguments to exit code. */
 import { EXIT, type ExitCode } from './command.ts';
 import { COMMANDS } from './commands.ts';
-import { tellFailure } from './failure.ts';
+import { perform } from './failure.ts';
 import { parse } from './parse.ts';
 import { release } from './release.ts';
 import type { Terminal } from './terminal.ts';
@@ -27,10 +27,6 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
       terminal.err(`poplin: ${parsed.message}\nSee: poplin --help\n`);
       return EXIT.usage;
     case 'run':
-      try {
-        return await parsed.command.run(parsed.args, terminal);
-      } catch (error) {
-        return tellFailure(error, terminal);
-      }
+      return perform(parsed.command, parsed.args, terminal);
   }
 }

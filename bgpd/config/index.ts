@@ -8,9 +8,10 @@ import { problemsOf } from '../../api/schema/problems.ts';
 import { withoutNulls } from '../../api/schema/shape.ts';
 import { crossChecks } from './check.ts';
 import { convert, oddities, type RouterSetup } from './convert.ts';
-import { router } from './schema.ts';
+import { router, type RouterConfig } from './schema.ts';
 
 export type { DynamicRange, RouterSetup } from './convert.ts';
+export type { RouterConfig } from './schema.ts';
 
 export interface ReadRouter {
   readonly setup: RouterSetup;
@@ -23,8 +24,21 @@ export type RouterInput = z.input<typeof router>;
 
 const checked = rules(router, crossChecks);
 
+/** The text as a value that has been checked; plain data, so that it can be handed to another thread. */
+export interface CheckedRouter extends Pick<ReadRouter, 'warnings'> {
+  readonly config: RouterConfig;
+}
+
 /** @param file  what to call the text in problems; each has its line and column */
 export function readRouter(text: string, file?: string): Result<ReadRouter> {
+  const checkedText = checkRouter(text, file);
+  if (!checkedText.ok) return checkedText;
+  const { config, warnings } = checkedText.value;
+  return ok({ setup: convert(config), warnings });
+}
+
+/** The half of {@link readRouter} that takes long, and much code. */
+export function checkRouter(text: string, file?: string): Result<CheckedRouter> {
   const parsed = parseSingle(checked, text, file);
   if (!parsed.ok) return fail(...parsed.problems);
   const { value } = parsed.value;
@@ -33,7 +47,7 @@ export function readRouter(text: string, file?: string): Result<ReadRouter> {
     field: formatPath(path),
     at: parsed.value.at(path),
   }));
-  return ok({ setup: convert(value), warnings });
+  return ok({ config: value, warnings });
 }
 
 /** The same for a value in place of a text; problems name fields. */

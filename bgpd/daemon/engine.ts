@@ -4,7 +4,7 @@
  */
 import type { Cancel, Clock } from '../../clock/clock.ts';
 import type { Log } from '../../daemon/log.ts';
-import type { Problem } from '../../api/index.ts';
+import type { Problem } from '../../api/problem.ts';
 import type { Netlink } from '../../net/kernel/index.ts';
 import { Fib, type FibEvent } from '../fib/fib.ts';
 import type { SpeakerConfig } from '../speaker/config.ts';

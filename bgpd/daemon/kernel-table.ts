@@ -6,7 +6,7 @@
  * compete with us; others of the same prefix are no concern of ours.
  */
 import type { Cancel } from '../../clock/clock.ts';
-import { IPIP_DEVICE } from '../../api/index.ts';
+import { IPIP_DEVICE } from '../../api/encapsulation.ts';
 import type { Prefix } from '../../net/addr/index.ts';
 import {
   formatRoute,

@@ -1,5 +1,5 @@
 /** The port that Prometheus reads, where somebody asked for one. */
-import { formatProblem } from '../../api/index.ts';
+import { formatProblem } from '../../api/problem.ts';
 import type { Log } from '../../daemon/log.ts';
 import { serveMetrics, type MetricsEndpoint } from '../../daemon/metrics-server.ts';
 import { BGPD_METRICS } from './metrics.ts';

@@ -1,5 +1,5 @@
 /** What a caller of the control socket asks for, checked. */
-import { PoplinError, type Problem } from '../../api/index.ts';
+import { PoplinError, type Problem } from '../../api/problem.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import { CLEAR_MODES, type ClearMode } from '../speaker/clear.ts';
 import type { Neighbour } from '../speaker/neighbour.ts';

@@ -1,7 +1,7 @@
 /** The process around {@link Standalone}: logs, signals, the control socket, the memory of having run before. */
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { PoplinError } from '../../api/index.ts';
+import { PoplinError } from '../../api/problem.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { serveControl, type ControlRoutes } from '../../daemon/control.ts';
 import { createLog, type Level } from '../../daemon/log.ts';

@@ -2,38 +2,21 @@
  * The daemon that runs alone: `router.yaml` -> speaker -> kernel, no datastore. The file is read again when asked to; one
  * that is broken changes nothing.
  */
-import { readFile } from 'node:fs/promises';
-import { formatProblem, type Problem, type Result } from '../../api/index.ts';
-import { fail, ok } from '../../api/problem.ts';
+import { formatProblem, ok, type Problem, type Result } from '../../api/problem.ts';
 import type { Log } from '../../daemon/log.ts';
-import { readRouter, type ReadRouter, type RouterSetup } from '../config/index.ts';
+import type { ReadRouter, RouterSetup } from '../config/index.ts';
 import { formatRouterId } from '../fsm/negotiate.ts';
 import { plan, type Plan } from '../speaker/plan.ts';
 import type { SpeakerConfig } from '../speaker/config.ts';
 import { DynamicPeers } from './dynamic.ts';
 import { Engine, type EngineOptions } from './engine.ts';
+import { readConfig } from './read-config.ts';
 
 /** What reading the file again came to. */
 export interface Reloaded extends Plan {
   /** Fields that count from the next start of the daemon on. */
   readonly waiting: readonly string[];
   readonly warnings: readonly Problem[];
-}
-
-/** Reads and checks a configuration. A file that cannot be read is a problem like any other. */
-export async function readConfig(file: string): Promise<Result<ReadRouter>> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    return fail({
-      code: 'CONFIG_UNREADABLE',
-      at: { file },
-      what: `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      remedy: 'name a file that is there and readable',
-    });
-  }
-  return readRouter(text, file);
 }
 
 export class Standalone {

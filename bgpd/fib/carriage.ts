@@ -1,5 +1,5 @@
 /** What becomes of a route inside a pool: bare, through a tunnel, or left to felix-lite. Pure. */
-import { type PoolRouting, encapsulationTo, IPIP_DEVICE, routingFor } from '../../api/index.ts';
+import { type PoolRouting, encapsulationTo, IPIP_DEVICE, routingFor } from '../../api/encapsulation.ts';
 import type { Address, Prefix } from '../../net/addr/index.ts';
 
 export interface CarriageConfig {

@@ -1,8 +1,7 @@
 /** bgpd: checks the configuration, then becomes the daemon. */
 import { unwrap } from '../../api/problem.ts';
-import { routerSchema } from '../../bgpd/config/index.ts';
+import { readConfig } from '../../bgpd/daemon/read-config.ts';
 import { runAlone } from '../../bgpd/daemon/run-alone.ts';
-import { readConfig } from '../../bgpd/daemon/standalone.ts';
 import type { Level } from '../../daemon/log.ts';
 import { parseMetricsEndpoint } from '../../daemon/metrics-server.ts';
 import { type Action, type Arguments, EXIT, type ExitCode, UsageError } from '../command.ts';
@@ -11,6 +10,8 @@ import type { bgpdTable } from '../tables/bgpd.ts';
 
 export const bgpd: Action<Arguments<typeof bgpdTable>> = async (args, terminal) => {
   if (args['print-schema']) {
+    // With all that the schema is made of, which a daemon has no use for.
+    const { routerSchema } = await import('../../bgpd/config/index.ts');
     terminal.out(`${JSON.stringify(routerSchema(), undefined, 2)}\n`);
     return EXIT.ok;
   }
