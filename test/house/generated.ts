@@ -13,8 +13,10 @@ import { COMMANDS } from '../../cli/commands.ts';
 import { AGENT_METRICS } from '../../node/metrics.ts';
 import { customResourceDefinitions } from '../../datastore/kubernetes/definitions.ts';
 import { roleManifests } from '../../datastore/kubernetes/roles.ts';
+import { errorTable } from '../../bgpd/wire/index.ts';
 import { commandReference } from './command-reference.ts';
 import { configReference } from './config-reference.ts';
+import { errorReference } from './error-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
 
 export interface Generated {
@@ -36,6 +38,7 @@ export function generatedFiles(): readonly Generated[] {
     },
     { path: 'deploy/rbac.yaml', content: manifests('What Poplin may do on an API server', roleManifests()) },
     { path: 'docs/metrics.md', content: metricsReference(BGPD_METRICS, AGENT_METRICS) },
+    { path: 'docs/bgp-errors.md', content: errorReference(errorTable()) },
     {
       path: 'docs/bgpd.md',
       content: configReference(

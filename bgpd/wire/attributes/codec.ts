@@ -21,6 +21,9 @@ import type { Address } from '../../../net/addr/index.ts';
 export const OUTCOMES = ['attribute-discard', 'treat-as-withdraw', 'session-reset'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** With whom the session is: inside our AS or not, and whether both sides have 4-octet AS numbers. */
+export type PeerKind = 'internal' | 'external' | '2-octet AS' | '4-octet AS';
+
 /** One row of the error table: an error an attribute can have, and what follows. */
 export interface Check {
   /** The error in words, `length is not 4`. */
@@ -30,6 +33,8 @@ export interface Check {
   readonly subcode: number;
   /** What says so. */
   readonly source: string;
+  /** Absent: whoever the peer is. */
+  readonly peers?: PeerKind;
 }
 
 /** A decoder's "no": which check failed, and at which octet of the message. */
@@ -91,7 +96,11 @@ export interface AttributeCodec<K extends AttributeField = AttributeField> {
   readonly class: AttributeClass;
   readonly field: K;
   /** Set where only peers of one kind may send it; from others it is discarded by this row. */
-  readonly only?: { readonly from: (session: Negotiated) => boolean; readonly else: Check };
+  readonly only?: {
+    readonly peers: PeerKind;
+    readonly from: (session: Negotiated) => boolean;
+    readonly else: Check;
+  };
   /** Absent: on every session. Where it says no, the attribute is ignored and not sent, as if nobody knew it. */
   readonly spoken?: (session: Negotiated) => boolean;
   /** Set where the attribute's own specification says what follows where only the Transitive bit is wrong (RFC 7606 §3 c). */
@@ -110,8 +119,10 @@ export function attribute<K extends AttributeField>(codec: AttributeCodec<K>): A
 /** For attributes that have a meaning inside one AS alone. */
 export function internalOnly(source: string): NonNullable<AttributeCodec['only']> {
   return {
+    peers: 'internal',
     from: (session) => session.internal,
     else: {
+      peers: 'external',
       when: 'comes from an external peer',
       outcome: 'attribute-discard',
       subcode: SUBCODE.optional,

@@ -19,7 +19,7 @@ import { as4Path } from './17-as4-path.ts';
 import { as4Aggregator } from './18-as4-aggregator.ts';
 import { aigp } from './26-aigp.ts';
 import { largeCommunities } from './32-large-communities.ts';
-import { SUBCODE, type AttributeCodec, type AttributeField, type Check } from './codec.ts';
+import { SUBCODE, type AttributeCodec, type AttributeField, type Check, type PeerKind } from './codec.ts';
 
 export type AnyCodec = { [K in AttributeField]: AttributeCodec<K> }[AttributeField];
 
@@ -133,13 +133,23 @@ export const UPDATE_CHECKS = {
   },
 } as const satisfies Record<string, Check>;
 
-/** For the documentation: one line per error, in the order in which the decoder meets them. */
-export function errorTable(): readonly (Check & { readonly attribute: string })[] {
-  const general = Object.values(UPDATE_CHECKS).map((check) => ({ attribute: 'any', ...check }));
+export interface ErrorRow extends Omit<Check, 'peers'> {
+  /** `any` where no single one owns the error. */
+  readonly attribute: string;
+  readonly peers: PeerKind | 'all';
+}
+
+/** For the documentation and the tests: one row per error, in the order in which the decoder meets them. */
+export function errorTable(): readonly ErrorRow[] {
+  const general = Object.values(UPDATE_CHECKS).map((check) => rowOf('any', check));
   const own = ATTRIBUTES.flatMap(({ name, checks, only, transitiveBit }) => [
-    ...(only === undefined ? [] : [{ attribute: name, ...only.else }]),
-    ...(transitiveBit === undefined ? [] : [{ attribute: name, ...transitiveBit }]),
-    ...Object.values(checks).map((check) => ({ attribute: name, ...check })),
+    ...(only === undefined ? [] : [rowOf(name, only.else)]),
+    ...(transitiveBit === undefined ? [] : [rowOf(name, transitiveBit, only?.peers)]),
+    ...Object.values(checks).map((check) => rowOf(name, check, only?.peers)),
   ]);
   return [...general, ...own];
+}
+
+function rowOf(attribute: string, check: Check, peers?: PeerKind): ErrorRow {
+  return { attribute, ...check, peers: check.peers ?? peers ?? 'all' };
 }
