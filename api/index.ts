@@ -81,6 +81,7 @@ export {
   type Encapsulation,
   encapsulationTo,
   IPIP_DEVICE,
+  overheadInUse,
   OVERHEADS,
   type PoolRouting,
   poolRoutings,

@@ -4,7 +4,7 @@
  * Each step's trace can be found again by the sweep: an address by its handle, a cable by its alias, an endpoint by its
  * record. So a crash between any two steps leaks nothing for longer than the agent is away.
  */
-import { type Node, unwrap, type WorkloadEndpoint } from '../../api/index.ts';
+import { type Node, overheadInUse, unwrap, type WorkloadEndpoint } from '../../api/index.ts';
 import type { Invocation } from '../../cni-plugin/environment.ts';
 import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import type { NetConf } from '../../cni-plugin/netconf.ts';
@@ -65,7 +65,8 @@ async function attach(
       ? [...withoutIpam]
       : await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {});
   try {
-    const mtu = conf.mtu ?? (await ports.mtu.of(addressesOfNode(own)));
+    const mtu =
+      conf.mtu ?? (await ports.mtu.of(addressesOfNode(own))) - overheadInUse(ports.inventory.pools());
     const wired = await wire(ports.host, space, {
       handle: attachment.handle,
       hostInterface: attachment.hostInterface,

@@ -1,4 +1,4 @@
-/** The MTU of a workload: that of the interface its packets leave by, as nothing is wrapped around them. */
+/** The MTU of the interface that packets leave this machine by; that of a workload is less what they may be wrapped in. */
 import type { Clock, Millis } from '../../clock/clock.ts';
 import type { Address } from '../../net/addr/index.ts';
 import type { Netlink } from '../../net/kernel/index.ts';
