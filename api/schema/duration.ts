@@ -22,9 +22,24 @@ export function parseDuration(text: string): number | undefined {
   return total;
 }
 
+/** As Go writes a length of time, and so Calico stores it, however it was said: `90s` is `1m30s`. */
+export function formatDuration(milliseconds: number): string {
+  const nanoseconds = Math.round(milliseconds * 1e6);
+  if (nanoseconds === 0) return '0s';
+  if (nanoseconds < 1e3) return `${nanoseconds}ns`;
+  if (nanoseconds < 1e6) return `${nanoseconds / 1e3}µs`;
+  if (nanoseconds < 1e9) return `${nanoseconds / 1e6}ms`;
+  const minutes = Math.floor(nanoseconds / 60e9);
+  const seconds = `${Number(((nanoseconds % 60e9) / 1e9).toFixed(9))}s`;
+  if (minutes === 0) return seconds;
+  const hours = Math.floor(minutes / 60);
+  return hours === 0 ? `${minutes}m${seconds}` : `${hours}h${minutes % 60}m${seconds}`;
+}
+
 export function duration() {
   return read(text('a duration such as 2m0s'), (text): Reading<string> => {
-    if (parseDuration(text) !== undefined) return { value: text };
+    const milliseconds = parseDuration(text);
+    if (milliseconds !== undefined) return { value: formatDuration(milliseconds) };
     return {
       what: `${quote(text)} is not a duration`,
       remedy: 'write numbers with units, as in 90s or 2m0s',

@@ -8,6 +8,7 @@ import {
   protocolNumber,
   wepName,
 } from '../index.ts';
+import { duration } from './duration.ts';
 import { parsePeerAddress } from './network.ts';
 import { formatPath, parsePath, valueAt } from './path.ts';
 import { nearest } from './suggest.ts';
@@ -109,6 +110,25 @@ describe('durations', () => {
   ];
   for (const [text, want] of cases)
     it(`${JSON.stringify(text)} is ${want} ms`, () => expect(parseDuration(text)).to.equal(want));
+
+  const written = {
+    '0': '0s',
+    '90s': '1m30s',
+    '2m': '2m0s',
+    '1h': '1h0m0s',
+    '36h0m0.25s': '36h0m0.25s',
+    '1500ms': '1.5s',
+    '0.5ms': '500µs',
+    '1us': '1µs',
+    '3ns': '3ns',
+    '150ms': '150ms',
+  };
+  for (const [text, want] of Object.entries(written)) {
+    it(`${text} is stored as Go writes it, ${want}, and that stays as it is`, () => {
+      expect(duration().parse(text)).to.equal(want);
+      expect(duration().parse(want)).to.equal(want);
+    });
+  }
 });
 
 describe('ports and protocols', () => {
