@@ -8,6 +8,8 @@ import {
   type IncomingMessage,
   request as httpRequest,
 } from 'node:http';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { Agent as HttpsAgent, type RequestOptions, request as httpsRequest } from 'node:https';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import { PoplinError } from '../../api/problem.ts';
@@ -44,6 +46,8 @@ export class NoAnswer extends Error {
     this.mayHaveArrived = !NOT_CONNECTED.has(codeOf(error));
   }
 }
+
+const unzip = promisify(gunzip);
 
 const NOT_CONNECTED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -87,11 +91,14 @@ export class Api {
       late.abort(new Error(`no answer within ${timeout / 1000} s`)),
     );
     try {
-      const response = await this.#send(ask, late.signal, this.#agent);
+      // Of long answers: a list of pods is a tenth then, and thousands of nodes may ask for it at once.
+      const response = await this.#send(ask, late.signal, this.#agent, { 'accept-encoding': 'gzip' });
       const chunks: Buffer[] = [];
       for await (const chunk of response) chunks.push(chunk as Buffer);
       if (!response.complete) throw new Error('the answer broke off');
-      return answerOf(response, Buffer.concat(chunks).toString());
+      const body = Buffer.concat(chunks);
+      const isPacked = response.headers['content-encoding'] === 'gzip';
+      return answerOf(response, (isPacked ? await unzip(body) : body).toString());
     } catch (error) {
       throw error instanceof NoAnswer || error instanceof PoplinError ? error : new NoAnswer(error);
     } finally {
@@ -138,6 +145,7 @@ export class Api {
     { method, path, query, body, contentType, accept = 'application/json' }: Ask,
     signal: AbortSignal,
     agent: HttpAgent | HttpsAgent,
+    more: Readonly<Record<string, string>> = {},
   ): Promise<IncomingMessage> {
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
     const url = new URL(`${this.#credentials.server}${path}${search}`);
@@ -145,6 +153,7 @@ export class Api {
     const headers = {
       accept,
       'user-agent': 'poplin',
+      ...more,
       ...(body === undefined
         ? {}
         : { 'content-type': contentType ?? 'application/json', 'content-length': Buffer.byteLength(body) }),

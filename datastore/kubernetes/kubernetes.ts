@@ -34,7 +34,6 @@ import { findCredentials } from './credentials.ts';
 import { entriesOf, follow, type Followed, type Known, objectId } from './follow.ts';
 import { type Listed, listObjects, VersionGone } from './list.ts';
 import type { KubernetesOptions } from './location.ts';
-import type { KubernetesObject } from './native/native.ts';
 import { look } from './place.ts';
 import { collectionPath, type Source, sourceOf, sourcesOf } from './resources.ts';
 import { compareVersions, parsePosition, type Position, positionOf } from './revisions.ts';
@@ -202,7 +201,7 @@ export class KubernetesStore implements Store {
     if (listed.version === undefined) return undefined;
     const version = at ?? listed.version;
     this.#see(listed.version);
-    const known = knownIn(listed.objects, source);
+    const known = knownIn(listed.objects);
     this.#remember(part, { version, known, at: this.#clock.now() });
     return { version, entries: [...known.values()].flat().filter(({ key }) => selects(selection, key)) };
   }
@@ -214,12 +213,19 @@ export class KubernetesStore implements Store {
     this.#seeds.delete(id);
     if (seed?.version === version) return seed.known;
     const { objects } = await this.#listPart(part, version === '0' ? undefined : version);
-    return knownIn(objects, part.source);
+    return knownIn(objects);
   }
 
-  async #listPart({ source, namespace, fieldSelector }: Part, at: string | undefined): Promise<Listed> {
+  async #listPart(
+    { source, namespace, fieldSelector }: Part,
+    at: string | undefined,
+  ): Promise<Listed<Converted>> {
     const { resource, labelSelector } = source;
-    return listObjects(this.#client, resource, { namespace, labelSelector, fieldSelector, at });
+    const options = { namespace, labelSelector, fieldSelector, at };
+    return listObjects(this.#client, resource, options, (object) => [
+      objectId(object),
+      entriesOf(object, source),
+    ]);
   }
 
   #remember(part: Part, seed: Seed): void {
@@ -305,13 +311,10 @@ function namespaceOf({ resource }: Source, { scope }: Selection): string | undef
   return resource.namespaced && scope !== '' ? scope : undefined;
 }
 
-function knownIn(objects: readonly KubernetesObject[], source: Source): Known {
-  const known: Known = new Map();
-  for (const object of objects) {
-    const entries = entriesOf(object, source);
-    if (entries.length > 0) known.set(objectId(object), entries);
-  }
-  return known;
+type Converted = readonly [id: string, entries: readonly Entry[]];
+
+function knownIn(objects: readonly Converted[]): Known {
+  return new Map(objects.filter(([, { length }]) => length > 0));
 }
 
 function seedId({ source, namespace = '', fieldSelector = '' }: Part): string {

@@ -10,8 +10,8 @@ const PAGE = 500;
 /** How often to begin anew when history went away between two pages of a list of now. */
 const ATTEMPTS = 3;
 
-export interface Listed {
-  readonly objects: readonly KubernetesObject[];
+export interface Listed<T = KubernetesObject> {
+  readonly objects: readonly T[];
   /** Resource version of the list; undefined when the cluster does not serve the resource. */
   readonly version: string | undefined;
 }
@@ -39,19 +39,24 @@ export interface ListOptions {
   readonly accept?: string;
 }
 
-/** @throws VersionGone, or PoplinError as {@link Client.read} does */
-export async function listObjects(
+/**
+ * @param convert  what of an object is kept: a pod is several kilobytes, and an endpoint is one, so that of a large
+ *   collection no more than a page lies here as it came
+ * @throws VersionGone, or PoplinError as {@link Client.read} does
+ */
+export async function listObjects<T = KubernetesObject>(
   client: Client,
   resource: ApiResource,
   { namespace, labelSelector, fieldSelector, at, accept }: ListOptions,
-): Promise<Listed> {
+  convert: (object: KubernetesObject) => T = (object) => object as T,
+): Promise<Listed<T>> {
   const path = collectionPath(resource, namespace);
   const selector = {
     ...(labelSelector === undefined ? {} : { labelSelector }),
     ...(fieldSelector === undefined ? {} : { fieldSelector }),
   };
   for (let attempt = 1; ; attempt++) {
-    const objects: KubernetesObject[] = [];
+    const objects: T[] = [];
     let version: string | undefined;
     let next = '';
     try {
@@ -69,7 +74,7 @@ export async function listObjects(
         if (answer.status !== 200) throw refusal(answer, { method: 'GET', path }, resource);
         const body = parseJson(answer.text) as ListBody;
         version ??= body.metadata?.resourceVersion;
-        objects.push(...(body.items ?? []).map((item) => withKind(item, resource)));
+        for (const item of body.items ?? []) objects.push(convert(withKind(item, resource)));
         next = body.metadata?.continue ?? '';
       } while (next !== '');
       return { objects, version };

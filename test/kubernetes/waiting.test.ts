@@ -27,13 +27,13 @@ describeOnKernel('daemons that start before their datastore', function () {
       if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL')) await ended;
     }
     for (const crossing of crossings.splice(0)) await crossing.close();
-    for (const name of namespaces.splice(0)) await deleteNamespace(name);
+    for (const name of namespaces.splice(0)) deleteNamespace(name);
   });
 
   /** Both daemons in a namespace of their own, from which the datastore is reached at the port that it has outside. */
   async function start(datastore: string, port: number): Promise<Started> {
     const name = `pwait${process.pid}-${namespaces.length}`;
-    await createNamespace(name);
+    createNamespace(name);
     namespaces.push(name);
     await run('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
     const netns = namespacePath(name);
