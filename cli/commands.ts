@@ -33,7 +33,7 @@ import {
   labTestTable,
   labUpTable,
 } from './tables/lab.ts';
-import { nodeInitTable, nodeStatusTable } from './tables/node.ts';
+import { nodeInitTable, nodeInstallCniTable, nodeStatusTable } from './tables/node.ts';
 import { completionTable, versionTable } from './tables/other.ts';
 import { applyTable, createTable, deleteTable, getTable, replaceTable } from './tables/resources.ts';
 
@@ -45,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
   command(deleteTable, async () => (await import('./actions/delete.ts')).remove),
   command(nodeInitTable, async () => (await import('./actions/node-init.ts')).nodeInit),
   command(nodeStatusTable, async () => (await import('./actions/node-status.ts')).nodeStatus),
+  command(nodeInstallCniTable, async () => (await import('./actions/node-install-cni.ts')).nodeInstallCni),
   command(ipamShowTable, async () => (await import('./actions/ipam-show.ts')).ipamShow),
   command(ipamCheckTable, async () => (await import('./actions/ipam-check.ts')).ipamCheck),
   command(ipamExplainTable, async () => (await import('./actions/ipam-explain.ts')).ipamExplain),

@@ -89,7 +89,6 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
   StagedNetworkPolicy: WHOLE,
   StagedKubernetesNetworkPolicy: WHOLE,
   Service: WHOLE,
-  Pod: WHOLE,
   WorkloadEndpoint: {
     ignored: [
       'spec.ipNATs',

@@ -59,3 +59,60 @@ export const nodeInitTable = table({
     ...storeOptions,
   },
 });
+
+export const nodeInstallCniTable = table({
+  path: ['node', 'install-cni'],
+  summary: 'Put the CNI plugin and its configuration where the container runtime looks for them',
+  description:
+    'Writes the plugin into the folder of programs, then the configuration that names it; each file whole or not at all. Repeating it changes only what differs. In a pod of Kubernetes it writes a kubeconfig, too, for other plugins of the chain. A template may come from --template or CNI_NETWORK_CONFIG and use the variables of Calico.',
+  examples: [
+    ['poplin node install-cni', 'for containerd and podman as Debian has them'],
+    [
+      'poplin node install-cni --name calico --template /config/cni.json',
+      'in the place of Calico, with its template',
+    ],
+    ['poplin node install-cni --watch 60', 'and put back what is changed or missing, and renewed tokens'],
+    ['poplin node install-cni --uninstall', 'take away what is of Poplin'],
+  ],
+  positionals: {},
+  options: {
+    'bin-dir': {
+      type: 'string',
+      value: 'FOLDER',
+      default: '/opt/cni/bin',
+      describe: 'Where the runtime looks for plugins',
+    },
+    'conf-dir': {
+      type: 'string',
+      value: 'FOLDER',
+      default: '/etc/cni/net.d',
+      describe: 'Where the runtime looks for configurations',
+    },
+    'conf-name': {
+      type: 'string',
+      value: 'FILE',
+      default: '10-poplin.conflist',
+      describe: 'Name of the configuration; the first one in the alphabet counts',
+    },
+    name: {
+      type: 'string',
+      value: 'NAME',
+      default: 'poplin',
+      describe: 'Name of the plugin, the type in configurations',
+    },
+    template: {
+      type: 'string',
+      value: 'FILE',
+      describe: 'Template of the configuration; else CNI_NETWORK_CONFIG, else our own',
+    },
+    mtu: {
+      type: 'number',
+      value: 'OCTETS',
+      default: 0,
+      describe: 'MTU of workloads; 0 takes that of the uplink',
+    },
+    watch: { type: 'number', value: 'SECONDS', describe: 'Stay, and look again every so often' },
+    uninstall: { type: 'boolean', describe: 'Take away the configuration, then the plugin' },
+    ...runDirOption,
+  },
+});

@@ -20,6 +20,11 @@ const OTHER_MEANINGS: ReadonlySet<string> = new Set([
   // BGPConfiguration's, which bgpd acts on.
   'FelixConfiguration spec.ipv4NormalRoutePriority',
   'FelixConfiguration spec.ipv6NormalRoutePriority',
+  // The agent takes these from pods into endpoints; nobody carries them out.
+  'FelixConfiguration spec.floatingIPs',
+  'WorkloadEndpoint spec.ipNATs',
+  'WorkloadEndpoint spec.allowSpoofedSourcePrefixes',
+  'WorkloadEndpoint spec.qosControls',
 ]);
 
 /** What nobody acts on because it says what is, not what should be. */
@@ -28,6 +33,10 @@ const TELLING: ReadonlySet<string> = new Set([
   'IPReservation',
   'Node spec.orchRefs',
   'Node spec.interfaces',
+  // Read by the conversion in api/kubernetes/, which the agent calls.
+  'Pod spec.hostNetwork',
+  'Pod spec.containers',
+  'Pod spec.initContainers',
 ]);
 
 describe('the lists of what is not acted on', () => {
