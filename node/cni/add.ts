@@ -9,9 +9,10 @@ import type { Invocation } from '../../cni-plugin/environment.ts';
 import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import type { NetConf } from '../../cni-plugin/netconf.ts';
 import { type CniResult, appendResult } from '../../cni-plugin/result.ts';
+import type { Millis } from '../../clock/clock.ts';
 import { type Address, parseInterfaceAddress, Prefix } from '../../net/addr/index.ts';
 import { namespaceIdentity } from '../../net/kernel/index.ts';
-import { takeAddresses } from './addresses.ts';
+import { assertHeld, takeAddresses } from './addresses.ts';
 import { type Attachment, handleOf } from './attachment.ts';
 import { removeEndpoint } from './del.ts';
 import { endpointFor, profileOf, recordOf } from './endpoint.ts';
@@ -20,6 +21,9 @@ import { withWishes } from './pod-wishes.ts';
 import { refuseWhileLocked } from './lock.ts';
 import type { CniPorts } from './ports.ts';
 import { HOST_MAC, lookInto, type PodSpace, type Wired, unwire, wire } from './wiring.ts';
+
+/** From taking addresses to having written the endpoint; well below the grace period of the garbage collector. */
+const PROMPT: Millis = 10_000;
 
 export interface Added {
   readonly result: CniResult;
@@ -60,6 +64,7 @@ async function attach(
   const wishes = withWishes(asked, pod?.object.metadata.annotations ?? {}, pod?.namespace ?? {});
   if (!wishes.ok) throw new CniFailure(wishes.error.code, wishes.error.msg, wishes.error.details);
   const { conf, withoutIpam } = wishes.value;
+  const begun = ports.clock.now();
   const addresses =
     withoutIpam.length > 0
       ? [...withoutIpam]
@@ -93,6 +98,8 @@ async function attach(
       pod?.object,
     );
     const endpoint = unwrap(await ports.client.apply(wanted));
+    const isLate = ports.clock.now() - begun > PROMPT;
+    if (isLate && withoutIpam.length === 0) await assertHeld(ports, attachment, addresses);
     return {
       endpoint,
       result: appendResult(conf.prevResult, resultOf(attachment, invocation, conf, addresses, wired, mtu)),

@@ -1,7 +1,11 @@
 import { expect } from 'chai';
-import type { IPPool } from '../../api/index.ts';
+import { type IPPool, unwrap } from '../../api/index.ts';
+import { SimulatedClock } from '../../clock/simulated.ts';
+import { CniCode, type CniError, type CniFailure } from '../../cni-plugin/error.ts';
 import { type NetConf, readNetConf } from '../../cni-plugin/netconf.ts';
-import { familiesOf, wishOf } from './addresses.ts';
+import { SimulatedStore } from '../../datastore/simulated.ts';
+import { Ipam } from '../../ipam/index.ts';
+import { assertHeld, familiesOf, wishOf } from './addresses.ts';
 
 function pool(cidr: string, extra: Partial<IPPool['spec']> = {}): IPPool {
   return {
@@ -76,6 +80,34 @@ describe('IP versions of a workload', () => {
     it(title, () => {
       const wish = wishOf(conf(extra), new Set([4, 6]));
       expect([wish.given.join(), wish.automatic]).to.deep.equal([given, automatic]);
+    });
+  }
+});
+
+describe('addresses of an ADD that took long', () => {
+  async function checked(holder: string): Promise<unknown> {
+    const store = new SimulatedStore();
+    const key = { kind: 'IPPool', scope: '', name: 'p' };
+    await store.commit([{ type: 'put', key, value: pool('10.0.0.0/24'), expect: 'absent' }]);
+    const ipam = new Ipam(store, new SimulatedClock(), () => 0);
+    const { v4 } = unwrap(await ipam.autoAssign({ host: 'a', handle: 'mine', v4: 1, v6: 0 }));
+    if (holder !== 'mine') await ipam.releaseByHandle('mine');
+    if (holder === 'other') await ipam.assign({ address: v4[0]!, host: 'a', handle: holder });
+    return assertHeld({ ipam }, { handle: 'mine' }, v4).catch(
+      (error: unknown) => (error as CniFailure).error,
+    );
+  }
+
+  it('are still its own', async () => expect(await checked('mine')).to.equal(undefined));
+
+  for (const [holder, now] of [
+    ['nobody', 'free'],
+    ['other', 'held by other'],
+  ] as const) {
+    it(`are ${now} by now: the runtime is told to try again`, async () => {
+      const error = await checked(holder);
+      expect(error).to.include({ code: CniCode.tryAgainLater });
+      expect((error as CniError).msg).to.contain(`is ${now} now`);
     });
   }
 });
