@@ -85,19 +85,6 @@ describe('IP versions of a workload', () => {
 });
 
 describe('addresses of an ADD that took long', () => {
-  async function checked(holder: string): Promise<unknown> {
-    const store = new SimulatedStore();
-    const key = { kind: 'IPPool', scope: '', name: 'p' };
-    await store.commit([{ type: 'put', key, value: pool('10.0.0.0/24'), expect: 'absent' }]);
-    const ipam = new Ipam(store, new SimulatedClock(), () => 0);
-    const { v4 } = unwrap(await ipam.autoAssign({ host: 'a', handle: 'mine', v4: 1, v6: 0 }));
-    if (holder !== 'mine') await ipam.releaseByHandle('mine');
-    if (holder === 'other') await ipam.assign({ address: v4[0]!, host: 'a', handle: holder });
-    return assertHeld({ ipam }, { handle: 'mine' }, v4).catch(
-      (error: unknown) => (error as CniFailure).error,
-    );
-  }
-
   it('are still its own', async () => expect(await checked('mine')).to.equal(undefined));
 
   for (const [holder, now] of [
@@ -111,3 +98,15 @@ describe('addresses of an ADD that took long', () => {
     });
   }
 });
+
+/** What checking the addresses of `mine` comes to when `holder` has them by now. */
+async function checked(holder: string): Promise<unknown> {
+  const store = new SimulatedStore();
+  const key = { kind: 'IPPool', scope: '', name: 'p' };
+  await store.commit([{ type: 'put', key, value: pool('10.0.0.0/24'), expect: 'absent' }]);
+  const ipam = new Ipam(store, new SimulatedClock(), () => 0);
+  const { v4 } = unwrap(await ipam.autoAssign({ host: 'a', handle: 'mine', v4: 1, v6: 0 }));
+  if (holder !== 'mine') await ipam.releaseByHandle('mine');
+  if (holder === 'other') await ipam.assign({ address: v4[0]!, host: 'a', handle: holder });
+  return assertHeld({ ipam }, { handle: 'mine' }, v4).catch((error: unknown) => (error as CniFailure).error);
+}
