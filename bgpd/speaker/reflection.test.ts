@@ -47,7 +47,7 @@ class Hub {
         originatorId === undefined
           ? ''
           : ` from ${dotted(originatorId)} by ${clusterList?.map(dotted).join(' ')}`;
-      return [`${prefix} via ${best.nextHop?.address}${marks}`];
+      return [`${prefix} via ${String(best.nextHop?.address)}${marks}`];
     });
   }
 }
