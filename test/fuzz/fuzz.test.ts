@@ -52,7 +52,7 @@ describe('the fuzzer', () => {
           : `${end.state} ${treatedAsWithdraw > 0 ? 'treated' : ''}`,
       );
     }
-    const due = '1/1 1/2 1/3 2/0 2/1 2/2 2/3 2/4 2/6 3/1 3/2 3/9 3/10 5/1 5/2 5/3 7/1 close'.split(' ');
+    const due = '1/1 1/2 1/3 2/0 2/1 2/2 2/3 2/4 2/6 3/1 3/2 3/4 3/9 3/10 5/1 5/2 5/3 7/1 close'.split(' ');
     expect([...ends]).to.include.members([...due, 'Established ', 'Established treated']);
   });
 

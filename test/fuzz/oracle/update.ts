@@ -146,8 +146,9 @@ class Judge {
     if (foreign || ([17, 18].includes(code) && this.#session.fourOctets))
       return void this.#findings.push('discard');
     if ((flags & (OPTIONAL | TRANSITIVE)) !== due) {
-      this.#findings.push('withdraw');
-      if (code !== 14 && code !== 15) return;
+      // RFC 7606 §5.3: NLRI in an attribute with such flags are incorrect, and cannot even be withdrawn (§3 j).
+      this.#findings.push(code === 14 || code === 15 ? 'reset 3/4' : 'withdraw');
+      return;
     }
     const finding = this.#value(attribute, to - from);
     if (finding !== undefined) this.#findings.push(finding);
