@@ -129,6 +129,14 @@ export class Ipam {
    * @returns the addresses freed
    */
   async release(requests: readonly (Address | ReleaseRequest)[]): Promise<Result<Address[]>> {
+    const { freed, problems } = await this.releaseEach(requests);
+    return problems.length > 0 ? fail(...problems) : ok([...freed]);
+  }
+
+  /** As {@link release}, of many: those of a block in one write, and what was freed besides what was not. */
+  async releaseEach(
+    requests: readonly (Address | ReleaseRequest)[],
+  ): Promise<{ readonly freed: readonly Address[]; readonly problems: readonly Problem[] }> {
     const wanted = requests.map((request) => ('address' in request ? request : { address: request }));
     const problems: Problem[] = [];
     const freed: Address[] = [];
@@ -149,7 +157,7 @@ export class Ipam {
       freed.push(...(await this.#releaser.inBlock(cidr, choose)));
       problems.push(...conflicts.values());
     }
-    return problems.length > 0 ? fail(...problems) : ok(freed);
+    return { freed, problems };
   }
 
   /** Makes sure that the host has a block of this version, so that it is advertised before the first workload comes. */
@@ -230,15 +238,18 @@ export class Ipam {
     const pool = poolOf(await this.#pools(), address);
     const usual = pool && (await this.#records.block(Prefix.of(address, pool.blockLength).toString()));
     if (usual !== undefined) return usual.value.cidr;
-    const blocks = await this.#records.blocks();
-    return blocks.find(({ value }) => prefixOf(value.cidr).contains(address))?.value.cidr;
+    return (await this.#records.blockNames()).find((cidr) => prefixOf(cidr).contains(address));
   }
 
   async #byBlock(requests: readonly ReleaseRequest[]): Promise<Map<string, ReleaseRequest[]>> {
     const groups = new Map<string, ReleaseRequest[]>();
+    const blocks: Prefix[] = [];
     for (const request of requests) {
-      const cidr = await this.#blockOf(request.address);
+      // Those of one block come one after the other, mostly.
+      const known = blocks.findLast((block) => block.contains(request.address))?.toString();
+      const cidr = known ?? (await this.#blockOf(request.address));
       if (cidr === undefined) continue;
+      if (known === undefined) blocks.push(prefixOf(cidr));
       const group = groups.get(cidr);
       if (group === undefined) groups.set(cidr, [request]);
       else group.push(request);

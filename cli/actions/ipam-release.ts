@@ -83,29 +83,21 @@ async function releaseAddresses(
   open: OpenStore,
   leaked: readonly ReleaseRequest[],
   terminal: Terminal,
-): Promise<Problem[]> {
+): Promise<readonly Problem[]> {
   if (leaked.length === 0) {
     terminal.out("Report didn't contain any leaked IPs to clean up.\n");
     return [];
   }
   terminal.out(`Releasing ${leaked.length} old IPs...\n`);
   const users = await usersNow(open);
-  const ipam = ipamOf(open);
-  const counts = { released: 0, free: 0, used: 0 };
-  const problems: Problem[] = [];
-  for (const request of leaked) {
-    if (users.has(request.address.toString())) {
-      counts.used++;
-      continue;
-    }
-    const result = await ipam.release([request]);
-    if (!result.ok) problems.push(...result.problems);
-    else counts[result.value.length === 0 ? 'free' : 'released']++;
-  }
-  terminal.out(`Released ${counts.released} IPs successfully\n`);
-  if (counts.free > 0)
-    terminal.out(`${counts.free} addresses marked as leaked in the report had already been cleaned up.\n`);
-  if (counts.used > 0) terminal.out(`${counts.used} addresses are used by now and were left alone.\n`);
+  const unused = leaked.filter(({ address }) => !users.has(address.toString()));
+  const { freed, problems } = await ipamOf(open).releaseEach(unused);
+  terminal.out(`Released ${freed.length} IPs successfully\n`);
+  const free = unused.length - freed.length - problems.length;
+  if (free > 0)
+    terminal.out(`${free} addresses marked as leaked in the report had already been cleaned up.\n`);
+  const used = leaked.length - unused.length;
+  if (used > 0) terminal.out(`${used} addresses are used by now and were left alone.\n`);
   return problems;
 }
 
