@@ -30,6 +30,7 @@ const TELL_AGAIN: Millis = 60_000;
 const PASSING: ReadonlySet<string> = new Set([
   'STORE_UNAVAILABLE',
   'STORE_LOGIN',
+  'STORE_TLS',
   'STORE_DENIED',
   'STORE_FORBIDDEN',
   'STORE_UNPREPARED',

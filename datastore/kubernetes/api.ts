@@ -40,13 +40,20 @@ export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
   /** False when the request certainly did not reach the server. */
   readonly mayHaveArrived: boolean;
+  /** The server showed a certificate that we do not trust. */
+  readonly isDistrust: boolean;
 
   constructor(error: unknown) {
     super(error instanceof Error ? error.message || codeOf(error) : String(error), { cause: error });
-    this.mayHaveArrived = !NOT_CONNECTED.has(codeOf(error));
+    const code = codeOf(error);
+    this.isDistrust = DISTRUST.test(code);
+    this.mayHaveArrived = !this.isDistrust && !NOT_CONNECTED.has(code);
   }
 }
 
+/** Of OpenSSL's verification, and Node's of the name. */
+const DISTRUST =
+  /^(?:CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|INVALID_CA|PATH_LENGTH|CRL_|ERR_TLS_CERT_ALTNAME)/;
 const unzip = promisify(gunzip);
 
 const NOT_CONNECTED: ReadonlySet<string> = new Set([

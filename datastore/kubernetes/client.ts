@@ -61,6 +61,7 @@ export class Client {
     for (let pause = PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       const answer = await this.#try(ask, Math.min(REQUEST, Math.max(1000, deadline - this.clock.now())));
       let wait = pause;
+      if (answer instanceof NoAnswer && answer.isDistrust) throw this.#distrusted(answer.message);
       if (!(answer instanceof NoAnswer)) {
         if (answer.status === 401 && mayRenew) {
           mayRenew = false;
@@ -124,6 +125,19 @@ export class Client {
 
   async pause(delay: Millis): Promise<void> {
     await new Promise<void>((resolve) => this.clock.after(delay, 'ask the API server again', resolve));
+  }
+
+  #distrusted(why: string): PoplinError {
+    const { server } = this.api;
+    return new PoplinError([
+      {
+        code: 'STORE_TLS',
+        value: server,
+        what: `the API server at ${server} shows a certificate that we do not trust (${why})`,
+        remedy:
+          'check the address, and the certificate-authority of its cluster in the kubeconfig file (ca.crt of the service account in a pod)',
+      },
+    ]);
   }
 
   unavailable(why: string): PoplinError {

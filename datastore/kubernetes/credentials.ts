@@ -9,6 +9,7 @@ import { homedir } from 'node:os';
 import { isIPv6 } from 'node:net';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { PoplinError } from '../../api/problem.ts';
 import { invalid, type KubernetesOptions } from './location.ts';
 
 export interface Credentials {
@@ -20,21 +21,33 @@ export interface Credentials {
   forget(): void;
 }
 
+/** What the API server's own client libraries give a credential plugin; some of them insist on it. */
+const EXEC_INFO = 'KUBERNETES_EXEC_INFO';
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** The kubelet writes a new token long before the old one runs out. */
 const TOKEN_MS = 60_000;
 
-/** @throws PoplinError STORE_LOCATION when no cluster or no user can be found */
-export async function findCredentials(options: KubernetesOptions): Promise<Credentials> {
-  if (options.inCluster) return serviceAccount(options);
+/**
+ * @param folder  of the pod's service account
+ * @throws PoplinError STORE_LOCATION when no cluster or no user can be found
+ */
+export async function findCredentials(
+  options: KubernetesOptions,
+  folder = SERVICE_ACCOUNT,
+): Promise<Credentials> {
+  if (options.inCluster) return serviceAccount(options, folder);
   if (options.path !== undefined) return kubeconfig(options, [options.path]);
   const listed = (process.env['KUBECONFIG'] ?? '').split(':').filter((path) => path !== '');
-  if (listed.length > 0) return kubeconfig(options, listed);
+  if (listed.length > 0) {
+    // As kubectl: of several, those that are not there are passed over.
+    const present = listed.filter((path) => existsSync(path));
+    return kubeconfig(options, present.length > 0 ? present : listed);
+  }
   const own = join(homedir(), '.kube', 'config');
-  return existsSync(own) ? kubeconfig(options, [own]) : serviceAccount(options);
+  return existsSync(own) ? kubeconfig(options, [own]) : serviceAccount(options, folder);
 }
 
-async function serviceAccount({ location }: KubernetesOptions): Promise<Credentials> {
+async function serviceAccount({ location }: KubernetesOptions, folder: string): Promise<Credentials> {
   const host = process.env['KUBERNETES_SERVICE_HOST'];
   const port = process.env['KUBERNETES_SERVICE_PORT'];
   if (host === undefined || port === undefined)
@@ -44,7 +57,7 @@ async function serviceAccount({ location }: KubernetesOptions): Promise<Credenti
     );
   const read = async (file: string): Promise<string> => {
     try {
-      return await readFile(join(SERVICE_ACCOUNT, file), 'utf8');
+      return await readFile(join(folder, file), 'utf8');
     } catch (error) {
       throw invalid(location, `give the pod a service account with a token (${String(error)})`);
     }
@@ -80,6 +93,8 @@ async function kubeconfig(options: KubernetesOptions, paths: readonly string[]):
     // The first file that sets a value wins, as in kubectl.
     for (const other of others) first.mergeConfig(other, true);
     if (options.context !== undefined) first.setCurrentContext(options.context);
+    const user = first.getCurrentUser();
+    if (user?.exec !== undefined && user.exec !== null) informPlugin(user.exec);
     return first;
   };
   let config = load();
@@ -91,23 +106,49 @@ async function kubeconfig(options: KubernetesOptions, paths: readonly string[]):
       `name a context with ?context=; ${paths.join(', ')} has ${known.length === 0 ? 'none' : known.join(', ')}`,
     );
   }
+  // A plugin may take a second and a browser: whoever asks meanwhile waits for the same answer.
+  let asked: Promise<RequestOptions> | undefined;
+  const ask = async (): Promise<RequestOptions> => {
+    const found: RequestOptions = { headers: {} };
+    try {
+      await config.applyToHTTPSOptions(found);
+    } catch (error) {
+      throw unusable(options.location, error);
+    }
+    // Our own agent keeps connections, unless it is one that knows the way through a proxy.
+    if (!proxied) delete found.agent;
+    return found;
+  };
   const proxied = cluster.proxyUrl !== undefined && cluster.proxyUrl !== '';
   return {
     server: cluster.server.replace(/\/+$/, ''),
     async options() {
-      const found: RequestOptions = { headers: {} };
-      try {
-        await config.applyToHTTPSOptions(found);
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        throw invalid(options.location, `mend the credentials of its user (${why.trim()})`);
-      }
-      // Our own agent keeps connections, unless it is one that knows the way through a proxy.
-      if (!proxied) delete found.agent;
-      return found;
+      asked ??= ask().finally(() => (asked = undefined));
+      return asked;
     },
     forget() {
       config = load();
     },
   };
+}
+
+/** `client.authentication.k8s.io` ExecCredential, as it is asked for. */
+function informPlugin(exec: { apiVersion?: string; env?: { name: string; value: string }[] | null }): void {
+  const { apiVersion = 'client.authentication.k8s.io/v1', env } = exec;
+  if (env?.some(({ name }) => name === EXEC_INFO) === true) return;
+  const value = JSON.stringify({ apiVersion, kind: 'ExecCredential', spec: { interactive: false } });
+  exec.env = [...(env ?? []), { name: EXEC_INFO, value }];
+}
+
+/** Of a plugin that fails, a certificate that cannot be read: it may be mended while we run. */
+function unusable(location: string, error: unknown): PoplinError {
+  const why = (error instanceof Error ? error.message : String(error)).trim().replaceAll(/\s+/g, ' ');
+  return new PoplinError([
+    {
+      code: 'STORE_LOGIN',
+      value: location,
+      what: `the credentials that the kubeconfig file of ${location} names cannot be had (${why === '' ? 'its plugin says nothing' : why})`,
+      remedy: 'try kubectl with the same file, and mend the user of its context',
+    },
+  ]);
 }

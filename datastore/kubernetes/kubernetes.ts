@@ -30,7 +30,7 @@ import {
 import { Api } from './api.ts';
 import { Client, FIRST_PATIENCE, PATIENCE } from './client.ts';
 import { runCommit } from './commit.ts';
-import { findCredentials } from './credentials.ts';
+import { type Credentials, findCredentials } from './credentials.ts';
 import { entriesOf, follow, type Followed, type Known, objectId } from './follow.ts';
 import { type Listed, listObjects, VersionGone } from './list.ts';
 import type { KubernetesOptions } from './location.ts';
@@ -63,8 +63,12 @@ export class KubernetesStore implements Store {
   #seen = '0';
 
   /** @throws PoplinError STORE_UNAVAILABLE when the API server does not answer in time, or whatever it says against us */
-  static async open(options: KubernetesOptions, clock: Clock = new SystemClock()): Promise<KubernetesStore> {
-    const api = new Api(await findCredentials(options), clock);
+  static async open(
+    options: KubernetesOptions,
+    clock: Clock = new SystemClock(),
+    credentials?: Credentials,
+  ): Promise<KubernetesStore> {
+    const api = new Api(credentials ?? (await findCredentials(options)), clock);
     const store = new KubernetesStore(new Client(api, clock), options.location, clock);
     try {
       await store.#newest(FIRST_PATIENCE);

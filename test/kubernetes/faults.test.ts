@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { rejection } from '../../datastore/contract-tools.ts';
 import { Mirror, openStore, type Store } from '../../datastore/index.ts';
 import { isLinearizable, type Operation, type State } from '../etcd/linear.ts';
-import { Relay } from './relay.ts';
+import { type Asked, Relay } from './relay.ts';
 import { withKubeServer } from './suite.ts';
 
 describe('kubernetes: in trouble', function () {
@@ -121,20 +121,19 @@ describe('kubernetes: in trouble', function () {
   });
 
   it('a refusal of a server that only just starts is no refusal', async () => {
-    const reads = ({ url }: { readonly url: string }): boolean => url.includes('ippools');
     const forbidden = {
       status: 403,
       body: { kind: 'Status', message: 'user cannot list resource "ippools"' },
     };
-    relay.trap(reads, forbidden);
+    relay.trap(readsPools, forbidden);
     relay.trap(({ url }) => url === '/readyz', { status: 500, body: 'not yet' });
     expect((await far.list({ kind: 'IPPool' })).entries).to.deep.equal([]);
     // Who may see nothing at all is not told either; a connection that broke says enough.
-    relay.trap(reads, 'lose-request');
-    relay.trap(reads, forbidden);
+    relay.trap(readsPools, 'lose-request');
+    relay.trap(readsPools, forbidden);
     relay.trap(({ url }) => url === '/readyz', forbidden);
     expect((await far.list({ kind: 'IPPool' })).entries).to.deep.equal([]);
-    relay.trap(reads, forbidden);
+    relay.trap(readsPools, forbidden);
     expect(String(await rejection(far.list({ kind: 'IPPool' })))).to.match(/does not let us list ippools/);
     expect(relay.caught).to.equal(6);
   });
@@ -229,4 +228,8 @@ async function until(isSo: () => boolean): Promise<void> {
 
 async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function readsPools({ url }: Asked): boolean {
+  return url.includes('ippools');
 }

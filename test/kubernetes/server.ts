@@ -40,6 +40,16 @@ export class KubeServer {
     return this.#port;
   }
 
+  /** Of the authority that it signed its own certificate with. */
+  get authority(): string {
+    return join(this.#folder, 'apiserver.crt');
+  }
+
+  /** Known from the next start on, in place of the token that the account had. */
+  renewToken(account: Account, token: string): void {
+    this.#write('tokens.csv', this.#tokens().replace(tokenOf(account), token));
+  }
+
   /** Both servers, the definitions and the roles. */
   async start(): Promise<void> {
     await this.etcd.start();
@@ -222,7 +232,7 @@ function pathOf({ apiVersion, kind, metadata: { name, namespace } }: Manifest): 
   return `${root}${within}/${PLURALS[kind] ?? `${kind.toLowerCase()}s`}/${name}`;
 }
 
-function tokenOf(account: Account): string {
+export function tokenOf(account: Account): string {
   return `token-of-${account}`;
 }
 

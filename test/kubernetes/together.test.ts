@@ -57,6 +57,11 @@ describe('kubernetes: the whole', function () {
     return store;
   }
 
+  async function create(path: string, body: object): Promise<void> {
+    const { status } = await server().ask(`/api/v1/${path}`, { method: 'POST', body });
+    expect(status, path).to.equal(201);
+  }
+
   async function poplin(...args: readonly string[]): Promise<string> {
     const child = spawn(join(ROOT, 'bin', 'poplin'), args, {
       env: { ...process.env, POPLIN_DATASTORE: server().location() },
@@ -115,18 +120,14 @@ describe('kubernetes: the whole', function () {
   it('tells of one node its own pods alone, from when they are bound to it', async () => {
     const store = await open('poplin-node');
     const namespace = 'of-nodes';
-    const ask = async (path: string, body: object): Promise<void> => {
-      const { status } = await server().ask(`/api/v1/${path}`, { method: 'POST', body });
-      expect(status, path).to.equal(201);
-    };
-    await ask('namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+    await create('namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
     const make = async (name: string, nodeName?: string): Promise<void> => {
       const metadata = { name, namespace, annotations: { 'cni.projectcalico.org/podIP': '10.244.9.9/32' } };
       const spec = {
         containers: [{ name: 'web', image: 'web' }],
         ...(nodeName === undefined ? {} : { nodeName }),
       };
-      await ask(`namespaces/${namespace}/pods`, { apiVersion: 'v1', kind: 'Pod', metadata, spec });
+      await create(`namespaces/${namespace}/pods`, { apiVersion: 'v1', kind: 'Pod', metadata, spec });
     };
     await make('here', 'n1');
     await make('there', 'n2');
@@ -139,7 +140,7 @@ describe('kubernetes: the whole', function () {
     await make('elsewhere', 'n2');
     await make('later');
     const target = { apiVersion: 'v1', kind: 'Node', name: 'n1' };
-    await ask(`namespaces/${namespace}/pods/later/binding`, { metadata: { name: 'later' }, target });
+    await create(`namespaces/${namespace}/pods/later/binding`, { metadata: { name: 'later' }, target });
     const { value } = await next;
     const [event] = value === undefined ? [] : value.events;
     expect(event).to.have.nested.property('entry.key.name', 'n1-k8s-later-eth0');
