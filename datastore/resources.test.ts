@@ -1,9 +1,16 @@
 import { expect } from 'chai';
-import { type NetworkPolicy, parseManifests, type Resource, unwrap, validate } from '../api/index.ts';
+import {
+  type NetworkPolicy,
+  parseManifests,
+  PoplinError,
+  type Resource,
+  unwrap,
+  validate,
+} from '../api/index.ts';
 import { SimulatedClock } from '../clock/simulated.ts';
 import { temporaryStore } from './testing.ts';
-import { ResourceClient } from './resources.ts';
-import type { Entry, Store } from './store.ts';
+import { type ResourceChange, ResourceClient } from './resources.ts';
+import type { Entry, Operation, Store } from './store.ts';
 
 function pool(name: string, cidr: string, more: object = {}): Resource {
   return unwrap(
@@ -236,6 +243,18 @@ spec:
     }));
     const result = await onSingle.change(changes);
     expect(codes(result)).to.deep.equal(['RESOURCE_CONFLICT', 'PARTLY_WRITTEN']);
+
+    single.commit = async (operations) => {
+      const [{ key }] = operations as [Operation];
+      if (key.name !== 'refused') return store.commit(operations);
+      throw new PoplinError([{ code: 'STORE_FORBIDDEN', what: 'may not be written', remedy: 'ask for it' }]);
+    };
+    const wanted = ['d', 'e', 'refused'].map(
+      (name, i): ResourceChange => ({ type: 'apply', resource: pool(name, `10.${i + 9}.0.0/16`) }),
+    );
+    expect(codes(await onSingle.change(wanted))).to.deep.equal(['STORE_FORBIDDEN', 'PARTLY_WRITTEN']);
+    const error: unknown = await onSingle.change(wanted.slice(2)).catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(PoplinError);
     expect(unwrap(await client.list('IPPool'))).to.have.length(1);
   });
 });

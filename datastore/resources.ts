@@ -8,6 +8,7 @@ import {
   type Kind,
   type ManifestDocument,
   ok,
+  PoplinError,
   type Problem,
   type Resource,
   type ResourceOf,
@@ -166,7 +167,14 @@ export class ResourceClient {
     let count = 0;
     for (const { operation } of steps) {
       if (operation === undefined) continue;
-      const commit = await this.#store.commit([operation]);
+      let commit: Commit;
+      try {
+        commit = await this.#store.commit([operation]);
+      } catch (error) {
+        // Refused by the store: it has no place for this one, or gives no right to it.
+        if (!(error instanceof PoplinError) || count === 0) throw error;
+        return fail(...error.problems, partly(count, steps.length));
+      }
       if (!commit.ok && count === 0) return 'outrun';
       if (!commit.ok) return fail(conflictOf(commit), partly(count, steps.length));
       written.push(...commit.entries);
