@@ -255,6 +255,6 @@ spec:
     expect(codes(await onSingle.change(wanted))).to.deep.equal(['STORE_FORBIDDEN', 'PARTLY_WRITTEN']);
     const error: unknown = await onSingle.change(wanted.slice(2)).catch((thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(PoplinError);
-    expect(unwrap(await client.list('IPPool'))).to.have.length(1);
+    expect(unwrap(await client.list('IPPool'))).to.have.length(3);
   });
 });
