@@ -116,6 +116,8 @@ export interface NetConf {
   /** Undefined or 0: follow the host's uplink. */
   readonly mtu: number | undefined;
   readonly ipam: {
+    /** Who gives addresses; undefined: we do. */
+    readonly type: string | undefined;
     /** `undefined`: as the pools allow. */
     readonly assignIPv4: boolean | undefined;
     readonly assignIPv6: boolean | undefined;
@@ -190,6 +192,7 @@ export function readNetConf(
       name: conf.name,
       mtu: conf.mtu === 0 ? undefined : conf.mtu,
       ipam: {
+        type: conf.ipam?.type,
         assignIPv4: conf.ipam?.assign_ipv4,
         assignIPv6: conf.ipam?.assign_ipv6,
         ipv4Pools: conf.ipam?.ipv4_pools,

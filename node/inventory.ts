@@ -69,6 +69,12 @@ export class Inventory {
     );
   }
 
+  /** Ranges that Kubernetes gave this node. */
+  get podCidrs(): readonly string[] {
+    const entry = this.#mirror.get({ kind: 'Node', scope: '', name: this.#node });
+    return (entry?.value as Node | undefined)?.status?.podCIDRs ?? [];
+  }
+
   get hasNode(): boolean {
     return this.#mirror.get({ kind: 'Node', scope: '', name: this.#node }) !== undefined;
   }

@@ -14,6 +14,7 @@ import { type Address, parseInterfaceAddress, Prefix } from '../../net/addr/inde
 import { namespaceIdentity } from '../../net/kernel/index.ts';
 import { assertHeld, takeAddresses } from './addresses.ts';
 import { type Attachment, handleOf } from './attachment.ts';
+import type { Delegate } from './delegate.ts';
 import { removeEndpoint } from './del.ts';
 import { endpointFor, profileOf, recordOf } from './endpoint.ts';
 import { podOf } from './pod.ts';
@@ -37,14 +38,23 @@ export async function add(
   attachment: Attachment,
   invocation: Invocation,
   conf: NetConf,
+  delegate?: Delegate,
 ): Promise<Added> {
   refuseWhileLocked(ports);
   const { netns, pod } = await enter(ports, invocation);
   try {
-    return await attach(ports, attachment, invocation, conf, netns, pod);
+    return await attach(ports, attachment, invocation, conf, { netns, space: pod, delegate });
   } finally {
     pod.netlink.close();
   }
+}
+
+interface Circumstances {
+  /** Identity of the workload's namespace. */
+  readonly netns: string;
+  readonly space: PodSpace;
+  /** Who gives addresses in our place. */
+  readonly delegate: Delegate | undefined;
 }
 
 async function attach(
@@ -52,8 +62,7 @@ async function attach(
   attachment: Attachment,
   invocation: Invocation,
   asked: NetConf,
-  netns: string,
-  space: PodSpace,
+  { netns, space, delegate }: Circumstances,
 ): Promise<Added> {
   const [found, pod] = await Promise.all([
     ports.client.get('Node', ports.node),
@@ -65,10 +74,16 @@ async function attach(
   if (!wishes.ok) throw new CniFailure(wishes.error.code, wishes.error.msg, wishes.error.details);
   const { conf, withoutIpam } = wishes.value;
   const begun = ports.clock.now();
-  const addresses =
+  const { addresses, routes, from } =
     withoutIpam.length > 0
-      ? [...withoutIpam]
-      : await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {});
+      ? { addresses: withoutIpam, routes: conf.ipam.routes, from: 'annotation' }
+      : delegate !== undefined
+        ? await delegated(delegate, conf, own)
+        : {
+            addresses: await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {}),
+            routes: conf.ipam.routes,
+            from: undefined,
+          };
   try {
     const mtu =
       conf.mtu ?? (await ports.mtu.of(addressesOfNode(own))) - overheadInUse(ports.inventory.pools());
@@ -80,7 +95,7 @@ async function attach(
       mtu,
       mac: conf.requestedMac,
       addresses,
-      routes: conf.ipam.routes,
+      routes,
       includeDefaultRoutes: conf.includeDefaultRoutes,
       allowIpForwarding: conf.allowIpForwarding,
     });
@@ -93,21 +108,42 @@ async function attach(
         addresses,
         mac: wired.mac,
         netns,
-        addressesFrom: withoutIpam.length > 0 ? 'annotation' : undefined,
+        addressesFrom: from,
       },
       pod?.object,
     );
     const endpoint = unwrap(await ports.client.apply(wanted));
     const isLate = ports.clock.now() - begun > PROMPT;
-    if (isLate && withoutIpam.length === 0) await assertHeld(ports, attachment, addresses);
+    if (isLate && from === undefined) await assertHeld(ports, attachment, addresses);
     return {
       endpoint,
       result: appendResult(conf.prevResult, resultOf(attachment, invocation, conf, addresses, wired, mtu)),
     };
   } catch (error) {
     await undo(ports, attachment);
+    // Its own words about that would hide why we are here.
+    if (from !== undefined) await delegate?.call('DEL').catch(() => {});
     throw error;
   }
+}
+
+/** Addresses and routes as another IPAM plugin gives them; its gateways mean nothing on a cable of ours. */
+async function delegated(
+  delegate: Delegate,
+  conf: NetConf,
+  own: Node | undefined,
+): Promise<{
+  readonly addresses: Address[];
+  readonly routes: readonly Prefix[] | undefined;
+  readonly from: string;
+}> {
+  const result = await delegate.add(own?.status?.podCIDRs);
+  const routes = result.routes.flatMap(({ dst }) => Prefix.parse(dst) ?? []);
+  return {
+    addresses: result.ips.flatMap(({ address }) => parseInterfaceAddress(address)?.address ?? []),
+    routes: routes.length > 0 ? routes : conf.ipam.routes,
+    from: delegate.type,
+  };
 }
 
 /** The workload's namespace: its identity, and a way in that the caller closes. */

@@ -24,6 +24,7 @@ import { add } from './add.ts';
 import { type Attachment, attachmentOf } from './attachment.ts';
 import { check } from './check.ts';
 import { del } from './del.ts';
+import { Delegate } from './delegate.ts';
 import type { CniPorts } from './ports.ts';
 import { type Swept, sweep } from './sweep.ts';
 
@@ -120,8 +121,9 @@ export class CniServer {
         ),
       };
     }
-    if (command === 'STATUS') return this.#status();
-    if (command === 'GC') return this.#gc(ports, conf.value);
+    const delegate = Delegate.of(conf.value.ipam.type, request);
+    if (command === 'STATUS') return this.#status(delegate);
+    if (command === 'GC') return this.#gc(ports, conf.value, delegate);
     return this.#attached(ports, request, invocation.value, conf.value, putOff);
   }
 
@@ -143,13 +145,15 @@ export class CniServer {
     const attachment = attachmentOf(ports.node, conf.name, invocation);
     // A name that can name no endpoint never did: there is nothing to delete under it.
     if (!attachment.ok) return invocation.command === 'DEL' ? DONE : attachment;
+    const delegate = Delegate.of(conf.ipam.type, request);
     switch (invocation.command) {
       case 'ADD':
-        return this.#add(ports, attachment.value, invocation, conf);
+        return this.#add(ports, attachment.value, invocation, conf, delegate);
       case 'DEL':
         return this.#del(ports, attachment.value, request, conf, putOff);
       default:
         await check(ports, attachment.value, invocation, conf);
+        await delegate?.call('CHECK', ports.inventory.podCidrs);
         return DONE;
     }
   }
@@ -159,9 +163,10 @@ export class CniServer {
     attachment: Attachment,
     invocation: Invocation,
     conf: NetConf,
+    delegate: Delegate | undefined,
   ): Promise<CniOutcome> {
     const { endpoint, result } = await this.#ordered(attachment, () =>
-      add(ports, attachment, invocation, conf),
+      add(ports, attachment, invocation, conf, delegate),
     );
     // Outside of the order: everything is recorded by now, and a DEL that overtakes us must not wait.
     const { name, namespace = '', resourceVersion = '' } = endpoint.metadata;
@@ -185,7 +190,10 @@ export class CniServer {
     putOff: PutOff,
   ): Promise<CniOutcome> {
     try {
-      await this.#ordered(attachment, () => del(ports, attachment));
+      await this.#ordered(attachment, async () => {
+        await del(ports, attachment);
+        await Delegate.of(conf.ipam.type, request)?.call('DEL');
+      });
       return DONE;
     } catch (error) {
       // The cable is out, only the store is away: the pod may go, the rest is owed.
@@ -208,7 +216,7 @@ export class CniServer {
     }
   }
 
-  async #gc(ports: CniPorts | undefined, conf: NetConf): Promise<CniOutcome> {
+  async #gc(ports: CniPorts | undefined, conf: NetConf, delegate: Delegate | undefined): Promise<CniOutcome> {
     if (ports === undefined) return { ok: false, error: notReady() };
     const valid = conf.validAttachments;
     if (valid === undefined) return DONE;
@@ -220,12 +228,16 @@ export class CniServer {
           valid.some((one) => one.containerId === record.containerId && one.ifName === record.ifName),
       ),
     );
+    await delegate?.call('GC', ports.inventory.podCidrs);
     return DONE;
   }
 
-  async #status(): Promise<CniOutcome> {
+  async #status(delegate: Delegate | undefined): Promise<CniOutcome> {
     const reasons = await this.#options.unreadiness();
-    if (reasons.length === 0) return DONE;
+    if (reasons.length === 0) {
+      await delegate?.call('STATUS', this.#options.ports()?.inventory.podCidrs);
+      return DONE;
+    }
     return {
       ok: false,
       error: cniError(CniCode.notAvailable, reasons[0] ?? '', reasons.slice(1).join('; ')),
