@@ -14,6 +14,12 @@ const checks = {
     subcode: SUBCODE.optional,
     source: 'RFC 7311 §3',
   },
+  highest: {
+    when: 'metric is the highest there is',
+    outcome: 'attribute-discard',
+    subcode: SUBCODE.optional,
+    source: 'RFC 7311 §3.2',
+  },
 } as const;
 
 const transitiveBit = {
@@ -27,6 +33,8 @@ const transitiveBit = {
 const HEADER = 3;
 const METRIC_TYPE = 1;
 const METRIC_LENGTH = 11;
+/** Where sums end (§3.4.3): no metric any more. */
+const HIGHEST = 0xffff_ffff_ffff_ffffn;
 const NO_OTHERS = new Uint8Array(0);
 
 /**
@@ -42,6 +50,7 @@ export const aigp = attribute({
   transitiveBit,
   checks,
   decode: (r) => {
+    const start = r.at;
     let metric: bigint | undefined;
     const others: Uint8Array[] = [];
     while (r.remaining > 0) {
@@ -60,6 +69,7 @@ export const aigp = attribute({
       metric ??= value;
     }
     if (metric === undefined) return new Refusal(checks.missing, r.at);
+    if (metric === HIGHEST) return new Refusal(checks.highest, start);
     const value: Aigp = { metric, ...(others.length === 0 ? {} : { others: joined(others) }) };
     return value;
   },

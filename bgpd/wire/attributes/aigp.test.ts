@@ -36,6 +36,8 @@ describe('AIGP', () => {
       0x1_0000_0002n,
       '070004ff080003',
     ],
+    ['the highest metric that counts', `01000b${'f'.repeat(15)}e`, 0xffff_ffff_ffff_fffen],
+    ['the highest metric there is (RFC 7311 §3.2)', `01000b${'f'.repeat(16)}`, undefined],
     ['nothing', '', undefined],
     ['other TLVs alone', '070004ff', undefined],
     ['a metric of 7 octets', '01000a00000000000000', undefined],
@@ -70,7 +72,7 @@ describe('AIGP', () => {
   });
 
   it('is kept in RIBs', () => {
-    const attributes = { ...PLAIN, aigp: { metric: 0xffff_ffff_ffff_ffffn, others: Uint8Array.of(7, 0, 3) } };
+    const attributes = { ...PLAIN, aigp: { metric: 0xffff_ffff_ffff_fffen, others: Uint8Array.of(7, 0, 3) } };
     const octets = encodeCanonical(attributes);
     expect(decodeCanonical(octets, 0, octets.length)).to.deep.equal(attributes);
     expect(new AttributePool().intern({ ...PLAIN, aigp: { metric: 0x1_0000_0002n } }).aigp).to.equal(

@@ -72,7 +72,7 @@ const tlv = fc
   .map(([type, value]) => Uint8Array.of(type, 0, value.length + 3, ...value));
 
 const aigp = fc.record(
-  { metric: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }), others: tlv },
+  { metric: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_fffen }), others: tlv },
   { requiredKeys: ['metric'] },
 );
 
