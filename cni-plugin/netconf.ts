@@ -48,6 +48,11 @@ const schema = z.looseObject({
     .optional(),
   container_settings: z.looseObject({ allow_ip_forwarding: z.boolean().optional() }).optional(),
   nodename: z.string().optional(),
+  log_level: z.string().optional(),
+  log_file_path: z.string().optional(),
+  log_file_max_size: z.number().int().min(0).optional(),
+  log_file_max_age: z.number().int().min(0).optional(),
+  log_file_max_count: z.number().int().min(0).optional(),
   include_default_routes: z.boolean().optional(),
   policy_setup_timeout_seconds: z.number().min(0).optional(),
   feature_control: z
@@ -134,6 +139,17 @@ export interface NetConf {
   readonly includeDefaultRoutes: boolean;
   /** How long ADD may wait for policy; undefined: as the agent is told. */
   readonly policySetupSeconds: number | undefined;
+  /** The log of calls; undefined: none is wanted. Calico's names, units and defaults. */
+  readonly log:
+    | {
+        readonly path: string;
+        readonly level: 'debug' | 'info' | 'warning' | 'error';
+        /** MiB, days, files. */
+        readonly maxSize: number;
+        readonly maxAge: number;
+        readonly maxCount: number;
+      }
+    | undefined;
   /** What annotations of pods may ask for. */
   readonly features: { readonly ipAddrsNoIpam: boolean; readonly floatingIps: boolean };
   /** As a runtime passes them on; the Kubernetes API knows better where it can be asked. */
@@ -203,6 +219,16 @@ export function readNetConf(
       nodeName: conf.nodename === '' ? undefined : conf.nodename,
       includeDefaultRoutes: conf.include_default_routes ?? false,
       policySetupSeconds: conf.policy_setup_timeout_seconds,
+      log:
+        conf.log_file_path === undefined || !conf.log_file_path.startsWith('/')
+          ? undefined
+          : {
+              path: conf.log_file_path,
+              level: levelOf(conf.log_level),
+              maxSize: conf.log_file_max_size ?? 100,
+              maxAge: conf.log_file_max_age ?? 30,
+              maxCount: conf.log_file_max_count ?? 10,
+            },
       features: {
         ipAddrsNoIpam: conf.feature_control?.ip_addrs_no_ipam ?? false,
         floatingIps: conf.feature_control?.floating_ips ?? false,
@@ -229,4 +255,10 @@ export function readNetConf(
       })),
     },
   };
+}
+
+/** Calico's plugin knows no other words, and takes any other for the second. */
+function levelOf(text: string | undefined): 'debug' | 'info' | 'warning' | 'error' {
+  const word = text?.toLowerCase();
+  return word === 'debug' || word === 'warning' || word === 'error' ? word : 'info';
 }

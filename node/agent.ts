@@ -76,6 +76,7 @@ export class Agent {
     this.#supervisor = new Supervisor(options.daemons, { runDir, clock, log });
     this.#status = new EndpointStatusFolder(runDir, clock);
     this.#cni = new CniServer({
+      clock,
       ports: () => this.#ports,
       pending: new PendingDeletions(runDir),
       unreadiness: () => this.#unreadiness(),

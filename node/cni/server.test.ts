@@ -47,6 +47,7 @@ describe('CNI server', () => {
     };
     pending = new PendingDeletions(runDir);
     server = new CniServer({
+      clock,
       ports: () => (ready ? ports : undefined),
       pending,
       unreadiness: () => Promise.resolve([]),

@@ -3,7 +3,7 @@
  * into the error that the specification wants. Work on one host interface happens one at a time, different ones together.
  */
 import { formatProblem, PoplinError } from '../../api/index.ts';
-import { seconds } from '../../clock/clock.ts';
+import { type Clock, seconds } from '../../clock/clock.ts';
 import { type Invocation, readInvocation } from '../../cni-plugin/environment.ts';
 import { type CniError, CniCode, CniFailure, cniError, type CniOutcome } from '../../cni-plugin/error.ts';
 import { type NetConf, readNetConf } from '../../cni-plugin/netconf.ts';
@@ -16,12 +16,13 @@ import {
   toResponse,
 } from '../../cni-plugin/protocol.ts';
 import { encodeResult } from '../../cni-plugin/result.ts';
-import { parseConfiguration, readHeader, versionForErrors } from '../../cni-plugin/stdin.ts';
+import { type JsonObject, parseConfiguration, readHeader, versionForErrors } from '../../cni-plugin/stdin.ts';
 import { olderThan } from '../../cni-plugin/version.ts';
 import { Serial } from '../../ipam/serial.ts';
 import { SharedGate } from '../shared-gate.ts';
 import { add } from './add.ts';
 import { type Attachment, attachmentOf } from './attachment.ts';
+import { CallLog } from './call-log.ts';
 import { check } from './check.ts';
 import { del } from './del.ts';
 import { Delegate } from './delegate.ts';
@@ -29,6 +30,7 @@ import type { CniPorts } from './ports.ts';
 import { type Swept, sweep } from './sweep.ts';
 
 export interface CniServerOptions {
+  readonly clock: Clock;
   /** Once the agent may work: a store that answers, a world that is known, old promises kept. */
   readonly ports: () => CniPorts | undefined;
   readonly pending: PendingDeletions;
@@ -48,15 +50,20 @@ type PutOff = (request: CniRequest, conf: NetConf, cause: CniError) => CniOutcom
 
 const keepOwing: PutOff = (_request, _conf, cause) => ({ ok: false, error: cause });
 
+const MIB = 2 ** 20;
+const DAY = 86_400_000;
+
 const DONE: CniOutcome = { ok: true, output: undefined };
 
 export class CniServer {
   readonly #options: CniServerOptions;
   readonly #gate = new SharedGate();
   readonly #serial = new Serial();
+  readonly #calls: CallLog;
 
   constructor(options: CniServerOptions) {
     this.#options = options;
+    this.#calls = new CallLog(options.clock, () => options.ports()?.log);
   }
 
   /** Never rejects. */
@@ -65,7 +72,29 @@ export class CniServer {
     if ('code' in request) return errorResponse(request, versionForErrors(undefined));
     const configuration = parseConfiguration(request.stdin);
     const version = versionForErrors(configuration.ok ? configuration.value : undefined);
-    return toResponse(await this.#outcome(request, this.#options.ports()), version);
+    const begun = performance.now();
+    const response = toResponse(await this.#outcome(request, this.#options.ports()), version);
+    if (configuration.ok) this.#note(request, configuration.value, response, performance.now() - begun);
+    return response;
+  }
+
+  /** In the file that the configuration asks for. */
+  #note(request: CniRequest, configuration: JsonObject, response: CniResponse, millis: number): void {
+    if (configuration['log_file_path'] === undefined) return;
+    const conf = readNetConf(configuration, {});
+    if (!conf.ok || conf.value.log === undefined) return;
+    const { path, level, maxSize, maxAge, maxCount } = conf.value.log;
+    this.#calls.write(
+      { path, level, maxBytes: maxSize * MIB, maxAgeMs: maxAge * DAY, maxFiles: maxCount },
+      {
+        command: request.command,
+        network: conf.value.name,
+        containerId: request.env['CNI_CONTAINERID'] ?? '',
+        ifName: request.env['CNI_IFNAME'] ?? '',
+        response,
+        millis,
+      },
+    );
   }
 
   #outcome(
