@@ -1,5 +1,6 @@
 /** The process around {@link Standalone}: logs, signals, the control socket, the memory of having run before. */
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { dirname } from 'node:path';
 import { PoplinError } from '../../api/problem.ts';
 import { SystemClock } from '../../clock/system.ts';
@@ -50,6 +51,8 @@ export async function runAlone(
   daemon.begin(read);
   const closeMetrics = await openMetricsPort(metrics, daemon, log);
   log.info({ config: file, control: setup.controlSocket }, 'bgpd is running');
+  // Else it is written at an orderly end only. One who starts without it takes twice the time, and 10 MiB for stripping types.
+  flushCompileCache();
   process.on('SIGHUP', () => void daemon.reload());
   onShutdown(async (signal) => {
     const farewell = signal === 'SIGINT';

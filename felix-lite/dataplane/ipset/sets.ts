@@ -3,7 +3,7 @@
  * the rules, sets that nothing needs are removed. Ours are those named `cali40…`, `cali60…`, `cali4t…`, `cali6t…`.
  */
 import { Address, type IpVersion, Prefix } from '../../../net/addr/index.ts';
-import { type ipset, IpsetNetlink } from '../../../net/kernel/index.ts';
+import { type ipset, IpsetError, IpsetNetlink } from '../../../net/kernel/index.ts';
 import { holdsPorts, type Member, type SetChange, type SetId } from '../../calc/model.ts';
 import { isOurSet, setName, temporarySetName } from '../../rules/names.ts';
 
@@ -42,6 +42,13 @@ interface KernelSet {
   readonly pending: Set<Member>;
 }
 
+/** A set that the kernel would not take. */
+export interface RefusedSet {
+  readonly version: IpVersion;
+  /** What it said. */
+  readonly said: string;
+}
+
 /** What the kernel holds under one of our names. */
 interface Held {
   readonly type: string;
@@ -57,6 +64,10 @@ export class IpSets {
   readonly #changed = new Set<KernelSet>();
   /** Temporary names taken in this pass. */
   readonly #aside = new Set<string>();
+  /** Not in the kernel, or not as wanted: no rule may look into them. */
+  readonly #refused = new Map<string, RefusedSet>();
+  /** Refused ones that have had their second chance. */
+  readonly #triedAgain = new Set<string>();
   #known = false;
 
   /** @param maxElements  what a set may hold at first; one that needs more is made anew, twice as large */
@@ -73,50 +84,117 @@ export class IpSets {
   }
 
   /**
-   * Makes and fills what is wanted. Call before the rules that refer to it.
+   * Makes and fills what is wanted. Call before the rules that refer to it. Sets that the kernel would not take are in
+   * {@link refused} then; all others are as wanted.
    * @param reread  look at the kernel first; the very first pass does so in any case
    * @returns the number of steps that it took
+   * @throws what kept all sets from being written
    */
   async applyUpdates(reread: boolean): Promise<number> {
     if (reread || !this.#known) await this.#read();
     this.#aside.clear();
-    const steps = [...this.#changed].flatMap((set) => this.#steps(set));
+    const plans = [...this.#changed].map((set) => ({ set, steps: this.#steps(set) }));
+    const steps = plans.flatMap((plan) => plan.steps);
     if (steps.length > 0) {
       // Until it has succeeded, nobody knows how far it came.
       this.#known = false;
-      await this.#io.write(steps);
+      try {
+        await this.#io.write(steps);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        return this.#apart();
+      }
       this.#known = true;
     }
-    for (const set of this.#changed) {
-      const actual = (set.actual ??= new Set());
-      for (const member of set.pending) {
-        if (set.wanted.has(member)) actual.add(member);
-        else actual.delete(member);
-      }
-      set.pending.clear();
-      this.#held.set(set.name, { type: set.type, maxElements: set.maxElements });
-    }
+    for (const { set } of plans) this.#taken(set);
     this.#changed.clear();
     return steps.length;
   }
 
+  /** By name. They are tried again when they change and when the kernel is looked at. */
+  get refused(): ReadonlyMap<string, RefusedSet> {
+    return this.#refused;
+  }
+
+  /** One set after the other, so that those which the kernel takes are taken. */
+  async #apart(): Promise<number> {
+    await this.#read();
+    this.#aside.clear();
+    let taken = 0;
+    for (const set of this.#changed) {
+      const steps = this.#steps(set);
+      try {
+        if (steps.length > 0) await this.#io.write(steps);
+        taken += steps.length;
+        this.#taken(set);
+      } catch (error) {
+        if (!isRefusal(error)) {
+          this.#known = false;
+          throw error;
+        }
+        this.#refused.set(set.name, { version: set.version, said: error.message });
+        set.actual = undefined;
+        for (const member of set.wanted) set.pending.add(member);
+        // However far that came: it is cleared away when no rule looks into it any more, or exchanged if it stays.
+        for (const step of steps)
+          if (step.op === 'create') this.#held.set(step.name, { type: step.type, maxElements: 0 });
+        const held = this.#held.get(set.name);
+        if (held !== undefined) this.#held.set(set.name, { ...held, maxElements: 0 });
+      }
+    }
+    this.#changed.clear();
+    return taken;
+  }
+
+  #taken(set: KernelSet): void {
+    const actual = (set.actual ??= new Set());
+    for (const member of set.pending) {
+      if (set.wanted.has(member)) actual.add(member);
+      else actual.delete(member);
+    }
+    set.pending.clear();
+    this.#held.set(set.name, { type: set.type, maxElements: set.maxElements });
+    this.#forgive(set.name);
+  }
+
+  #forgive(name: string): void {
+    this.#refused.delete(name);
+    this.#triedAgain.delete(name);
+  }
+
+  /** What was in the way may have gone with the last rule that looked into it. */
+  #tryAgain(): number {
+    let count = 0;
+    for (const name of this.#refused.keys()) {
+      const set = this.#sets.get(name);
+      if (set === undefined || this.#triedAgain.has(name)) continue;
+      this.#triedAgain.add(name);
+      this.#changed.add(set);
+      count++;
+    }
+    return count;
+  }
+
   /**
-   * Removes what is ours and no longer wanted. Call after the rules that referred to it are gone.
-   * @returns names of sets that could not be removed, and how many wait for a later pass
+   * Removes what is ours and no longer wanted, or was refused. Call after the rules that referred to it are gone.
+   * @returns names of sets that could not be removed, and how many wait for a later pass, be it to go or to be tried again
    */
   async applyRemovals(): Promise<{ readonly stuck: readonly string[]; readonly left: number }> {
-    const gone = [...this.#held.keys()].filter((name) => isOurSet(name) && !this.#sets.has(name));
+    const gone = [...this.#held.keys()].filter(
+      (name) => isOurSet(name) && (!this.#sets.has(name) || this.#refused.has(name)),
+    );
     const stuck: string[] = [];
     for (const name of gone.slice(0, REMOVALS_A_PASS)) {
       try {
         await this.#io.write([{ op: 'destroy', name }]);
         this.#held.delete(name);
-      } catch {
+      } catch (error) {
+        if (isRefusal(error) && 'code' in error && error.code === 'ENOENT') this.#held.delete(name);
         // A rule of a stranger uses it.
-        stuck.push(name);
+        else stuck.push(name);
       }
     }
-    return { stuck, left: Math.max(0, gone.length - REMOVALS_A_PASS) };
+    return { stuck, left: Math.max(0, gone.length - REMOVALS_A_PASS) + this.#tryAgain() };
   }
 
   get size(): number {
@@ -128,6 +206,7 @@ export class IpSets {
     switch (change.type) {
       case 'gone':
         this.#sets.delete(name);
+        this.#forgive(name);
         if (present !== undefined) this.#changed.delete(present);
         return;
       case 'delta': {
@@ -222,6 +301,11 @@ export class IpSets {
     }
     this.#known = true;
   }
+}
+
+/** About what was to be written and not about whether anything can be. */
+function isRefusal(error: unknown): error is IpsetError | RangeError {
+  return error instanceof RangeError || (error instanceof IpsetError && error.code !== 'EPERM');
 }
 
 /**

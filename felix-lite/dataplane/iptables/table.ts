@@ -7,6 +7,7 @@
 import type { Problem } from '../../../api/problem.ts';
 import type { IpVersion } from '../../../net/addr/index.ts';
 import { CommandError, type iptables } from '../../../net/kernel/index.ts';
+import { ClosedChains, isUsersChain } from '../closed-chains.ts';
 import type { RuleCounter } from '../dataplane.ts';
 import { type Chain, type Hook, type TableName, rule } from '../../rules/types.ts';
 import { type Step, type WantedTable, diffTable, foreignTargets, hashOf, isOurs, keptRules } from './diff.ts';
@@ -25,14 +26,12 @@ export interface IptablesIo {
 /** Transactions until we give up for this pass: strangers may write at the same time. */
 const ATTEMPTS = 3;
 
-/** Chains whose content users decide. If the kernel refuses one, it alone is replaced by a drop. */
-const USERS = /^cali-(?:pi|po|pri|pro)-/;
-
 export class IptablesTable {
   readonly version: IpVersion;
   readonly table: TableName;
   readonly #io: IptablesIo;
   readonly #chains = new Map<string, readonly RenderedRule[]>();
+  readonly #closed = new ClosedChains();
   readonly #hooks: WantedTable['hooks'];
   readonly #spelling = new Map<string, string>();
   readonly #refused = new Map<string, Problem>();
@@ -57,10 +56,25 @@ export class IptablesTable {
   update(chains: ReadonlyMap<string, Chain | undefined>): void {
     for (const [name, chain] of chains) {
       this.#refused.delete(name);
-      if (chain === undefined) this.#chains.delete(name);
-      else this.#chains.set(name, renderChain(name, chain.rules, this.version));
-      this.#dirty.add(name);
+      this.#put(name, this.#closed.put(name, chain));
     }
+  }
+
+  /** Chains that look into these fail closed from now on, until a later call leaves the set out. */
+  refuseSets(names: ReadonlySet<string>): void {
+    for (const [name, chain] of this.#closed.refuse(names))
+      if (!this.#refused.has(name)) this.#put(name, chain);
+  }
+
+  /** Whom it concerns that a set is refused, see {@link ClosedChains}. */
+  usersOf(set: string): readonly string[] {
+    return this.#closed.users(set);
+  }
+
+  #put(name: string, chain: Chain | undefined): void {
+    if (chain === undefined) this.#chains.delete(name);
+    else this.#chains.set(name, renderChain(name, chain.rules, this.version));
+    this.#dirty.add(name);
   }
 
   /** Chains that the kernel refused and that drop everything instead. */
@@ -176,7 +190,7 @@ export class IptablesTable {
   }
 
   #mayRefuse(chain: string): boolean {
-    return USERS.test(chain) && !this.#refused.has(chain);
+    return isUsersChain({ name: chain }) && !this.#refused.has(chain);
   }
 
   /** Loads the chains under names that nothing refers to; halves what fails until single chains are left. */

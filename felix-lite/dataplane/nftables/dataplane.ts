@@ -70,17 +70,25 @@ export class NftDataplane implements Dataplane {
     const look = reread || !this.#known;
     this.#applying = true;
     try {
+      if (look) this.#tryAgain('all');
       const steps = await this.#bring(look);
       if (look) await this.#leftovers.clear();
-      return { steps, failures: [], leftover: 0 };
+      return { steps, failures: [], leftover: this.#tryAgain('new') };
     } finally {
       this.#applying = false;
       this.#judgeEdits();
     }
   }
 
+  /** @returns how many sets that were refused the next pass tries */
+  #tryAgain(which: 'all' | 'new'): number {
+    return this.#tables.reduce((sum, table) => sum + table.tryAgain(which), 0);
+  }
+
   async #bring(look: boolean): Promise<number> {
     if (look) await this.#read();
+    // What was read just now is no belief: what is refused then is refused for what it is.
+    let fresh = look;
     for (let attempt = 1; ; attempt++) {
       const stages = this.#stages();
       try {
@@ -90,12 +98,16 @@ export class NftDataplane implements Dataplane {
       } catch (error) {
         this.#known = false;
         if (!(error instanceof StageError)) throw error;
-        const aside = this.#setAside(error);
-        // A chain set aside does not count as an attempt; there are only so many chains.
+        const sets = refusedSets(error);
+        if (fresh) for (const { table, name } of sets) table.refuseSet(name, error.message);
+        // Rules that look into a refused set are refused with it.
+        const aside = sets.length > 0 ? fresh : this.#setAside(error);
+        // What is set aside does not count as an attempt; there is only so much of it.
         if (aside) attempt--;
         else if (attempt >= ATTEMPTS) throw error.cause;
         // What we believed may not be so, or a stage before this one was taken.
         await this.#read();
+        fresh = true;
       }
     }
   }
@@ -221,6 +233,19 @@ class StageError extends Error {
     this.cause = cause;
     this.stage = stage;
   }
+}
+
+/** Sets that the refusal is about. */
+function refusedSets({
+  cause,
+  stage,
+}: StageError): readonly { readonly table: NftTable; readonly name: string }[] {
+  if (cause.code === 'EPERM') return [];
+  return cause.refused.flatMap((index) => {
+    const { table, planned } = stage[index] ?? {};
+    const name = planned === undefined ? undefined : table?.setOf(planned);
+    return table === undefined || name === undefined ? [] : [{ table, name }];
+  });
 }
 
 function addedRules(stage: readonly Owned[]): number {

@@ -54,6 +54,10 @@ interface WantedSet {
   made: boolean;
   /** Gone and back before the kernel was told: the set stands there with the members of before. */
   stale: boolean;
+  /** What the kernel said when it would not take the set, which until it is tried again is not to be there. */
+  refused?: string | undefined;
+  /** Refused once, and again when it was tried soon after. */
+  hopeless?: boolean;
   readonly appear: Map<string, NftElement>;
   readonly vanish: Map<string, NftElement>;
 }
@@ -89,6 +93,7 @@ export class NftSets {
   readonly #doomed = new Set<string>();
   /** Rules that look into these have to be written anew: the kernel's name is another one by now. */
   readonly #renamed = new Set<string>();
+  readonly #refused = new Set<WantedSet>();
 
   constructor(version: IpVersion) {
     this.#version = version;
@@ -132,6 +137,52 @@ export class NftSets {
     return renamed;
   }
 
+  /** What the kernel said of sets that it would not take, by the name that rules have for them. */
+  get refused(): ReadonlyMap<string, string> {
+    return new Map([...this.#refused].map(({ name, refused = '' }) => [name, refused]));
+  }
+
+  /** Goes without the set until it changes or {@link tryAgain} is said: no rule may look into it. */
+  refuse(kernelName: string, said: string): void {
+    const set = this.#byKernelName(kernelName);
+    if (set === undefined || set.refused !== undefined) return;
+    if (set.made || set.stale) this.#doomed.add(set.make.name);
+    this.#reset(set, false);
+    this.#changed.delete(set);
+    set.refused = said;
+    this.#refused.add(set);
+  }
+
+  /**
+   * @param which  all: something may have changed in the kernel; new: what was in the way may have gone with the last rule
+   *   that looked into it
+   * @returns how many sets the kernel is going to be asked to take once more
+   */
+  tryAgain(which: 'all' | 'new'): number {
+    const sets = [...this.#refused].filter((set) => which === 'all' || set.hopeless !== true);
+    for (const set of sets) {
+      set.hopeless = true;
+      this.#accept(set);
+    }
+    return sets.length;
+  }
+
+  /** Whether rules are to look into the set that the kernel calls so. */
+  isWanted(kernelName: string): boolean {
+    return this.#byKernelName(kernelName) !== undefined;
+  }
+
+  #byKernelName(name: string): WantedSet | undefined {
+    return [...this.#sets.values()].find(({ make }) => make.name === name);
+  }
+
+  #accept(set: WantedSet): void {
+    set.refused = undefined;
+    this.#refused.delete(set);
+    set.stale = this.#doomed.delete(set.make.name);
+    this.#changed.add(set);
+  }
+
   operations(): SetOperations {
     const table = ourTable(this.#version);
     const changes = [...this.#changed].map((set) => this.#bring(set));
@@ -150,6 +201,7 @@ export class NftSets {
     for (const set of this.#changed) {
       set.made = true;
       set.stale = false;
+      set.hopeless = false;
       set.appear.clear();
       set.vanish.clear();
     }
@@ -161,6 +213,7 @@ export class NftSets {
   nothingHeld(): void {
     this.#doomed.clear();
     for (const set of this.#sets.values()) this.#reset(set, false);
+    for (const set of this.#refused) this.#changed.delete(set);
   }
 
   /**
@@ -171,10 +224,11 @@ export class NftSets {
   held(found: ReadonlyMap<string, HeldSet>): boolean {
     this.#changed.clear();
     this.#doomed.clear();
-    const wanted = new Set([...this.#sets.values()].map(({ make }) => make.name));
+    const present = [...this.#sets.values()].filter(({ refused }) => refused === undefined);
+    const wanted = new Set(present.map(({ make }) => make.name));
     for (const name of found.keys()) if (!wanted.has(name)) this.#doomed.add(name);
     let compatible = true;
-    for (const set of this.#sets.values()) {
+    for (const set of present) {
       const there = found.get(set.make.name);
       this.#reset(set, there !== undefined);
       if (there === undefined) continue;
@@ -265,6 +319,11 @@ export class NftSets {
 
   /** Another kind of set under another name, when the first network comes or the last goes. */
   #fit(set: WantedSet): void {
+    // Another one by now, which the kernel may take.
+    if (set.refused !== undefined) {
+      set.hopeless = false;
+      this.#accept(set);
+    }
     if (set.kind === 'ports' || set.members === undefined) return;
     const kind = set.members.hasNetworks ? 'networks' : 'hosts';
     if (kind === set.kind) return;
@@ -283,6 +342,7 @@ export class NftSets {
     const present = this.#sets.get(name);
     if (present === undefined) return;
     this.#sets.delete(name);
+    this.#refused.delete(present);
     this.#changed.delete(present);
     if (present.made || present.stale) this.#doomed.add(present.make.name);
   }

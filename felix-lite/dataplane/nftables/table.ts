@@ -13,15 +13,13 @@ import {
 import type { CalcDelta } from '../../calc/model.ts';
 import type { TableChange } from '../../rules/tables.ts';
 import { type Chain, type Hook, rule, type TableName } from '../../rules/types.ts';
+import { ClosedChains, isUsersChain, refusedSet } from '../closed-chains.ts';
 import type { HeldTable } from './held.ts';
 import { NftMaps } from './maps.ts';
-import { baseChain, layered, ourTable, unlayered } from './names.ts';
+import { baseChain, layered, ourTable, setOf, unlayered } from './names.ts';
 import type { Planned } from './planned.ts';
 import { hashOfComment, type RenderedNftRule, renderNftChain } from './render.ts';
 import { NftSets } from './sets.ts';
-
-/** Chains whose content users decide. If the kernel refuses one, it alone is replaced by a drop. */
-const USERS = /^[a-z]+-cali-(?:pi|po|pri|pro)-/;
 
 /** A rule as it stands in the kernel. */
 interface HeldRule {
@@ -55,6 +53,7 @@ export class NftTable {
   readonly #sets: NftSets;
   readonly #bases = new Map<string, NftChain>();
   readonly #chains = new Map<string, readonly RenderedNftRule[]>();
+  readonly #closed = new ClosedChains(setOf);
   readonly #maps: NftMaps;
   readonly #held = new Map<string, HeldChain>();
   readonly #dirtyChains = new Set<string>();
@@ -94,10 +93,20 @@ export class NftTable {
 
   #putChain(table: TableName, name: string, chain: Chain | undefined): void {
     this.#refused.delete(name);
+    this.#write(table, name, this.#closed.put(name, chain));
+  }
+
+  #write(table: TableName, name: string, chain: Chain | undefined): void {
     this.#want(
       name,
       chain === undefined ? undefined : renderNftChain(table, chain.name, chain.rules, this.version),
     );
+  }
+
+  /** Chains that look into a set which the kernel would not take fail closed, and only as long as it would not. */
+  #closeChains(): void {
+    for (const [name, chain] of this.#closed.refuse(new Set(this.#sets.refused.keys())))
+      if (!this.#refused.has(name)) this.#write(unlayered(name)?.table ?? 'filter', name, chain);
   }
 
   #want(name: string, rules: readonly RenderedNftRule[] | undefined): void {
@@ -134,9 +143,29 @@ export class NftTable {
     );
   }
 
-  /** Chains that the kernel refused and that drop everything instead. */
+  /** Chains that the kernel refused, and chains that look into sets that it refused: they drop everything instead. */
   get problems(): readonly Problem[] {
-    return [...this.#refused.values()];
+    const sets = [...this.#sets.refused].map(([set, said]) =>
+      refusedSet(set, this.version, said, this.#closed.users(set)),
+    );
+    return [...this.#refused.values(), ...sets];
+  }
+
+  /** The set that the operation is about, as the kernel calls it; undefined without one that rules look into. */
+  setOf({ operation }: Planned): string | undefined {
+    if (!('set' in operation)) return undefined;
+    const name = typeof operation.set === 'string' ? operation.set : operation.set.name;
+    return this.#sets.isWanted(name) ? name : undefined;
+  }
+
+  /** From now on, and until it is tried again, what looks into the set fails closed. */
+  refuseSet(kernelName: string, said: string): void {
+    this.#sets.refuse(kernelName, said);
+  }
+
+  /** @returns how many refused sets the next plan has once more, see {@link NftSets.tryAgain} */
+  tryAgain(which: 'all' | 'new'): number {
+    return this.#sets.tryAgain(which);
   }
 
   get counts(): { readonly rules: number; readonly sets: number } {
@@ -174,6 +203,7 @@ export class NftTable {
   /** What has to be done, each stage a transaction of its own. Say {@link finished} when the kernel has taken all. */
   plan(): Stages {
     const table = ourTable(this.version);
+    this.#closeChains();
     const gone: Planned[] = [];
     if (this.#rebuild) {
       if (this.#exists) gone.push({ operation: { op: 'delete-table', table } });
@@ -213,7 +243,7 @@ export class NftTable {
 
   /** Whether {@link setAside} would do anything about it. */
   mayRefuse(chain: string): boolean {
-    return USERS.test(chain) && !this.#refused.has(chain);
+    return isUsersChain({ name: unlayered(chain)?.name ?? chain }) && !this.#refused.has(chain);
   }
 
   /** From now on, and until its policy or profile changes, that chain drops what it is asked about. */
