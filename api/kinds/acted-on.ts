@@ -36,6 +36,7 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
       'logActionRateLimitBurst',
       'logPrefix',
       'maxIpsetSize',
+      'natOutgoingExclusions',
       'nftablesMode',
       'programClusterRoutes',
       'routeRefreshInterval',
@@ -62,7 +63,6 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
   IPAMConfiguration: {
     ignored: ['spec.kubeVirtVMAddressPersistence', 'spec.ipCooldownSeconds', 'spec.minIPReclaimAgeSeconds'],
   },
-  IPPool: { ignored: ['spec.natOutgoing'] },
   KubeControllersConfiguration: {
     ignored: [
       'spec.logSeverityScreen',

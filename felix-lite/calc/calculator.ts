@@ -16,6 +16,7 @@ import {
   readBrokenKubernetesPolicy,
   readKubernetesPolicy,
 } from './kubernetes.ts';
+import { FixedSets } from './fixed-sets.ts';
 import { LabelIndex } from './label-index.ts';
 import { LocalEndpoints } from './local-endpoints.ts';
 import { type InterfaceAddresses, LocalHosts } from './local-hosts.ts';
@@ -52,6 +53,8 @@ export const CALC_KINDS = [
   'NetworkSet',
   'HostEndpoint',
   'WorkloadEndpoint',
+  'Node',
+  'IPPool',
   'Namespace',
   'ServiceAccount',
   'EndpointSlice',
@@ -79,6 +82,7 @@ const DEFAULT_ALLOW = 'projectcalico-default-allow';
 export class Calculator {
   readonly #node: string;
   readonly #sets = new SetMembers();
+  readonly #fixedSets = new FixedSets();
   readonly #tiers = new Tiers();
   readonly #profileUsers = new ProfileUsers();
   readonly #locals: LocalEndpoints;
@@ -132,7 +136,8 @@ export class Calculator {
     // After the endpoints: they alone say which profiles are in use.
     for (const name of this.#profileUsers.takeChanges()) this.#dirtyProfiles.add(name);
     const profiles = this.#takeProfiles();
-    return { policies, profiles, endpoints, hosts, sets: this.#sets.takeChanges() };
+    const sets = new Map([...this.#sets.takeChanges(), ...this.#fixedSets.takeChanges()]);
+    return { policies, profiles, endpoints, hosts, sets };
   }
 
   /** Of resources that could not be taken as they are, with what was done instead. */
@@ -183,6 +188,12 @@ export class Calculator {
         return this.#takeTier(key.name, as('Tier', resource), problems);
       case 'WorkloadEndpoint':
         this.#takeWorkload(name, `${key.scope}/${key.name}`, as('WorkloadEndpoint', resource));
+        return problems;
+      case 'Node':
+        this.#fixedSets.putNode(key.name, as('Node', resource));
+        return problems;
+      case 'IPPool':
+        this.#fixedSets.putPool(key.name, as('IPPool', resource));
         return problems;
       case 'HostEndpoint':
         this.#takeHost(name, as('HostEndpoint', resource));

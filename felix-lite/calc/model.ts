@@ -155,8 +155,15 @@ export interface SetDefinition {
     | { readonly service: ServiceKey; readonly withPorts: boolean };
 }
 
+/** One that no policy asks for; see fixed-sets.ts. */
+export interface FixedSet {
+  readonly id: SetId;
+  readonly of: { readonly fixed: SetId };
+}
+
 /** Whether members are (address, protocol, port), not addresses. */
-export function holdsPorts({ of }: SetDefinition): boolean {
+export function holdsPorts({ of }: SetDefinition | FixedSet): boolean {
+  if ('fixed' in of) return false;
   return 'service' in of ? of.withPorts : of.namedPort !== undefined;
 }
 
@@ -165,7 +172,11 @@ export type Member = string;
 
 export type SetChange =
   /** A set that was not there before, or that replaces what was. */
-  | { readonly type: 'whole'; readonly definition: SetDefinition; readonly members: ReadonlySet<Member> }
+  | {
+      readonly type: 'whole';
+      readonly definition: SetDefinition | FixedSet;
+      readonly members: ReadonlySet<Member>;
+    }
   | { readonly type: 'delta'; readonly added: readonly Member[]; readonly removed: readonly Member[] }
   | { readonly type: 'gone' };
 

@@ -1,13 +1,14 @@
 /** FelixConfiguration, cluster-wide under the node's own, with our defaults. */
-import { type FelixConfiguration, parseDuration } from '../../api/index.ts';
+import { type FelixConfiguration, type IPPool, parseDuration, poolRoutings } from '../../api/index.ts';
 import { protocolNumber } from '../../api/kinds/rule.ts';
 import type { Millis } from '../../clock/clock.ts';
-import { Prefix } from '../../net/addr/index.ts';
+import { type IpVersion, Prefix } from '../../net/addr/index.ts';
 import type { BackendWishes } from '../dataplane/backend.ts';
 import { DEFAULT_MAX_ELEMENTS } from '../dataplane/ipset/sets.ts';
 import { DEFAULT_FAILSAFES, type FailsafePort } from '../rules/failsafe.ts';
 import { DEFAULT_MARK_MASK, type Marks, allocateMarks } from '../rules/marks.ts';
 import type { RulesOptions } from '../rules/tables.ts';
+import type { TunnelOptions } from '../rules/tunnels.ts';
 
 export interface FelixSettings {
   readonly rules: RulesOptions;
@@ -33,6 +34,7 @@ const BACKENDS = { Auto: undefined, NFT: 'nft', Legacy: 'legacy' } as const;
 export function readSettings(
   cluster: FelixConfiguration | undefined,
   node: FelixConfiguration | undefined,
+  pools: readonly IPPool[] = [],
 ): FelixSettings {
   const spec = { ...cluster?.spec, ...node?.spec };
   const annotations = { ...cluster?.metadata.annotations, ...node?.metadata.annotations };
@@ -48,6 +50,7 @@ export function readSettings(
         inbound: failsafes(spec.failsafeInboundHostPorts) ?? DEFAULT_FAILSAFES.inbound,
         outbound: failsafes(spec.failsafeOutboundHostPorts) ?? DEFAULT_FAILSAFES.outbound,
       },
+      ...tunnelsOf(spec, pools),
     },
     refreshMs: (refresh === undefined ? undefined : parseDuration(refresh)) ?? REFRESH,
     backend: {
@@ -60,6 +63,39 @@ export function readSettings(
     cutDenied: annotations[DENIED_CONNECTIONS] === 'Cut',
   };
 }
+
+/** Nothing where no pool asks for it: the rules of other clusters stay as they are. */
+function tunnelsOf(
+  spec: FelixConfiguration['spec'],
+  pools: readonly IPPool[],
+): { readonly tunnels?: TunnelOptions } {
+  const routings = poolRoutings(pools);
+  const uses = (kind: 'ipip' | 'vxlan', version: IpVersion): boolean =>
+    routings.some(({ encapsulation, cidr }) => encapsulation === kind && cidr.version === version);
+  const port = spec.vxlanPort ?? DEFAULT_VXLAN_PORT;
+  const natted = new Set(
+    pools.filter(({ spec: { natOutgoing } }) => natOutgoing === true).map(({ metadata }) => metadata.name),
+  );
+  const masquerade = ([4, 6] as const).filter((version) =>
+    routings.some(({ pool, cidr }) => cidr.version === version && natted.has(pool)),
+  );
+  const ipip = spec.ipipEnabled ?? uses('ipip', 4);
+  const vxlan = {
+    ...((spec.vxlanEnabled ?? uses('vxlan', 4)) ? { 4: port } : {}),
+    ...((spec.vxlanEnabled ?? uses('vxlan', 6)) ? { 6: port } : {}),
+  };
+  if (!ipip && Object.keys(vxlan).length === 0 && masquerade.length === 0) return {};
+  return {
+    tunnels: {
+      ipip,
+      vxlan,
+      masquerade,
+      spareHosts: spec.natOutgoingExclusions === 'IPPoolsAndHostIPs',
+    },
+  };
+}
+
+const DEFAULT_VXLAN_PORT = 4789;
 
 type HostPorts = FelixConfiguration['spec']['failsafeInboundHostPorts'];
 

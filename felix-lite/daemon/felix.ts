@@ -3,7 +3,7 @@
  * before it has seen the datastore in full once, and it never flushes: what a predecessor left is compared
  * and kept.
  */
-import type { FelixConfiguration } from '../../api/index.ts';
+import type { FelixConfiguration, IPPool } from '../../api/index.ts';
 import { validate } from '../../api/index.ts';
 import type { Problem } from '../../api/problem.ts';
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
@@ -247,7 +247,11 @@ export class Felix {
   /** A new one where the settings have changed: it reads the kernel and goes on from there. */
   async #current(): Promise<Pipeline> {
     const { node, netns } = this.#options;
-    const settings = readSettings(this.#configuration('default'), this.#configuration(`node.${node}`));
+    const settings = readSettings(
+      this.#configuration('default'),
+      this.#configuration(`node.${node}`),
+      this.#pools(),
+    );
     this.#refreshMs = settings.refreshMs;
     const text = JSON.stringify({ ...settings, refreshMs: undefined });
     if (this.#pipeline !== undefined && text === this.#settings) return this.#pipeline;
@@ -261,6 +265,13 @@ export class Felix {
     this.#pipeline = pipeline;
     this.#settings = text;
     return pipeline;
+  }
+
+  #pools(): readonly IPPool[] {
+    return this.#mirror.entries({ kind: 'IPPool' }).flatMap(({ value }) => {
+      const read = validate(value);
+      return read.ok && read.value.kind === 'IPPool' ? [read.value] : [];
+    });
   }
 
   #configuration(name: string): FelixConfiguration | undefined {

@@ -58,7 +58,17 @@ function openBackend(
     versions,
     iptables: watchedIptables(options, [...TABLES, ...UNUSED], onEdited ?? (() => undefined)),
     ipset: kernelIpsets({ netns }),
-    leftovers: new Leftovers([...iptablesLeftovers(use, netns, versions, UNUSED), ...abandoned]),
+    leftovers: new Leftovers([
+      ...versions.flatMap((version) =>
+        iptablesLeftovers(
+          use,
+          netns,
+          [version],
+          UNUSED.filter((table) => !rules.tables(version).includes(table)),
+        ),
+      ),
+      ...abandoned,
+    ]),
     problems,
     ...(maxSetSize === undefined ? {} : { maxSetSize }),
   });

@@ -4,6 +4,7 @@ import { FROM_WORKLOAD, TO_WORKLOAD } from './dispatch.ts';
 import { type Failsafes, failsafeChains } from './failsafe.ts';
 import { FROM_HOST_ENDPOINT, FROM_HOST_FORWARD, TO_HOST_ENDPOINT, TO_HOST_FORWARD } from './host-chains.ts';
 import type { Marks } from './marks.ts';
+import { natChains, tunnelInput, type TunnelOptions, tunnelOutput } from './tunnels.ts';
 import {
   type Chain,
   type Hook,
@@ -22,6 +23,8 @@ export interface StaticOptions {
   readonly endpointToHost: 'Drop' | 'Accept' | 'Return';
   /** Of host endpoints. */
   readonly failsafes: Failsafes;
+  /** Absent: no pool needs a tunnel or a masquerade. */
+  readonly tunnels?: TunnelOptions;
 }
 
 const ICMPV6 = 58;
@@ -33,7 +36,10 @@ const NEIGHBOUR_TYPES = [130, 131, 132, 133, 135, 136];
 
 export function staticHooks(options: StaticOptions): ReadonlyMap<TableName, readonly Hook[]> {
   const accept = options.marks.accept;
-  return new Map([
+  const nat: [TableName, readonly Hook[]][] =
+    (options.tunnels?.masquerade.length ?? 0) > 0 ? [['nat', [hook('POSTROUTING')]]] : [];
+  return new Map<TableName, readonly Hook[]>([
+    ...nat,
     ['raw', [hook('PREROUTING'), hook('OUTPUT')]],
     ['mangle', [hook('PREROUTING'), hook('POSTROUTING')]],
     [
@@ -75,15 +81,17 @@ export function staticChains(
   options: StaticOptions,
 ): ReadonlyMap<TableName, readonly Chain[]> {
   const failsafes = (table: TableName): readonly Chain[] => failsafeChains(options.failsafes, table, version);
-  return new Map([
+  const nat = natChains(version, options.tunnels);
+  return new Map<TableName, readonly Chain[]>([
+    ...(nat === undefined ? [] : ([['nat', nat]] as const)),
     ['raw', [rawPrerouting(options), rawOutput(options), ...failsafes('raw')]],
     ['mangle', [manglePrerouting(options), manglePostrouting(options), ...failsafes('mangle')]],
     [
       'filter',
       [
         forward(options),
-        input(options),
-        output(options),
+        input(version, options),
+        output(version, options),
         workloadToHost(version, options),
         ...failsafes('filter'),
       ],
@@ -181,10 +189,11 @@ function forward({ marks, interfacePrefix }: StaticOptions): Chain {
   };
 }
 
-function input({ marks, interfacePrefix }: StaticOptions): Chain {
+function input(version: IpVersion, { marks, interfacePrefix, tunnels }: StaticOptions): Chain {
   return {
     name: 'cali-INPUT',
     rules: [
+      ...tunnelInput(version, tunnels),
       rule([{ kind: 'in-interface', name: `${interfacePrefix}+` }], {
         kind: 'goto',
         chain: 'cali-wl-to-host',
@@ -197,12 +206,13 @@ function input({ marks, interfacePrefix }: StaticOptions): Chain {
 }
 
 /** The host may always reach its own workloads: whoever holds the host holds these rules too. */
-function output({ marks, interfacePrefix }: StaticOptions): Chain {
+function output(version: IpVersion, { marks, interfacePrefix, tunnels }: StaticOptions): Chain {
   return {
     name: 'cali-OUTPUT',
     rules: [
       rule(accepted(marks), { kind: 'accept' }),
       rule([{ kind: 'out-interface', name: `${interfacePrefix}+` }], { kind: 'return' }),
+      ...tunnelOutput(version, tunnels),
       rule([], { kind: 'clear-mark', mask: marks.all }),
       rule([{ kind: 'destination-changed', not: true }], { kind: 'jump', chain: TO_HOST_ENDPOINT }),
       rule(accepted(marks), { kind: 'accept' }, 'Host endpoint policy accepted packet.'),

@@ -27,7 +27,7 @@ export type RulesOptions = StaticOptions & PolicyRuleOptions;
 export type Dispatch = 'tree' | 'map';
 
 const IP_VERSIONS: readonly IpVersion[] = [4, 6];
-/** Tables in which we keep chains. */
+/** Tables in which we always keep chains. */
 export const TABLES: readonly TableName[] = ['raw', 'mangle', 'filter'];
 const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
 
@@ -73,6 +73,12 @@ export class RuleTables {
         for (const direction of DIRECTIONS) this.#filter(version).put(dispatchByMap(direction));
     this.#growTree();
     this.#placeHosts();
+  }
+
+  /** In which chains are kept: table nat is touched only where there is something to masquerade. */
+  tables(version: IpVersion): readonly TableName[] {
+    const masquerades = this.#options.tunnels?.masquerade.includes(version) ?? false;
+    return [...(this.#stores.get(version)?.keys() ?? [])].filter((table) => table !== 'nat' || masquerades);
   }
 
   hooks(): ReadonlyMap<TableName, readonly Hook[]> {

@@ -92,6 +92,10 @@ export class Fabric {
     for (const resource of resources) unwrap(await client.apply(unwrap(validate(resource))));
   }
 
+  async remove(kind: 'GlobalNetworkPolicy', name: string): Promise<void> {
+    unwrap(await new ResourceClient(this.#opened, new SystemClock()).delete(kind, name));
+  }
+
   start(node: NodeName, ...daemons: readonly Daemon[]): void {
     for (const daemon of daemons) {
       const child = this.lab.start(node, process.execPath, [
@@ -162,11 +166,16 @@ export class Fabric {
     }
   }
 
-  /** What passes the router's interface while `during` runs, as tcpdump decodes it. */
-  async captured(link: string, filter: string, during: () => Promise<void>): Promise<string[]> {
+  /** What passes an interface, of the router unless another is named, while `during` runs, as tcpdump decodes it. */
+  async captured(
+    link: string,
+    filter: string,
+    during: () => Promise<unknown>,
+    at: NodeName | 'r' = 'r',
+  ): Promise<string[]> {
     const file = join(this.lab.folder, `${link}-${Math.random().toString(36).slice(2)}.pcap`);
     const args = ['-i', link, '-U', '--immediate-mode', '-w', file, '-Z', 'root', filter];
-    const dump = spawn('nsenter', [`--net=${this.lab.netns('r')}`, 'tcpdump', ...args], {
+    const dump = spawn('nsenter', [`--net=${this.lab.netns(at)}`, 'tcpdump', ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     await once(dump.stderr, 'data');
@@ -177,6 +186,13 @@ export class Fabric {
       await once(dump, 'exit');
     }
     return (await this.lab.run('r', 'tcpdump', ['-r', file, '-nn', '-v'])).split(/\n(?=\S)/);
+  }
+
+  /** Whether somebody at the address answers within a second, if only to refuse. */
+  async answers(from: NodeName | 'r', to: string): Promise<boolean> {
+    const script = join(import.meta.dirname, 'transfer.ts');
+    const at = from === 'r' ? from : pod(from);
+    return (await this.lab.run(at, process.execPath, [script, 'knock', to])) === 'true';
   }
 
   async close(): Promise<void> {

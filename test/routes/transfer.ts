@@ -1,6 +1,7 @@
 /**
  * Inside a workload: `serve ADDRESS` echoes what it is sent; `send ADDRESS OCTETS MILLISECONDS` sends that much over at
- * least that time, and ends well only when the same came back.
+ * least that time, and ends well only when the same came back; `knock ADDRESS` says whether anybody answers a connection, if
+ * only to refuse it.
  */
 import { createHash } from 'node:crypto';
 import { connect, createServer } from 'node:net';
@@ -15,6 +16,7 @@ if (what === 'serve')
     socket.on('error', () => socket.destroy());
     socket.pipe(socket);
   }).listen(PORT, address, () => process.stdout.write('listening\n'));
+else if (what === 'knock') process.stdout.write(String(await knock()));
 else await send(Number(octets), Number(paced));
 
 async function send(total: number, millis: number): Promise<void> {
@@ -44,4 +46,17 @@ async function send(total: number, millis: number): Promise<void> {
   if (back !== total || sent.digest('hex') !== received.digest('hex'))
     throw new Error(`${total} octets went, ${back} came back, or others than went`);
   process.exit(0);
+}
+
+function knock(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port: PORT });
+    const end = (answered: boolean): void => {
+      socket.destroy();
+      resolve(answered);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED'));
+    setTimeout(() => end(false), 1000);
+  });
 }

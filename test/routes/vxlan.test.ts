@@ -12,7 +12,10 @@ describeOnKernel('VXLAN', function () {
 
   before(async () => {
     // The larger overhead of the two: 70 octets around IPv6.
-    await fabric.build(1430, ...pools({ v4: { vxlanMode: 'Always' }, v6: { vxlanMode: 'Always' } }));
+    await fabric.build(
+      1430,
+      ...pools({ v4: { vxlanMode: 'Always', natOutgoing: true }, v6: { vxlanMode: 'Always' } }),
+    );
     for (const node of NODES) fabric.start(node, 'felix');
     await fabric.routed(
       (_, to) => new RegExp(`via ${tunnelAddress(to, 4)} dev vxlan.calico proto 81.*onlink`),
@@ -41,6 +44,57 @@ describeOnKernel('VXLAN', function () {
   it('holds blackholes for its own blocks, so that packets for nobody do not go round', async () => {
     const routes = await fabric.lab.run('a1', 'ip', ['route', 'show', 'proto', '81']);
     expect(routes).to.contain(`blackhole ${block('a1', 4)}`);
+  });
+
+  it('holds policy to the inner packet', async () => {
+    expect(await fabric.answers('a1', workload('b1', 4))).to.equal(true);
+    await fabric.apply({
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'GlobalNetworkPolicy',
+      metadata: { name: 'not-from-a1' },
+      spec: {
+        selector: "on == 'b1'",
+        ingress: [{ action: 'Deny', source: { selector: "on == 'a1'" } }, { action: 'Allow' }],
+      },
+    });
+    const asked = async (): Promise<string> => String(await fabric.answers('a1', workload('b1', 4)));
+    await fabric.until('denied', asked, (text) => text === 'false');
+    expect(await fabric.answers('a2', workload('b1', 4))).to.equal(true);
+    await fabric.remove('GlobalNetworkPolicy', 'not-from-a1');
+    await fabric.until('allowed again', asked, (text) => text === 'true');
+  });
+
+  it('lets packets to what is outside the pools leave under the name of the node, and no others', async () => {
+    const packets = await fabric.captured('to-a1', 'tcp', () => fabric.answers('a1', '10.10.1.254'));
+    expect(packets.join('\n')).to.match(/10\.10\.1\.1\.\d+ > 10\.10\.1\.254\.7007/);
+    const inner = await fabric.captured('calib1', 'tcp', () => fabric.answers('a1', workload('b1', 4)), 'b1');
+    expect(inner.join('\n')).to.match(/10\.244\.1\.2\.\d+ > 10\.244\.3\.2\.7007/);
+  });
+
+  it('believes tunnelled packets of known nodes alone', async () => {
+    const { lab } = fabric;
+    const link = await lab.run('a1', 'ip', ['-br', 'link', 'show', 'vxlan.calico']);
+    const mac = /([0-9a-f]{2}:){5}[0-9a-f]{2}/.exec(link)?.[0] ?? expect.fail(link);
+    const forge = [
+      'ip link add forged type vxlan id 4096 local 10.10.1.254 remote 10.10.1.1 dstport 4789',
+      'ip addr add 10.99.0.1/24 dev forged',
+      'ip link set forged up',
+      `ip neigh add 10.99.0.2 lladdr ${mac} dev forged`,
+      'ip route add 10.244.1.2 via 10.99.0.2 dev forged',
+    ].join('\n');
+    await lab.run('r', 'sh', ['-ec', forge]);
+    let outer: string[] = [];
+    const inner = await fabric.captured(
+      'calia1',
+      'src 10.99.0.1',
+      async () => {
+        outer = await fabric.captured('to-a1', 'udp port 4789', () => fabric.answers('r', workload('a1', 4)));
+      },
+      'a1',
+    );
+    await lab.run('r', 'ip', ['link', 'delete', 'forged']);
+    expect(outer.join('\n'), 'it was sent').to.match(/10\.99\.0\.1\.\d+ > 10\.244\.1\.2\.7007/);
+    expect(inner.join('\n'), 'and not let in').to.equal('');
   });
 
   it('repairs at once what somebody takes away, the device too', async () => {

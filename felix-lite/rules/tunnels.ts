@@ -1,0 +1,92 @@
+/**
+ * Who may send through tunnels, and what leaves the cluster under this node's name. A tunnel's packets are believed only
+ * from nodes that the datastore knows, and a workload may send none: behind a masquerade it would look like its node.
+ */
+import type { IpVersion } from '../../net/addr/index.ts';
+import { ALL_HOSTS, ALL_POOLS, MASQUERADED_POOLS } from '../calc/fixed-sets.ts';
+import { setName } from './names.ts';
+import { type Chain, type Match, type Rule, rule, type Verdict } from './types.ts';
+
+export interface TunnelOptions {
+  readonly ipip: boolean;
+  /** UDP port, by version of the network below; absent: no VXLAN. */
+  readonly vxlan: { readonly 4?: number; readonly 6?: number };
+  /** Versions of pools with natOutgoing. */
+  readonly masquerade: readonly IpVersion[];
+  /** Packets to nodes keep their source too (natOutgoingExclusions: IPPoolsAndHostIPs). */
+  readonly spareHosts: boolean;
+}
+
+const IPIP = 4;
+
+function encapsulated(
+  kind: 'ipip' | 'vxlan',
+  version: IpVersion,
+  options: TunnelOptions,
+): readonly Match[] | undefined {
+  if (kind === 'ipip')
+    return version === 4 && options.ipip ? [{ kind: 'protocol', protocol: IPIP }] : undefined;
+  const port = options.vxlan[version];
+  if (port === undefined) return undefined;
+  const ports = { kind: 'ports', side: 'destination', ranges: [{ first: port, last: port }] } as const;
+  return [{ kind: 'protocol', protocol: 'udp' }, ports];
+}
+
+const KINDS = ['ipip', 'vxlan'] as const;
+const NAMES = { ipip: 'IPIP', vxlan: 'VXLAN' } as const;
+
+/** For INPUT: from known nodes, and from nobody else. */
+export function tunnelInput(version: IpVersion, options: TunnelOptions | undefined): readonly Rule[] {
+  return each(version, options, (kind, matches) => [
+    rule([...matches, hosts(version, 'source')], ACCEPT, `Allow ${NAMES[kind]} packets from known nodes`),
+    rule(matches, DROP, `Drop ${NAMES[kind]} packets from others`),
+  ]);
+}
+
+/** For OUTPUT: our own tunnels, whatever a host endpoint's policy says. */
+export function tunnelOutput(version: IpVersion, options: TunnelOptions | undefined): readonly Rule[] {
+  return each(version, options, (kind, matches) => [
+    rule([...matches, hosts(version, 'destination')], ACCEPT, `Allow ${NAMES[kind]} packets to known nodes`),
+  ]);
+}
+
+/** The chains of table nat; undefined where nothing is masqueraded. */
+export function natChains(
+  version: IpVersion,
+  options: TunnelOptions | undefined,
+): readonly Chain[] | undefined {
+  if (options === undefined || options.masquerade.length === 0) return undefined;
+  // Hooks are the same in both versions; what one of them jumps to must be there.
+  if (!options.masquerade.includes(version)) return [{ name: 'cali-POSTROUTING', rules: [] }];
+  const outgoing = [
+    { kind: 'set', side: 'source', set: setName(version, MASQUERADED_POOLS), with: 'address' },
+    { kind: 'set', side: 'destination', set: setName(version, ALL_POOLS), with: 'address', not: true },
+    ...(options.spareHosts ? [{ ...hosts(version, 'destination'), not: true } as const] : []),
+  ] as const;
+  return [
+    { name: 'cali-POSTROUTING', rules: [rule([], { kind: 'jump', chain: 'cali-nat-outgoing' })] },
+    {
+      name: 'cali-nat-outgoing',
+      rules: [rule(outgoing, { kind: 'masquerade' }, 'NAT outgoing: to what is outside all pools')],
+    },
+  ];
+}
+
+const ACCEPT: Verdict = { kind: 'accept' };
+const DROP: Verdict = { kind: 'drop' };
+
+function hosts(version: IpVersion, side: 'source' | 'destination') {
+  return { kind: 'set', side, set: setName(version, ALL_HOSTS), with: 'address' } as const;
+}
+
+function each(
+  version: IpVersion,
+  options: TunnelOptions | undefined,
+  rules: (kind: (typeof KINDS)[number], matches: readonly Match[]) => readonly Rule[],
+): readonly Rule[] {
+  if (options === undefined) return [];
+  return KINDS.flatMap((kind) => {
+    const matches = encapsulated(kind, version, options);
+    return matches === undefined ? [] : rules(kind, matches);
+  });
+}
