@@ -6,6 +6,7 @@ import type { Problem } from '../../../api/problem.ts';
 import type { IpVersion } from '../../../net/addr/index.ts';
 import type { CalcDelta } from '../../calc/model.ts';
 import type { RuleTables } from '../../rules/tables.ts';
+import { refusedSet } from '../closed-chains.ts';
 import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
 import { type IpsetIo, IpSets } from '../ipset/sets.ts';
 import type { Leftovers } from '../leftovers.ts';
@@ -61,13 +62,15 @@ export class IptablesDataplane implements Dataplane {
     this.#rules.update(delta);
   }
 
-  /** @throws when the sets could not be written: no rule is touched then, since it might look into one of them */
+  /** @throws when no set could be written: no rule is touched then, since it might look into one of them */
   async apply(reread: boolean): Promise<Applied> {
     const look = reread || this.#fresh;
     for (const { version, table, chains } of this.#rules.takeChanges()) {
       this.#tables.find((each) => each.version === version && each.table === table)?.update(chains);
     }
     let steps = await this.#sets.applyUpdates(look);
+    const refused = new Set(this.#sets.refused.keys());
+    for (const table of this.#tables) table.refuseSets(refused);
     const failures: Applied['failures'][number][] = [];
     // At once: no table depends on another, and each waits for a process of its own.
     await Promise.all(
@@ -95,7 +98,15 @@ export class IptablesDataplane implements Dataplane {
       what: `the address set ${name} is not needed any more, but a rule that is not ours uses it`,
       remedy: 'remove that rule; the set then goes by itself',
     }));
-    return [...this.#standing, ...this.#tables.flatMap(({ problems }) => problems), ...stuck];
+    const refused = [...this.#sets.refused].map(([name, { version, said }]) =>
+      refusedSet(
+        name,
+        version,
+        said,
+        this.#tables.flatMap((table) => (table.version === version ? table.usersOf(name) : [])),
+      ),
+    );
+    return [...this.#standing, ...this.#tables.flatMap(({ problems }) => problems), ...refused, ...stuck];
   }
 
   get counts(): { readonly rules: number; readonly sets: number } {
