@@ -117,7 +117,14 @@ export interface Store {
    */
   isGiven?(key: Key): boolean;
 
-  /** All or nothing. Resolves only when the write is durable. Same-key operations may not repeat in one commit. */
+  /**
+   * All or nothing. Resolves only when the write is durable. Same-key operations may not repeat in one commit.
+   *
+   * A put of what is there already succeeds and may leave the object's revision as it was (the Kubernetes API writes
+   * nothing then, for objects that do not name their write), and no watch tells of it. So a revision that moved says that
+   * somebody wrote; one that stayed does not say that nobody did. Who must be seen to have written (a lease) writes
+   * something that differs.
+   */
   commit(operations: readonly Operation[]): Promise<Commit>;
 
   /**

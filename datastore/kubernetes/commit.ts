@@ -77,8 +77,10 @@ function mustLook({ operation, source }: Placed): boolean {
   const { type, expect } = operation;
   if (type === 'check' || expect === 'any' || expect === 'present' || source.write?.type !== 'custom')
     return true;
-  if (source.write.looksFirst === true || (type === 'delete' && expect === 'absent')) return true;
-  return typeof expect === 'object' && !isVersion(expect.revision);
+  if (type === 'delete' && expect === 'absent') return true;
+  if (typeof expect === 'object' && !isVersion(expect.revision)) return true;
+  // A deletion keeps nothing of what others left in the object; where it is elsewhere, the refusal tells.
+  return source.write.looksFirst === true && type !== 'delete';
 }
 
 /** The end of the commit where nothing has to be written for it. */

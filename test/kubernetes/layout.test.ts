@@ -8,10 +8,12 @@ import { isCustom } from '../../datastore/kubernetes/resources.ts';
 import type { Account } from './server.ts';
 import { withKubeServer } from './suite.ts';
 
-/** Kept in records of our own, unless they are read as Kubernetes has them. */
-const KEPT: ReadonlySet<string> = new Set(
-  ['Namespace', 'Pod'].filter((kind) => NATIVE_KINDS.every((native) => native.kind !== kind)),
-);
+/** Kept in records of our own, unless they are read as Kubernetes has them; and in the object that Calico's IPAM reads. */
+const KEPT: ReadonlySet<string> = new Set([
+  ...['Namespace', 'Pod'].filter((kind) => NATIVE_KINDS.every((native) => native.kind !== kind)),
+  'Profile',
+  'IPAMConfiguration',
+]);
 
 const CALICO = '/apis/crd.projectcalico.org/v1';
 
@@ -183,6 +185,14 @@ describe("kubernetes: Calico's layout", function () {
     const found = await object(`${path}/default.older`);
     expect(found['spec']).to.deep.equal({ order: 2, tier: 'default' });
     expect(found['metadata']).to.have.property('finalizers').that.deep.equals(['example.com/keep']);
+    const oldest = { ...old, metadata: { name: 'default.oldest', namespace: 'default' } };
+    await server().ask(`${CALICO}/${path}`, { method: 'POST', body: oldest });
+    const second = { ...key, name: 'oldest' };
+    const revision = (await store.get(second))?.revision ?? '';
+    const late = await store.commit([{ type: 'delete', key: second, expect: { revision: '1' } }]);
+    expect(late).to.have.nested.property('current.revision', revision);
+    expect((await store.commit([{ type: 'delete', key: second, expect: { revision } }])).ok).to.equal(true);
+    expect(await store.get(second)).to.equal(undefined);
     expect((await store.list({ kind: 'NetworkPolicy' })).entries.map(({ key: { name } }) => name)).to.include(
       'older',
     );
