@@ -9,15 +9,23 @@ import { ROOT } from '../house/sources.ts';
 
 const BUILD = join(ROOT, 'bin', 'kube-apiserver');
 
-/** The binary, or why there is none. */
-export function findKubeApiserver(): { readonly binary: string } | { readonly missing: string } {
+type Found = { readonly binary: string } | { readonly missing: string };
+
+let found: Found | undefined;
+
+/** The binary, or why there is none. Tried once: a build that fails would fail again for each file of tests. */
+export function findKubeApiserver(): Found {
+  return (found ??= find());
+}
+
+function find(): Found {
   const assets = process.env['KUBEBUILDER_ASSETS'];
   const folders = [
     ...(assets === undefined ? [] : [assets]),
     ...(process.env['PATH'] ?? '').split(delimiter),
   ];
-  const found = folders.map((folder) => join(folder, 'kube-apiserver')).find((path) => existsSync(path));
-  if (found !== undefined) return { binary: found };
+  const present = folders.map((folder) => join(folder, 'kube-apiserver')).find((path) => existsSync(path));
+  if (present !== undefined) return { binary: present };
   // Waits for a build that runs, or builds: the lock is its own.
   const built = spawnSync('sh', [BUILD], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   if (built.status === 0) return { binary: built.stdout.trim() };
