@@ -77,7 +77,10 @@ function compileRule(rule: Rule, namespace: string | undefined, field: string): 
       action: rule.action,
       versions: versionsOf(rule, [source.value.match, destination.value.match]),
       ...(rule.protocol === undefined ? {} : { protocol: lower(rule.protocol) }),
-      ...(rule.notProtocol === undefined ? {} : { notProtocol: lower(rule.notProtocol) }),
+      // Beside a protocol it says nothing, or that nothing matches: a kernel rule has room for one of them.
+      ...(rule.notProtocol === undefined || rule.protocol !== undefined
+        ? {}
+        : { notProtocol: lower(rule.notProtocol) }),
       ...(icmp === undefined ? {} : { icmp }),
       ...(notIcmp === undefined ? {} : { notIcmp }),
       source: source.value.match,
@@ -196,6 +199,8 @@ function readNets(nets: readonly string[], field: string): Result<readonly Prefi
  */
 function versionsOf(rule: Rule, sides: readonly SideMatch[]): readonly IpVersion[] {
   const number = rule.protocol === undefined ? undefined : protocolNumber(rule.protocol);
+  if (number !== undefined && rule.notProtocol !== undefined && number === protocolNumber(rule.notProtocol))
+    return [];
   return BOTH.filter((version) => {
     if (rule.ipVersion !== undefined && rule.ipVersion !== version) return false;
     if (number === ICMP && version === 6) return false;

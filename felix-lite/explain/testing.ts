@@ -106,7 +106,7 @@ const rule: fc.Arbitrary<object> = fc
       optional('source', side(family, ports), 1),
       optional('destination', side(family, ports), 1),
       ...(isIcmp ? [optional('icmp', fc.constant(icmp), 1), optional('notICMP', fc.constant(icmp), 2)] : []),
-      ...(protocol === undefined ? [optional('notProtocol', fc.constantFrom('TCP', 'UDP', 17), 4)] : []),
+      optional('notProtocol', fc.constantFrom('TCP', 'UDP', 17), 4),
     );
   });
 

@@ -64,7 +64,7 @@ export class TestNode {
     return this.#felix;
   }
 
-  async startFelix(): Promise<void> {
+  async startFelix(patienceMs?: number): Promise<void> {
     this.#felix = new Felix({
       node: NODE,
       store: this.store,
@@ -74,7 +74,7 @@ export class TestNode {
       netns: this.netns,
     });
     this.#felix.start();
-    await this.settled();
+    await this.settled(patienceMs);
   }
 
   async stopFelix(): Promise<void> {
@@ -121,9 +121,9 @@ export class TestNode {
   }
 
   /** Waits until the kernel has the newest revision. */
-  async settled(): Promise<void> {
+  async settled(patienceMs = 8000): Promise<void> {
     const wanted = await this.store.revision();
-    const deadline = performance.now() + 8000;
+    const deadline = performance.now() + patienceMs;
     for (;;) {
       const { appliedRevision, ready, lastError } = this.felix.status();
       if (ready && appliedRevision === wanted) return;
@@ -131,6 +131,27 @@ export class TestNode {
         throw new Error(`not settled at ${wanted}: ${lastError ?? appliedRevision ?? ''}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+  }
+
+  /** A workload comes back with the address of another index, on the interface that it had. */
+  async readdress({ name, index }: Workload, to: number): Promise<void> {
+    const [before, after] = [addressesOf(index), addressesOf(to)];
+    const host = interfaceOf(index);
+    await this.#ip(
+      `${this.#id}-${name}`,
+      // The new one first: with its last address an interface loses its routes.
+      `address add ${after[4]}/32 dev eth0`,
+      `address add ${after[6]}/128 dev eth0 nodad`,
+      `address delete ${before[4]}/32 dev eth0`,
+      `address delete ${before[6]}/128 dev eth0`,
+    );
+    await this.#ip(
+      this.#id,
+      `route delete ${before[4]}/32 dev ${host}`,
+      `route delete ${before[6]}/128 dev ${host}`,
+      `route add ${after[4]}/32 dev ${host} scope link`,
+      `route add ${after[6]}/128 dev ${host}`,
+    );
   }
 
   prober(name: string): Prober {
@@ -191,6 +212,62 @@ export class TestNode {
     this.probers.set(name, new Prober(namespacePath(netns)));
   }
 
+  /**
+   * Many workloads in one namespace, with one agent: each has an interface and a routing table of its own, and what is
+   * sent from its address leaves there.
+   */
+  async wireCrowd(name: string, indexes: readonly number[]): Promise<Prober> {
+    const netns = this.#namespace(`${this.#id}-${name}`);
+    await this.#ip(netns, 'link set lo up');
+    await this.#ip(
+      this.#id,
+      ...indexes.flatMap((index) => {
+        const host = interfaceOf(index);
+        const addresses = addressesOf(index);
+        return [
+          `link add ${host} type veth peer name e${index} netns ${netns}`,
+          `link set ${host} address ee:ee:ee:ee:ee:ee`,
+          `link set ${host} addrgenmode none`,
+          `link set ${host} up`,
+          `address add fe80::1/64 dev ${host} nodad`,
+          `route add ${addresses[4]}/32 dev ${host} scope link`,
+          `route add ${addresses[6]}/128 dev ${host}`,
+        ];
+      }),
+    );
+    await this.#ip(
+      netns,
+      ...indexes.flatMap((index) => {
+        const [device, addresses, table] = [`e${index}`, addressesOf(index), 1000 + index];
+        return [
+          `link set ${device} up`,
+          `address add ${addresses[4]}/32 dev ${device}`,
+          `address add ${addresses[6]}/128 dev ${device} nodad`,
+          `neighbour add 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev ${device} nud permanent`,
+          `neighbour add fe80::1 lladdr ee:ee:ee:ee:ee:ee dev ${device} nud permanent`,
+          `route add 169.254.1.1 dev ${device} scope link table ${table}`,
+          `route add default via 169.254.1.1 dev ${device} table ${table}`,
+          `route add default via fe80::1 dev ${device} table ${table}`,
+          `rule add from ${addresses[4]} table ${table}`,
+        ];
+      }),
+    );
+    const rules = indexes.map((index) => `rule add from ${addressesOf(index)[6]} table ${1000 + index}`);
+    await run('ip', ['-6', '-batch', '-'], {
+      netns: namespacePath(netns),
+      stdin: `${rules.join('\n')}\n`,
+    });
+    const prober = new Prober(namespacePath(netns));
+    this.probers.set(name, prober);
+    await Promise.all([
+      ...PORTS.map((port) => prober.listenTcp(port)),
+      ...indexes.flatMap((index) =>
+        ([4, 6] as const).map((version) => prober.listenUdp(addressesOf(index)[version], PORTS[0])),
+      ),
+    ]);
+    return prober;
+  }
+
   async #wireOutside(): Promise<void> {
     const netns = this.#namespace(`${this.#id}-outside`);
     await this.#ip(
@@ -228,11 +305,11 @@ function keyOf({ kind, metadata }: Resource): Key {
 }
 
 export function addressesOf(index: number): { readonly 4: string; readonly 6: string } {
-  return { 4: `10.65.0.${index}`, 6: `fd65::${index}` };
+  return { 4: `10.65.${index >> 8}.${index & 255}`, 6: `fd65::${index}` };
 }
 
 export function interfaceOf(index: number): string {
-  return `cali${index}0000000000`;
+  return `cali${index < 10 ? String(index).padEnd(11, '0') : String(index).padStart(11, '0')}`;
 }
 
 export function endpointOf({ name, namespace, labels, index }: Workload): Resource {

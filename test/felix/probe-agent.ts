@@ -3,13 +3,15 @@
  * on standard input, one JSON object a line. Started by `prober.ts`.
  */
 import { createSocket } from 'node:dgram';
-import { type Socket, connect, createServer } from 'node:net';
+import { type Server, type Socket, connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
 interface Order {
   readonly id: number;
-  readonly op: 'listen' | 'tcp' | 'udp' | 'open' | 'ping';
+  readonly op: 'listen' | 'listenTcp' | 'listenUdp' | 'tcp' | 'udp' | 'open' | 'ping';
   readonly host?: string;
+  /** Address to send from, where the namespace has several. */
+  readonly from?: string;
   readonly port: number;
   readonly waitMs?: number;
 }
@@ -27,14 +29,28 @@ function answer(id: number, ok: boolean): void {
   process.stdout.write(`${JSON.stringify({ id, ok })}\n`);
 }
 
-function listen({ id, port }: Order): void {
-  const server = createServer((socket) => {
+function listenTcp({ id, port }: Order): void {
+  echoServer().listen(port, '::', () => answer(id, true));
+}
+
+function echoServer(): Server {
+  return createServer((socket) => {
     socket.on('error', () => socket.destroy());
     socket.pipe(socket);
   });
+}
+
+function listen({ id, port }: Order): void {
   const udp = createSocket('udp6');
   udp.on('message', (message, from) => udp.send(message, from.port, from.address));
-  server.listen(port, '::', () => udp.bind(port, '::', () => answer(id, true)));
+  echoServer().listen(port, '::', () => udp.bind(port, '::', () => answer(id, true)));
+}
+
+/** On one address, so that what it answers comes from there. */
+function listenUdp({ id, host = '', port }: Order): void {
+  const udp = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  udp.on('message', (message, from) => udp.send(message, from.port, from.address));
+  udp.bind(port, host, () => answer(id, true));
 }
 
 function once(id: number, waitMs: number, end: () => void): (ok: boolean) => void {
@@ -50,8 +66,8 @@ function once(id: number, waitMs: number, end: () => void): (ok: boolean) => voi
   return settle;
 }
 
-function tcp({ id, host = '', port, waitMs = PATIENCE_MS }: Order): void {
-  const socket = connect({ host, port });
+function tcp({ id, host = '', from, port, waitMs = PATIENCE_MS }: Order): void {
+  const socket = connect({ host, port, ...(from === undefined ? {} : { localAddress: from }) });
   const settle = once(id, waitMs, () => socket.destroy());
   socket.on('connect', () => settle(true));
   socket.on('error', () => settle(false));
@@ -60,12 +76,14 @@ function tcp({ id, host = '', port, waitMs = PATIENCE_MS }: Order): void {
 /** A flow that conntrack still remembers would pass whatever policy says now: no port is used twice. */
 let sourcePort = 20_000;
 
-function udp({ id, host = '', port, waitMs = PATIENCE_MS }: Order): void {
+function udp({ id, host = '', from, port, waitMs = PATIENCE_MS }: Order): void {
   const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
   const settle = once(id, waitMs, () => socket.close());
   socket.on('message', () => settle(true));
   socket.on('error', () => settle(false));
-  socket.bind(sourcePort++, () => socket.send('ping', port, host));
+  socket.bind({ port: sourcePort++, ...(from === undefined ? {} : { address: from }) }, () =>
+    socket.send('ping', port, host),
+  );
 }
 
 /** `open` makes a connection that stays; `ping` with its id as port says something on it and waits for the echo. */
@@ -89,6 +107,6 @@ function ping({ id, port, waitMs = PATIENCE_MS }: Order): void {
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   const order = JSON.parse(line) as Order;
-  ({ listen, tcp, udp, open: openConnection, ping })[order.op](order);
+  ({ listen, listenTcp, listenUdp, tcp, udp, open: openConnection, ping })[order.op](order);
 });
 process.stdin.on('end', () => process.exit(0));

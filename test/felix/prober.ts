@@ -33,8 +33,19 @@ export class Prober {
     return this.#ask({ op: 'listen', port });
   }
 
-  reach(protocol: 'tcp' | 'udp', host: string, port: number): Promise<boolean> {
-    return this.#ask({ op: protocol, host, port });
+  /** Echoes TCP on every address. */
+  listenTcp(port: number): Promise<boolean> {
+    return this.#ask({ op: 'listenTcp', port });
+  }
+
+  /** Echoes UDP on one address of several, from where it was asked. */
+  listenUdp(host: string, port: number): Promise<boolean> {
+    return this.#ask({ op: 'listenUdp', host, port });
+  }
+
+  /** @param from  address to send from, where the namespace has several */
+  reach(protocol: 'tcp' | 'udp', host: string, port: number, from?: string): Promise<boolean> {
+    return this.#ask({ op: protocol, host, port, ...(from === undefined ? {} : { from }) });
   }
 
   /** The id of a connection that stays open, or undefined when it could not be made. */
