@@ -7,6 +7,7 @@
 import { Column } from './column.ts';
 import { NO_SET, type ExportedSets } from './exported-sets.ts';
 import type { PrefixIndex } from './prefix-index.ts';
+import { widen } from './widen.ts';
 
 /** In place of an id. */
 export const NO_PREFIX = -1;
@@ -132,22 +133,14 @@ export class AdjRibOut {
 
   #widenIds(id: number): void {
     const length = Math.max(64, id + 1, this.#set.length * 2);
-    this.#set = wider(this.#set, length);
-    this.#next = wider(this.#next, length);
-    this.#before = wider(this.#before, length);
+    this.#set = widen(this.#set, length);
+    this.#next = widen(this.#next, length);
+    this.#before = widen(this.#before, length);
   }
 
   #widenSets(set: number): void {
     const length = Math.max(64, set + 1, this.#first.length * 2);
-    this.#first = wider(this.#first, length);
-    const changed = new Float64Array(length);
-    changed.set(this.#changed);
-    this.#changed = changed;
+    this.#first = widen(this.#first, length);
+    this.#changed = widen(this.#changed, length);
   }
-}
-
-function wider(old: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
-  const into = new Uint32Array(length);
-  into.set(old);
-  return into;
 }

@@ -8,6 +8,7 @@
  */
 
 import { OctetStore } from './octet-store.ts';
+import { discard, widen } from './widen.ts';
 
 /** No set: the group is told nothing. */
 export const NO_SET = 0;
@@ -139,13 +140,13 @@ export class ExportedSets {
 
   #widen(): void {
     const length = this.#source.length * 2;
-    this.#source = wider(this.#source, new Int32Array(length));
-    this.#place = wider(this.#place, new Uint32Array(length));
-    this.#length = wider(this.#length, new Uint32Array(length));
-    this.#hash = wider(this.#hash, new Uint32Array(length));
-    this.#owners = wider(this.#owners, new Uint32Array(length));
-    this.#next = wider(this.#next, new Uint32Array(length));
-    this.#birth = wider(this.#birth, new Float64Array(length));
+    this.#source = widen(this.#source, length);
+    this.#place = widen(this.#place, length);
+    this.#length = widen(this.#length, length);
+    this.#hash = widen(this.#hash, length);
+    this.#owners = widen(this.#owners, length);
+    this.#next = widen(this.#next, length);
+    this.#birth = widen(this.#birth, length);
   }
 
   #rehash(): void {
@@ -162,12 +163,8 @@ export class ExportedSets {
       }
     }
     this.#buckets = buckets;
+    discard(old);
   }
-}
-
-function wider<T extends Int32Array | Uint32Array | Float64Array>(old: T, into: T): T {
-  into.set(old);
-  return into;
 }
 
 /** FNV-1a with a last mixing, since buckets go by the low bits. */

@@ -6,6 +6,8 @@
  * and asks the owner about one id. Spread over 256 tables that grow each by itself, so that no single insert pays for
  * moving a million others.
  */
+import { discard } from './widen.ts';
+
 const FREE = 0;
 const TABLES = 256;
 const INITIAL_SLOTS = 4;
@@ -61,6 +63,7 @@ export class HashIndex {
     for (let at = 0; at < old.length; at += 2)
       if (old[at + 1] !== FREE) insert(table, old[at] as number, old[at + 1] as number);
     this.#tables[n] = table;
+    discard(old);
     return table;
   }
 }

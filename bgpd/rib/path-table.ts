@@ -9,6 +9,7 @@ import type { AttributePool } from './attributes.ts';
 import { finishHash, HashIndex, inTableOf, mixWord } from './hash-index.ts';
 import { sameNextHop, type Path, type PathIdentity } from './path.ts';
 import { SharedPath, TermsTable } from './shared-path.ts';
+import { widen } from './widen.ts';
 
 export class PathTable {
   readonly pool: AttributePool;
@@ -64,9 +65,7 @@ export class PathTable {
 
   #own(number: number): void {
     if (number >= this.#owners.length) {
-      const longer = new Uint32Array(Math.ceil(this.#owners.length * 1.5));
-      longer.set(this.#owners);
-      this.#owners = longer;
+      this.#owners = widen(this.#owners, Math.ceil(this.#owners.length * 1.5));
     }
     this.#owners[number] = 1;
   }

@@ -10,6 +10,7 @@
  */
 import { Address, Prefix } from '../../net/addr/index.ts';
 import { finishHash, HashIndex, inTableOf, mixWord } from './hash-index.ts';
+import { widen } from './widen.ts';
 
 const INITIAL_IDS = 64;
 /** In the column of lengths: the mark of an IPv6 prefix. */
@@ -127,17 +128,17 @@ export class PrefixIndex {
   /** Copying a column of a million numbers takes less than a millisecond. */
   #moreIds(): void {
     const length = Math.ceil(this.#owners.length * 1.5);
-    this.#lengths = longer(this.#lengths, new Uint16Array(length));
-    this.#owners = longer(this.#owners, new Uint32Array(length));
-    this.#w0 = longer(this.#w0, new Int32Array(length));
+    this.#lengths = widen(this.#lengths, length);
+    this.#owners = widen(this.#owners, length);
+    this.#w0 = widen(this.#w0, length);
     if (this.#w1.length > 0) this.#allWords();
   }
 
   #allWords(): void {
     const { length } = this.#w0;
-    this.#w1 = longer(this.#w1, new Int32Array(length));
-    this.#w2 = longer(this.#w2, new Int32Array(length));
-    this.#w3 = longer(this.#w3, new Int32Array(length));
+    this.#w1 = widen(this.#w1, length);
+    this.#w2 = widen(this.#w2, length);
+    this.#w3 = widen(this.#w3, length);
   }
 
   #remove(id: number): void {
@@ -163,11 +164,6 @@ export class PrefixIndex {
       ? hash4(length, w0)
       : hash6(length, w0, this.#w1[id] ?? 0, this.#w2[id] ?? 0, this.#w3[id] ?? 0);
   }
-}
-
-function longer<T extends Uint16Array | Uint32Array | Int32Array>(old: T, created: T): T {
-  created.set(old);
-  return created;
 }
 
 function hashOf(prefix: PrefixWords): number {
