@@ -50,10 +50,6 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
   BGPConfiguration: {
     ignored: [
       'spec.logSeverityScreen',
-      'spec.serviceClusterIPs',
-      'spec.serviceExternalIPs',
-      'spec.serviceLoadBalancerIPs',
-      'spec.serviceLoadBalancerAggregation',
       'spec.ignoredInterfaces',
       'spec.localWorkloadPeeringIPV4',
       'spec.localWorkloadPeeringIPV6',
@@ -88,7 +84,6 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
   StagedGlobalNetworkPolicy: WHOLE,
   StagedNetworkPolicy: WHOLE,
   StagedKubernetesNetworkPolicy: WHOLE,
-  Service: WHOLE,
   WorkloadEndpoint: {
     ignored: [
       'spec.ipNATs',
@@ -98,4 +93,6 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
       'spec.qosControls',
     ],
   },
+  // kube-proxy acts on these.
+  Service: { ignored: ['spec.loadBalancerIP', 'spec.internalTrafficPolicy'] },
 };

@@ -3,9 +3,11 @@ import type {
   BGPConfiguration,
   BGPFilter,
   BGPPeer,
+  EndpointSlice,
   FelixConfiguration,
   IPPool,
   Node,
+  Service,
   WorkloadEndpoint,
 } from '../../api/index.ts';
 import type { Prefix } from '../../net/addr/index.ts';
@@ -19,6 +21,8 @@ export interface ClusterResources {
   /** Of these only who writes which routes. */
   readonly felixConfigurations: readonly FelixConfiguration[];
   readonly ipPools: readonly IPPool[];
+  readonly services: readonly Service[];
+  readonly endpointSlices: readonly EndpointSlice[];
   readonly workloadEndpoints: readonly WorkloadEndpoint[];
   readonly affinities: readonly Affinity[];
   /** Absent: no Secrets are to be had. */

@@ -1,7 +1,7 @@
 /**
  * What a node tells the world, as Calico does (calico-data-model §19): its confirmed blocks as aggregates and nothing
  * inside them, addresses borrowed from other nodes' blocks one by one, what it learned inside the pools, nothing from
- * pools with disableBGPExport, and nothing else.
+ * pools with disableBGPExport, addresses of services, and nothing else.
  */
 import { type IPPool, routingFor } from '../../api/index.ts';
 import type { Prefix } from '../../net/addr/index.ts';
@@ -13,6 +13,7 @@ import { communityOf, prefixOf } from './filters.ts';
 import { configuration } from './identity.ts';
 import { ownPriority } from './priorities.ts';
 import type { ClusterResources } from './resources.ts';
+import { serviceRanges, serviceRoutes } from './services.ts';
 
 export function ownBlocks(node: string, resources: ClusterResources): readonly Prefix[] {
   return resources.affinities
@@ -38,6 +39,9 @@ export function originated(node: string, resources: ClusterResources): readonly 
     if (blocks.some((block) => block.contains(prefix))) continue;
     routes.set(prefix.toString(), { prefix, kernel: 'none', ...attributesOf(prefix, resources) });
   }
+  // What answers for a service is kube-proxy's business: the kernel gets no route.
+  for (const prefix of serviceRoutes(node, resources))
+    routes.set(prefix.toString(), { prefix, kernel: 'none', ...attributesOf(prefix, resources) });
   return [...routes.values()];
 }
 
@@ -55,7 +59,10 @@ export function exportRules(
     .filter(({ cidr }) => cidr.version === version)
     .sort((a, b) => a.cidr.compare(b.cidr))
     .map(({ pool, cidr }) => poolRule(pool, cidr));
-  return [...inside, ...pools];
+  const services = serviceRanges(resources)
+    .filter((range) => range.version === version)
+    .map(serviceRule);
+  return [...inside, ...services, ...pools];
 }
 
 function insideBlock(block: Prefix): PolicyRule {
@@ -63,6 +70,14 @@ function insideBlock(block: Prefix): PolicyRule {
     name: `inside our own block ${block.toString()}, which goes out as one`,
     match: { prefix: { operator: 'In', cidr: block, minLength: block.length + 1 } },
     action: 'reject',
+  };
+}
+
+function serviceRule(range: Prefix): PolicyRule {
+  return {
+    name: `services in ${range.toString()}`,
+    match: { prefix: { operator: 'In', cidr: range } },
+    action: 'accept',
   };
 }
 

@@ -54,6 +54,8 @@ export function cluster(some: Partial<ClusterResources>): ClusterResources {
     bgpPeers: [],
     bgpFilters: [],
     felixConfigurations: [],
+    services: [],
+    endpointSlices: [],
     ipPools: [pool('10.244.0.0/16'), pool('fd00:10:244::/48')],
     workloadEndpoints: [],
     affinities: [],

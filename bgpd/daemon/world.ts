@@ -14,6 +14,8 @@ const RESOURCE_KINDS = [
   'BGPFilter',
   'FelixConfiguration',
   'IPPool',
+  'Service',
+  'EndpointSlice',
 ] as const;
 
 /** What the bgpd of a node follows in the datastore. */
@@ -57,6 +59,8 @@ export class World {
       bgpFilters: this.#of('BGPFilter'),
       felixConfigurations: this.#of('FelixConfiguration'),
       ipPools: this.#of('IPPool'),
+      services: this.#of('Service'),
+      endpointSlices: this.#of('EndpointSlice'),
       workloadEndpoints: this.#of('WorkloadEndpoint'),
       affinities: [...this.#affinities.values()],
     };

@@ -1,0 +1,107 @@
+import { expect } from 'chai';
+import { type EndpointSlice, type Service, unwrap, validate } from '../../api/index.ts';
+import { originated } from './routes.ts';
+import { serviceRoutes } from './services.ts';
+import { cluster, node, resource } from './testing.ts';
+
+const NODES = [
+  node('a1', 1),
+  node('a2', 2),
+  node('a3', 3, { 'node.kubernetes.io/exclude-from-external-load-balancers': '' }),
+];
+
+function service(name: string, spec: object, ...ingress: string[]): Service {
+  return unwrap(
+    validate({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: 'shop' },
+      spec,
+      status: { loadBalancer: { ingress: ingress.map((ip) => ({ ip })) } },
+    }),
+  ) as Service;
+}
+
+function slice(of: string, ...ends: readonly { on: string; ready?: boolean }[]): EndpointSlice {
+  return unwrap(
+    validate({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: `${of}-1`, namespace: 'shop', labels: { 'kubernetes.io/service-name': of } },
+      addressType: 'IPv4',
+      endpoints: ends.map(({ on, ready }) => ({
+        addresses: ['10.244.0.9'],
+        nodeName: on,
+        ...(ready === undefined ? {} : { conditions: { ready } }),
+      })),
+    }),
+  ) as EndpointSlice;
+}
+
+const cidrs = (...list: string[]): object[] => list.map((cidr) => ({ cidr }));
+
+function told(on: string, spec: object, services: Service[], slices: EndpointSlice[] = []): string[] {
+  const resources = cluster({
+    nodes: NODES,
+    bgpConfigurations: [resource('BGPConfiguration', 'default', spec)],
+    services,
+    endpointSlices: slices,
+  });
+  return serviceRoutes(on, resources).map(String);
+}
+
+const LOCAL = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', clusterIP: '10.96.0.5' };
+
+describe('routes of services', () => {
+  it('are the whole ranges, from every node that may', () => {
+    const spec = {
+      serviceClusterIPs: cidrs('10.96.0.0/12', 'fd00:96::/112'),
+      serviceExternalIPs: cidrs('203.0.113.0/24'),
+    };
+    expect(told('a1', spec, [])).to.deep.equal(['10.96.0.0/12', '203.0.113.0/24', 'fd00:96::/112']);
+    expect(told('a3', spec, [])).to.deep.equal([]);
+    expect(told('a1', {}, [service('web', LOCAL, '192.0.2.5')])).to.deep.equal([]);
+  });
+
+  it('are single addresses of a Local service, from nodes with a ready endpoint alone', () => {
+    const spec = { serviceClusterIPs: cidrs('10.96.0.0/12'), serviceLoadBalancerIPs: cidrs('192.0.2.0/24') };
+    const services = [service('web', LOCAL, '192.0.2.5', '198.51.100.1')];
+    const slices = [slice('web', { on: 'a1' }, { on: 'a2', ready: false })];
+    const ranges = ['10.96.0.0/12', '192.0.2.0/24'];
+    expect(told('a1', spec, services, slices)).to.have.members([...ranges, '10.96.0.5/32', '192.0.2.5/32']);
+    expect(told('a2', spec, services, slices)).to.have.members(ranges);
+    expect(told('a2', spec, services, [slice('web', { on: 'a2', ready: true })])).to.include('192.0.2.5/32');
+  });
+
+  it('are single addresses of load balancers without aggregation, from every node', () => {
+    const spec = {
+      serviceLoadBalancerIPs: cidrs('192.0.2.0/24'),
+      serviceLoadBalancerAggregation: 'Disabled',
+    };
+    const services = [
+      service('web', { type: 'LoadBalancer' }, '192.0.2.7'),
+      service('no', { type: 'ClusterIP' }, '192.0.2.8'),
+    ];
+    expect(told('a2', spec, services)).to.deep.equal(['192.0.2.7/32']);
+  });
+
+  it('are none of a range of one address before a service has it', () => {
+    const spec = { serviceExternalIPs: cidrs('203.0.113.9/32') };
+    expect(told('a1', spec, [])).to.deep.equal([]);
+    expect(
+      told('a1', spec, [service('web', { externalIPs: ['203.0.113.9', '203.0.113.10'] })]),
+    ).to.deep.equal(['203.0.113.9/32']);
+  });
+
+  it('never come into the kernel of who tells them', () => {
+    const resources = cluster({
+      nodes: NODES,
+      bgpConfigurations: [
+        resource('BGPConfiguration', 'default', { serviceClusterIPs: cidrs('10.96.0.0/12') }),
+      ],
+    });
+    expect(
+      originated('a1', resources).map(({ prefix, kernel }) => [prefix.toString(), kernel]),
+    ).to.deep.equal([['10.96.0.0/12', 'none']]);
+  });
+});
