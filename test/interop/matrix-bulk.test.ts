@@ -111,6 +111,7 @@ async function printed(row: RouterRow, router: Router): Promise<readonly Shown[]
     `${row.version} prints everything`,
     async () => (await router.routes()).filter(({ from }) => from === FROM.at.v4),
     (all) => all.length === ROUTES.length,
+    90_000,
   );
 }
 

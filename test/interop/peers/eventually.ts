@@ -21,7 +21,11 @@ export async function eventually<T>(
   }
 }
 
+/** An answer can be a table of 50,000 routes. */
+const SHOWN = 4_000;
+
 function show(answer: unknown): string {
   if (answer instanceof Error) return answer.message;
-  return typeof answer === 'string' ? answer : (JSON.stringify(answer) ?? 'undefined');
+  const text = typeof answer === 'string' ? answer : (JSON.stringify(answer) ?? 'undefined');
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)} ... (${text.length} characters)`;
 }
