@@ -33,6 +33,7 @@ import {
   labTestTable,
   labUpTable,
 } from './tables/lab.ts';
+import { explainPacketTable, policyMatrixTable } from './tables/policy.ts';
 import { nodeInitTable, nodeInstallCniTable, nodeStatusTable } from './tables/node.ts';
 import { completionTable, versionTable } from './tables/other.ts';
 import { applyTable, createTable, deleteTable, getTable, replaceTable } from './tables/resources.ts';
@@ -44,6 +45,8 @@ export const COMMANDS: readonly Command[] = [
   command(replaceTable, async () => (await import('./actions/write.ts')).replace),
   command(deleteTable, async () => (await import('./actions/delete.ts')).remove),
   command(nodeInitTable, async () => (await import('./actions/node-init.ts')).nodeInit),
+  command(explainPacketTable, async () => (await import('./actions/policy.ts')).explainPacket),
+  command(policyMatrixTable, async () => (await import('./actions/policy.ts')).policyMatrix),
   command(nodeStatusTable, async () => (await import('./actions/node-status.ts')).nodeStatus),
   command(nodeInstallCniTable, async () => (await import('./actions/node-install-cni.ts')).nodeInstallCni),
   command(ipamShowTable, async () => (await import('./actions/ipam-show.ts')).ipamShow),

@@ -1,0 +1,45 @@
+/** explain packet, policy matrix: what policy says, asked of the datastore. */
+import { table } from '../command.ts';
+import { namespaceOption, storeOptions, structuredOutput } from './common.ts';
+
+const packetOptions = {
+  protocol: {
+    type: 'string',
+    value: 'PROTOCOL',
+    default: 'tcp',
+    describe: 'tcp, udp, sctp, icmp, or a number',
+  },
+  port: { type: 'number', value: 'PORT', describe: 'Port that the packet goes to' },
+} as const;
+
+export const explainPacketTable = table({
+  path: ['explain', 'packet'],
+  summary: 'Say whether policy lets a packet through, and why',
+  description:
+    'Asks the policies in the datastore about the first packet of a connection, in the order in which nodes ask them: the egress policy of its source, then the ingress policy of its destination, for each IP version that both have. Every tier, policy, rule and profile that is asked is shown, and what decided is marked. Exits with 1 when the packet is stopped. What the rules in a kernel did with packets is not looked at.',
+  examples: [
+    ['poplin explain packet --from shop/web-0 --to shop/db-0 --port 5432', 'TCP between two pods'],
+    ['poplin explain packet --from 192.0.2.7 --to shop/web-0 --port 53 --protocol udp', 'from outside'],
+  ],
+  positionals: {},
+  options: {
+    from: { type: 'string', value: 'END', describe: 'Where it comes from: NAMESPACE/POD, or an address' },
+    to: { type: 'string', value: 'END', describe: 'Where it goes: NAMESPACE/POD, or an address' },
+    ...packetOptions,
+    ...structuredOutput,
+    ...storeOptions,
+  },
+});
+
+export const policyMatrixTable = table({
+  path: ['policy', 'matrix'],
+  summary: 'Draw who may talk to whom in a namespace',
+  description:
+    'For every two workloads of a namespace, whether policy lets the first packet of a connection from one (row) to the other (column) through: yes, no, or the IP versions in which it does.',
+  examples: [
+    ['poplin policy matrix -n shop --port 5432', 'who reaches databases'],
+    ['poplin policy matrix -n shop --protocol udp --port 53', 'and who reaches name servers'],
+  ],
+  positionals: {},
+  options: { ...namespaceOption, ...packetOptions, ...structuredOutput, ...storeOptions },
+});
