@@ -18,7 +18,7 @@ import { EndpointStatusFolder } from './cni/endpoint-status.ts';
 import type { CniPorts } from './cni/ports.ts';
 import { type LauncherServer, serveLaunchers } from './cni/launcher.ts';
 import { UplinkMtu } from './cni/mtu.ts';
-import { CniServer } from './cni/server.ts';
+import { CniServer, type Unready } from './cni/server.ts';
 import { closeHost, openHost } from './cni/wiring.ts';
 import { Inventory } from './inventory.ts';
 import { IpamCollector } from './ipam-collector.ts';
@@ -90,7 +90,7 @@ export class Agent {
       'GET /status': () => this.#describe(),
       'GET /metrics': () => streamed(EXPOSITION, exposition(AGENT_METRICS, this.measured)),
       'GET /health': async () => {
-        const reasons = await this.#unreadiness();
+        const reasons = (await this.#unreadiness()).map(({ reason }) => reason);
         return respond(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons });
       },
     });
@@ -215,11 +215,12 @@ export class Agent {
   }
 
   /** Why ADD would fail, strongest first. */
-  async #unreadiness(): Promise<string[]> {
+  async #unreadiness(): Promise<Unready[]> {
     const ports = this.#ports;
     const { datastore, node } = this.#options;
     if (ports === undefined || this.#store === undefined) {
-      return [`the node agent has not reached the datastore ${datastore} yet; wait, or look at its log`];
+      const reason = `the node agent has not reached the datastore ${datastore} yet; wait, or look at its log`;
+      return [{ reason }];
     }
     const reasons: string[] = [];
     try {
@@ -236,6 +237,12 @@ export class Agent {
     }
     if (!ports.inventory.hasNode)
       reasons.push(`there is no Node ${node}; create it with: poplin apply -f node.yaml`);
+    return [...reasons.map((reason) => ({ reason })), ...(await this.#ailing())];
+  }
+
+  /** Daemons that do not do their work: workloads that run already get no news of routes and policy. */
+  async #ailing(): Promise<Unready[]> {
+    const reasons: string[] = [];
     for (const [name, { state }] of Object.entries(this.#supervisor.status())) {
       if (state !== 'running')
         reasons.push(`${name} is not running; see ${join(this.#options.runDir, 'log', `${name}.log`)}`);
@@ -247,7 +254,7 @@ export class Agent {
       if (!felix.ok)
         reasons.push(`felix-lite does not answer: ${felix.problems.map(formatProblem).join('; ')}`);
     }
-    return reasons;
+    return reasons.map((reason) => ({ reason, limits: true }));
   }
 
   #describe(): object {

@@ -14,7 +14,7 @@ import { EndpointStatusFolder } from './endpoint-status.ts';
 import type { CniPorts } from './ports.ts';
 import { UplinkMtu } from './mtu.ts';
 import { closeHost, openHost } from './wiring.ts';
-import { CniServer } from './server.ts';
+import { CniServer, type Unready } from './server.ts';
 
 describe('CNI server', () => {
   const clock = new SystemClock();
@@ -24,6 +24,7 @@ describe('CNI server', () => {
   let ports: CniPorts;
   let server: CniServer;
   let pending: PendingDeletions;
+  let ailments: Unready[] = [];
 
   beforeEach(async () => {
     runDir = temporaryFolder();
@@ -50,7 +51,7 @@ describe('CNI server', () => {
       clock,
       ports: () => (ready ? ports : undefined),
       pending,
-      unreadiness: () => Promise.resolve([]),
+      unreadiness: () => Promise.resolve(ailments),
     });
   });
   afterEach(async () => {
@@ -167,5 +168,17 @@ describe('CNI server', () => {
       cniVersion: '0.4.0',
       code: 7,
     });
+  });
+
+  it('answers STATUS with 51 when workloads that run already suffer, too, and with 50 when only new ones do', async () => {
+    ailments = [{ reason: 'there is no pool' }];
+    expect(await call('STATUS')).to.deep.include({
+      exitCode: 1,
+      output: { cniVersion: '1.1.0', code: 50, msg: 'there is no pool' },
+    });
+    ailments = [...ailments, { reason: 'felix-lite is not running', limits: true }];
+    expect((await call('STATUS')).output).to.deep.include({ code: 51, details: 'felix-lite is not running' });
+    ailments = [];
+    expect(await call('STATUS')).to.deep.equal({ exitCode: 0, output: null });
   });
 });

@@ -29,13 +29,19 @@ import { Delegate } from './delegate.ts';
 import type { CniPorts } from './ports.ts';
 import { type Swept, sweep } from './sweep.ts';
 
+export interface Unready {
+  readonly reason: string;
+  /** Workloads that run already may suffer, too. */
+  readonly limits?: true;
+}
+
 export interface CniServerOptions {
   readonly clock: Clock;
   /** Once the agent may work: a store that answers, a world that is known, old promises kept. */
   readonly ports: () => CniPorts | undefined;
   readonly pending: PendingDeletions;
-  /** Why ADD would fail now, in sentences; empty when it would work. */
-  readonly unreadiness: () => Promise<readonly string[]>;
+  /** Why ADD would fail now, in sentences, strongest first; empty when it would work. */
+  readonly unreadiness: () => Promise<readonly Unready[]>;
 }
 
 /** A deletion that cannot be understood would be owed for ever. */
@@ -267,10 +273,9 @@ export class CniServer {
       await delegate?.call('STATUS', this.#options.ports()?.inventory.podCidrs);
       return DONE;
     }
-    return {
-      ok: false,
-      error: cniError(CniCode.notAvailable, reasons[0] ?? '', reasons.slice(1).join('; ')),
-    };
+    const [first, ...others] = reasons.map(({ reason }) => reason);
+    const code = reasons.some(({ limits }) => limits) ? CniCode.notAvailableLimited : CniCode.notAvailable;
+    return { ok: false, error: cniError(code, first ?? '', others.join('; ')) };
   }
 
   #ordered<T>(attachment: Attachment, work: () => Promise<T>): Promise<T> {

@@ -6,6 +6,8 @@
  * Ours is a veth whose alias begins with `poplin:`; the rest of the alias is the IPAM handle of its attachment.
  */
 import { closeSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PoplinError } from '../../api/index.ts';
 import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import {
@@ -48,6 +50,9 @@ export function closeHost({ netlink, remover }: Host): void {
 
 const ALIAS = 'poplin:';
 
+const LIST_ATTEMPTS = 20;
+const LIST_PAUSE_MS = 10;
+
 export interface Cable {
   readonly handle: string;
   readonly hostInterface: string;
@@ -85,7 +90,7 @@ export interface PodSpace {
 export async function lookInto(netns: string, ifName: string): Promise<PodSpace> {
   const netlink = Netlink.open({ netns });
   try {
-    const links = await netlink.listLinks();
+    const links = await patiently(() => netlink.listLinks());
     if (links.some(({ name }) => name === ifName)) {
       throw new CniFailure(
         CniCode.interfaceExists,
@@ -93,10 +98,24 @@ export async function lookInto(netns: string, ifName: string): Promise<PodSpace>
       );
     }
     const isBare = links.every(({ loopback }) => loopback);
-    return { netlink, taken: isBare ? [] : await netlink.listRoutes({ table: TABLE_MAIN }) };
+    return { netlink, taken: isBare ? [] : await patiently(() => netlink.listRoutes({ table: TABLE_MAIN })) };
   } catch (error) {
     netlink.close();
     throw error;
+  }
+}
+
+/** Many plugs at once in one namespace change what is listed while it is listed; each is done soon. */
+async function patiently<T>(list: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await list();
+    } catch (error) {
+      const isInterrupted =
+        error instanceof PoplinError && error.problems.some(({ code }) => code === 'KERNEL_DUMP_INTERRUPTED');
+      if (!isInterrupted || attempt === LIST_ATTEMPTS) throw error;
+    }
+    await sleep(LIST_PAUSE_MS * attempt);
   }
 }
 

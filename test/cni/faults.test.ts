@@ -1,0 +1,90 @@
+/** Many at once, each other's way, a full disk, a restart of the machine: a code and a sentence, and nothing left. */
+import { expect } from 'chai';
+import { join } from 'node:path';
+import { run } from '../../net/kernel/index.ts';
+import { describeOnKernel } from '../../net/kernel/testing.ts';
+import { pool } from './runtime.ts';
+import { B, CniWorld, type Result } from './world.ts';
+
+const PLUGIN = join(import.meta.dirname, '..', '..', 'cni-plugin', 'poplin');
+
+describeOnKernel('CNI: faults', function () {
+  this.timeout(60_000);
+  const world = new CniWorld();
+
+  it('attaches 200 interfaces at once, none with the address of another, and detaches them at once', async () => {
+    await world.node.apply(pool('wide-v4', '10.72.0.0/16', 26), pool('wide-v6', 'fd00:72::/64', 122));
+    const conf = world.node.conf({ ipam: { ipv4_pools: ['wide-v4'], ipv6_pools: ['wide-v6'] } });
+    const calls = Array.from({ length: 200 }, (_, i) =>
+      world.attach({ containerId: `c${i}`, ifName: `e${i}`, args: '', conf }),
+    );
+    const answers = await Promise.all(calls.map((call) => world.node.call(call)));
+    expect(answers.find(({ exitCode }) => exitCode !== 0)?.stdout).to.equal(undefined);
+    const addresses = answers.flatMap(({ output }) =>
+      (output as unknown as Result).ips.map(({ address }) => address),
+    );
+    expect(new Set(addresses).size).to.equal(400);
+    const gone = await Promise.all(calls.map((call) => world.node.call({ ...call, command: 'DEL' })));
+    expect(gone.every(({ exitCode, stdout }) => exitCode === 0 && stdout === '')).to.equal(true);
+    await world.expectNothingLeft();
+  });
+
+  it('keeps order among ADDs and DELs of one attachment that race each other', async () => {
+    for (let round = 0; round < 5; round++) {
+      const answers = await Promise.all(
+        ['ADD', 'DEL', 'ADD', 'DEL', 'ADD'].map((command) => world.node.call(world.attach({ command }))),
+      );
+      for (const { exitCode, output } of answers)
+        expect(exitCode === 0 || output?.['code'] === 102, JSON.stringify(output)).to.equal(true);
+      expect((await world.node.call(world.attach({ command: 'DEL' }))).exitCode).to.equal(0);
+      await world.expectNothingLeft();
+    }
+  });
+
+  it('frees all of a machine that was restarted: namespaces gone, the store full of endpoints', async () => {
+    await world.add();
+    await world.add({ containerId: B, netns: world.other.path(), args: '' });
+    await world.node.kill();
+    for (const name of await world.cables()) await world.host.ip('link', 'delete', name);
+    await world.node.start();
+    await world.expectNothingLeft();
+  });
+
+  it('says that a deletion cannot be written down when the disk is full and no agent answers', async () => {
+    await world.add();
+    await world.node.kill();
+    // Too small a file system for a folder and a file in it.
+    const script = 'mount -t tmpfs -o size=4k,nr_inodes=2 none "$1" && touch "$1/full" && exec "$2"';
+    const outcome = await run(
+      'unshare',
+      ['--mount', 'sh', '-c', `${script} || true`, 'sh', world.node.runDir, PLUGIN],
+      {
+        stdin: JSON.stringify(world.node.conf()),
+        env: {
+          PATH: '/usr/bin:/bin',
+          CNI_COMMAND: 'DEL',
+          CNI_CONTAINERID: 'c',
+          CNI_IFNAME: 'eth0',
+          CNI_PATH: '/x',
+        },
+      },
+    ).catch((error: unknown) => String(error));
+    expect(outcome).to.be.a('string').and.contain('exited with 1');
+    await world.node.start();
+    expect(await world.endpoints()).to.have.length(1);
+  });
+
+  it('refuses paths that are no network namespaces, with the code for it, and takes no address', async () => {
+    for (const netns of [
+      '/proc/self/ns/mnt',
+      '/etc/passwd',
+      '/',
+      '/run/netns/never-was',
+      world.host.path(),
+    ]) {
+      const error = await world.refused(world.attach({ netns }));
+      expect([error.code, error.msg.includes(netns)], netns).to.deep.equal([8, true]);
+    }
+    await world.expectNothingLeft();
+  });
+});
