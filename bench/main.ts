@@ -11,10 +11,12 @@ import { ipamBench } from './ipam/main.ts';
 import { type BenchOptions, parseBenchOptions, USAGE } from './options.ts';
 import { type Line, lineOf, type Series, tableOf } from './report.ts';
 import { policyBench } from './policy/main.ts';
+import { routesBench } from './routes/main.ts';
 import { sweepRigs } from './rig.ts';
-import { measure } from './run.ts';
+import { measure, type Outcome } from './run.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Target } from './targets/index.ts';
+import { verdictOf } from './verdict.ts';
 
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
@@ -24,11 +26,14 @@ interface ScenarioReport {
   readonly scenario: string;
   readonly title: string;
   readonly lines: readonly Line[];
+  /** As under the table. */
+  readonly verdict: readonly string[];
 }
 
 async function main(): Promise<void> {
   if (process.argv[2] === 'policy') return policyBench(process.argv.slice(3), machine());
   if (process.argv[2] === 'cni') return cniBench(process.argv.slice(3), machine());
+  if (process.argv[2] === 'routes') return routesBench(process.argv.slice(3), machine());
   if (process.argv[2] === 'ipam') return ipamBench(process.argv.slice(3), machine());
   const parsed = parseBenchOptions(process.argv.slice(2));
   if (!parsed.ok) {
@@ -56,7 +61,10 @@ async function main(): Promise<void> {
   keep(result);
 }
 
-/** Runs go round robin, so that a busy minute of the machine hits all alike. */
+/**
+ * Runs go round robin, so that a busy minute of the machine hits all alike. A target that was given up is not tried
+ * again: it would take all of its time in each round, to say the same.
+ */
 async function runScenario(
   scenario: Scenario,
   targets: readonly Target[],
@@ -67,17 +75,23 @@ async function runScenario(
   for (let round = 0; round < runs && !signal.aborted; round++) {
     for (const [i, target] of targets.entries()) {
       const before = series[i];
-      if (before === undefined) continue;
+      if (before === undefined || before.outcomes.some(gaveUp)) continue;
       const outcome = await measure(scenario, target, scale, { signal });
       if (signal.aborted) break;
       series[i] = { ...before, outcomes: [...before.outcomes, outcome] };
       if (progress) console.error(`  (${scenario.name}) ${target.name}: ${inShort(outcome)}`);
     }
   }
-  return { scenario: scenario.name, title: scenario.title, lines: series.map(lineOf) };
+  const lines = series.map(lineOf);
+  const verdict = verdictOf(scenario, lines, SUBJECT);
+  return { scenario: scenario.name, title: scenario.title, lines, verdict };
 }
 
-function inShort(outcome: Awaited<ReturnType<typeof measure>>): string {
+function gaveUp(outcome: Outcome): boolean {
+  return !outcome.ok && outcome.gaveUpAfterSeconds !== undefined;
+}
+
+function inShort(outcome: Outcome): string {
   if (!outcome.ok) return outcome.reason;
   const { seconds, cpuSeconds, peakBytes, stallMs } = outcome.measured;
   const stall = stallMs === undefined ? '' : `, stall ${stallMs.toFixed(0)} ms`;
