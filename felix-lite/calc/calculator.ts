@@ -7,7 +7,7 @@
  */
 import { type Kind, type Resource, type ResourceOf, validate } from '../../api/index.ts';
 import { madeFrom, namespaceProfileName, serviceAccountProfileName } from '../../api/kubernetes/index.ts';
-import type { Problem } from '../../api/problem.ts';
+import { ok, type Problem } from '../../api/problem.ts';
 import { compileRules, plainRule } from './compile.ts';
 import { type Selectable, selectableHost, selectableSet, selectableWorkload } from './endpoints.ts';
 import {
@@ -35,6 +35,7 @@ import { type Policy, type ReadPolicy, readBrokenPolicy, readPolicy } from './po
 import { ProfileUsers } from './profile-users.ts';
 import { SetMembers } from './set-members.ts';
 import { sliceContribution } from './services.ts';
+import { commonWorkload } from './stored-workload.ts';
 import { Tiers } from './tiers.ts';
 
 /** As the datastore's mirror tells it; `value` undefined: the resource is gone. */
@@ -156,7 +157,8 @@ export class Calculator {
   }
 
   #take(key: ResourceChange['key'], value: unknown, name: string): readonly Problem[] {
-    const read = value === undefined ? undefined : validate(value);
+    const common = key.kind === 'WorkloadEndpoint' ? commonWorkload(value) : undefined;
+    const read = value === undefined ? undefined : common === undefined ? validate(value) : ok(common);
     const resource = read?.ok === true ? read.value : undefined;
     const problems = read?.ok === false ? read.problems : [];
     switch (key.kind) {
