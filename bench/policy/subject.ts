@@ -1,4 +1,5 @@
 /** Poplin's policy pipeline on one backend in a namespace of its own: resources in, kernel out. */
+import { formatProblem } from '../../api/problem.ts';
 import type { ResourceChange } from '../../felix-lite/calc/calculator.ts';
 import { readSettings } from '../../felix-lite/daemon/config.ts';
 import type { BackendWishes } from '../../felix-lite/dataplane/backend.ts';
@@ -26,6 +27,9 @@ export async function bring(pipeline: Pipeline, changes: readonly ResourceChange
   pipeline.update(changes);
   let applied = await pipeline.apply(false);
   const took = performance.now() - began;
+  // What was left aside would cost nothing, and the figures would be of another cluster.
+  const [problem] = pipeline.problems;
+  if (problem !== undefined) throw new Error(formatProblem(problem));
   if (applied.failures.length > 0) throw new Error(String(applied.failures[0]?.error));
   // Removals of sets that are put off belong to nobody's latency, but must not pile up.
   while (applied.leftover > 0) applied = await pipeline.apply(false);

@@ -45,7 +45,7 @@ export function endpoint(
   canary = index % CANARIES === 0,
 ): ResourceChange {
   const node = local ? NODE : `other-${index % 50}`;
-  const name = `${node}-k8s-pod--${index}-eth0`;
+  const name = `${node.replaceAll('-', '--')}-k8s-pod--${index}-eth0`;
   const addresses = addressesOf(index);
   return {
     key: { kind: 'WorkloadEndpoint', scope: 'bench', name },
