@@ -78,7 +78,8 @@ function mustLook({ operation, source }: Placed): boolean {
   if (type === 'check' || expect === 'any' || expect === 'present' || source.write?.type !== 'custom')
     return true;
   if (type === 'delete' && expect === 'absent') return true;
-  if (typeof expect === 'object' && !isVersion(expect.revision)) return true;
+  // Version 0 is none: for the API server it is any, or a slip.
+  if (typeof expect === 'object' && (!isVersion(expect.revision) || expect.revision === '0')) return true;
   // A deletion keeps nothing of what others left in the object; where it is elsewhere, the refusal tells.
   return source.write.looksFirst === true && type !== 'delete';
 }

@@ -17,7 +17,7 @@ const POOLS = { kind: 'IPPool' };
 
 describe('kubernetes: credentials', function () {
   this.timeout(60_000);
-  const server = withKubeServer();
+  const server = withKubeServer({ own: true });
   const stores: Store[] = [];
   let folder: string;
 

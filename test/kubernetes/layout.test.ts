@@ -19,7 +19,7 @@ const CALICO = '/apis/crd.projectcalico.org/v1';
 
 describe("kubernetes: Calico's layout", function () {
   this.timeout(60_000);
-  const server = withKubeServer();
+  const server = withKubeServer({ own: true });
   const stores: Store[] = [];
 
   afterEach(async () => {

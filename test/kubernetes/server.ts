@@ -181,7 +181,7 @@ export class KubeServer {
   async apply(file: string): Promise<void> {
     const documents = parseAllDocuments(readFileSync(join(ROOT, file), 'utf8'));
     for (const object of documents.map((document) => document.toJS() as Manifest)) {
-      const answer = await this.ask(`${pathOf(object)}?fieldManager=test&force=true`, {
+      const answer = await this.ask(`${pathOf(object)}?fieldManager=test&force=true&fieldValidation=Strict`, {
         method: 'PATCH',
         type: 'application/apply-patch+yaml',
         body: object,

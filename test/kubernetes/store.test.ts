@@ -6,7 +6,7 @@ import { withKubeServer } from './suite.ts';
 
 describe('kubernetes', function () {
   this.timeout(60_000);
-  const server = withKubeServer();
+  const server = withKubeServer({ own: true });
   const stores: Store[] = [];
 
   afterEach(async () => {

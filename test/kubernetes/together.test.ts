@@ -43,7 +43,7 @@ spec: {podSelector: {}, policyTypes: [Ingress]}
 
 describe('kubernetes: the whole', function () {
   this.timeout(60_000);
-  const server = withKubeServer();
+  const server = withKubeServer({ own: true });
   const stores: Store[] = [];
   const clock = new SystemClock();
 

@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { askControl } from '../../daemon/control.ts';
-import { openStore } from '../../datastore/index.ts';
 import { temporaryFolder } from '../../datastore/testing.ts';
 import { createNamespace, deleteNamespace, namespacePath, run } from '../../net/kernel/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
@@ -64,22 +63,21 @@ describeOnKernel('daemons that start before their datastore', function () {
     };
     for (const daemon of Object.keys(DAEMONS)) await until(async () => isSynced(daemon), logs);
     for (const daemon of Object.keys(DAEMONS)) expect(waits(daemon), logs[daemon]).to.equal(2);
-    expect(children.map(({ exitCode, signalCode }) => exitCode ?? signalCode)).to.deep.equal([null, null]);
   }
 
-  it('wait for an API server, with no more rights than a node has', async () => {
+  it('wait for an API server, with no more rights than a node has, and for an etcd', async () => {
+    const etcdPort = Number(server().etcd.endpoint.split(':')[1]);
     await server().killApi();
-    const started = await start(server().location('poplin-node'), server().port);
-    await started.crossing.open();
-    await waitsAndGoesOn(started, async () => server().startApi());
-  });
-
-  it('wait for an etcd', async () => {
-    const port = Number(server().etcd.endpoint.split(':')[1]);
-    const location = `etcd://127.0.0.1:${port}/waiting`;
-    await (await openStore(location)).close();
-    const started = await start(location, port);
-    await waitsAndGoesOn(started, async () => started.crossing.open());
+    const onApi = await start(server().location('poplin-node'), server().port);
+    const onEtcd = await start(`etcd://127.0.0.1:${etcdPort}/waiting`, etcdPort);
+    // The one lets connections in and has nobody to answer, the other refuses them.
+    await onApi.crossing.open();
+    await Promise.all([
+      waitsAndGoesOn(onApi, async () => server().startApi()),
+      waitsAndGoesOn(onEtcd, async () => onEtcd.crossing.open()),
+    ]);
+    const ends = children.map(({ exitCode, signalCode }) => exitCode ?? signalCode);
+    expect(ends).to.deep.equal([null, null, null, null]);
   });
 });
 
