@@ -12,7 +12,6 @@ import { type BenchOptions, parseBenchOptions, USAGE } from './options.ts';
 import { type Line, lineOf, type Series, tableOf } from './report.ts';
 import { policyBench } from './policy/main.ts';
 import { routesBench } from './routes/main.ts';
-import { routesBench } from './routes/main.ts';
 import { sweepRigs } from './rig.ts';
 import { measure, type Outcome } from './run.ts';
 import type { Scenario } from './scenarios.ts';
@@ -34,7 +33,6 @@ interface ScenarioReport {
 async function main(): Promise<void> {
   if (process.argv[2] === 'policy') return policyBench(process.argv.slice(3), machine());
   if (process.argv[2] === 'cni') return cniBench(process.argv.slice(3), machine());
-  if (process.argv[2] === 'routes') return routesBench(process.argv.slice(3), machine());
   if (process.argv[2] === 'routes') return routesBench(process.argv.slice(3), machine());
   if (process.argv[2] === 'ipam') return ipamBench(process.argv.slice(3), machine());
   const parsed = parseBenchOptions(process.argv.slice(2));
