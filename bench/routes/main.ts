@@ -184,12 +184,14 @@ function put(kind: string, scope: string, name: string, value: object) {
   return { type: 'put' as const, key: { kind, scope, name }, value, expect: 'any' as const };
 }
 
+function resource(kind: string, name: string, spec: object) {
+  return put(kind, '', name, { apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec });
+}
+
 /** From their commit to the last route in the kernel, far ends and neighbours included. */
 async function joiners(netns: string, many: number): Promise<readonly Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-routes-'));
   const store = await openStore(join(folder, 'datastore.db'));
-  const resource = (kind: string, name: string, spec: object) =>
-    put(kind, '', name, { apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec });
   const all = prefixes(many);
   const nodeOf = (i: number) =>
     resource('Node', `node-${i}`, {
