@@ -104,6 +104,9 @@ describe("kubernetes: Calico's layout", function () {
       strictAffinity: true,
       autoAllocateBlocks: true,
     });
+    // IPAMConfiguration is the same object, and is made anew below.
+    const config = { kind: 'IPAMConfig', scope: '', name: 'default' };
+    await store.commit([{ type: 'delete', key: config, expect: 'present' }]);
     const other = await rejection(store.commit([put('IPAMHandle', '', 'net.abc', { block: {} }, 'absent')]));
     expect(String(other)).to.match(/is that of IPAMHandle\/net\.ABC already/);
   });
