@@ -12,8 +12,8 @@ import type { TunnelOptions } from '../rules/tunnels.ts';
 
 export interface FelixSettings {
   readonly rules: RulesOptions;
-  /** How often the kernel is read for edits by others; 0 is never. */
-  readonly refreshMs: Millis;
+  /** How often the kernel is read for edits by others; 0 is never, undefined is as the backend needs it. */
+  readonly refreshMs: Millis | undefined;
   readonly backend: BackendWishes;
   readonly ipv6: boolean;
   readonly forwarding: boolean;
@@ -24,9 +24,6 @@ export interface FelixSettings {
 
 /** Annotation of a FelixConfiguration, the node's before the cluster's: `Cut`, or `Keep` (default). */
 export const DENIED_CONNECTIONS = 'felix.poplin.dev/denied-connections';
-
-/** Shorter than Calico's three minutes: a pass that finds nothing costs four short processes. */
-const REFRESH: Millis = 10_000;
 
 const MODES = { Auto: undefined, Enabled: true, Disabled: false } as const;
 const BACKENDS = { Auto: undefined, NFT: 'nft', Legacy: 'legacy' } as const;
@@ -52,7 +49,7 @@ export function readSettings(
       },
       ...tunnelsOf(spec, pools),
     },
-    refreshMs: (refresh === undefined ? undefined : parseDuration(refresh)) ?? REFRESH,
+    refreshMs: refresh === undefined ? undefined : parseDuration(refresh),
     backend: {
       nftables: MODES[spec.nftablesMode ?? 'Auto'],
       iptables: BACKENDS[spec.iptablesBackend ?? 'Auto'],

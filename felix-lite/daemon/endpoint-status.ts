@@ -19,17 +19,25 @@ export class EndpointStatusFiles {
     this.#folder = join(runDir, 'endpoint-status');
   }
 
-  /** @param endpoints  all that are up, by `namespace/name` */
-  reconcile(endpoints: ReadonlyMap<string, EndpointStatus>): void {
+  /** @param endpoints  all that are up, by `namespace/name`; undefined for one that is not */
+  reconcile(endpoints: ReadonlyMap<string, EndpointStatus | undefined>): void {
     mkdirSync(this.#folder, { recursive: true });
-    const wanted = new Map(
-      [...endpoints].map(([key, status]) => [encodeURIComponent(key), `${JSON.stringify(status)}\n`]),
-    );
+    const known = new Set([...endpoints.keys()].map(encodeURIComponent));
     for (const name of readdirSync(this.#folder)) {
-      if (!wanted.has(name)) rmSync(join(this.#folder, name), { force: true });
+      if (!known.has(name)) rmSync(join(this.#folder, name), { force: true });
     }
-    for (const [name, text] of wanted) {
-      const path = join(this.#folder, name);
+    this.update(endpoints);
+  }
+
+  /** Leaves the files of all other endpoints as they are. */
+  update(endpoints: ReadonlyMap<string, EndpointStatus | undefined>): void {
+    for (const [key, status] of endpoints) {
+      const path = join(this.#folder, encodeURIComponent(key));
+      if (status === undefined) {
+        rmSync(path, { force: true });
+        continue;
+      }
+      const text = `${JSON.stringify(status)}\n`;
       if (this.#read(path) === text) continue;
       // A name that no endpoint has: `%` is always followed by digits in the others.
       const half = join(this.#folder, `%new`);

@@ -64,6 +64,10 @@ export class Felix {
   #editSeen = false;
   #interfaces: InterfaceAddresses = new Map();
   #stopWatching: Promise<Cancel> | undefined;
+  /** Workload endpoints whose status files may not be right. */
+  #touched = new Set<string>();
+  /** As if all of them were touched. */
+  #filesUnknown = true;
   #passes = 0;
   #appliedRevision: string | undefined;
   #lastPass: FelixStatus['lastPass'];
@@ -149,6 +153,9 @@ export class Felix {
     // The first list is read whole when the pipeline is made.
     if (!this.#mirror.synced) return;
     this.#pipeline?.update(changes);
+    // A new revision is told even where it changes nothing in the kernel.
+    for (const { key } of changes)
+      if (key.kind === 'WorkloadEndpoint') this.#touched.add(`${key.scope}/${key.name}`);
     this.#want('apply');
   }
 
@@ -207,7 +214,10 @@ export class Felix {
     const pipeline = await this.#current();
     const applying = pipeline.apply(reread);
     // What apply() has taken in so far is what it puts into the kernel; later changes wait for the next pass.
-    const up = this.#endpointsUp(pipeline);
+    const all = reread || this.#filesUnknown;
+    const up = this.#endpointsUp(pipeline, all ? pipeline.endpoints.keys() : this.#takeTouched(pipeline));
+    // Until this pass has succeeded.
+    this.#filesUnknown = true;
     const { revision } = this.#mirror;
     const { steps, failures, leftover } = await applying;
     if (failures.length > 0) {
@@ -216,30 +226,41 @@ export class Felix {
         failures.map(({ version, table, error }) => `IPv${version} ${table}: ${String(error)}`).join('; '),
       );
     }
-    this.#files.reconcile(up);
+    if (all) this.#files.reconcile(up);
+    else this.#files.update(up);
+    this.#filesUnknown = false;
     this.#passes++;
     this.#appliedRevision = revision;
     const millis = Math.round((clock.now() - began) * 10) / 10;
     this.#lastPass = { at: clock.wall().toISOString(), steps, millis };
     if (steps > 0) {
       log.info(
-        { steps, millis, endpoints: up.size },
+        { steps, millis, endpoints: pipeline.endpoints.size },
         reread ? 'repaired the kernel' : 'the kernel holds the policy',
       );
     }
     return leftover;
   }
 
-  #endpointsUp(pipeline: Pipeline): ReadonlyMap<string, EndpointStatus> {
-    const up = new Map<string, EndpointStatus>();
-    for (const [key, name] of pipeline.endpoints) {
+  #takeTouched(pipeline: Pipeline): ReadonlySet<string> {
+    const touched = this.#touched.union(pipeline.takeChangedEndpoints());
+    this.#touched = new Set();
+    return touched;
+  }
+
+  /** Of those endpoints; undefined for one that is not up. */
+  #endpointsUp(pipeline: Pipeline, keys: Iterable<string>): ReadonlyMap<string, EndpointStatus | undefined> {
+    const up = new Map<string, EndpointStatus | undefined>();
+    for (const key of keys) {
+      const name = pipeline.endpoints.get(key);
       const slash = key.indexOf('/');
       const entry = this.#mirror.get({
         kind: 'WorkloadEndpoint',
         scope: key.slice(0, slash),
         name: key.slice(slash + 1),
       });
-      if (entry !== undefined) up.set(key, { status: 'up', interface: name, revision: entry.revision });
+      const isUp = name !== undefined && entry !== undefined;
+      up.set(key, isUp ? { status: 'up', interface: name, revision: entry.revision } : undefined);
     }
     return up;
   }
@@ -252,9 +273,11 @@ export class Felix {
       this.#configuration(`node.${node}`),
       this.#pools(),
     );
-    this.#refreshMs = settings.refreshMs;
     const text = JSON.stringify({ ...settings, refreshMs: undefined });
-    if (this.#pipeline !== undefined && text === this.#settings) return this.#pipeline;
+    if (this.#pipeline !== undefined && text === this.#settings) {
+      this.#refreshMs = settings.refreshMs ?? this.#pipeline.refreshMs;
+      return this.#pipeline;
+    }
     await this.#stopWatching?.catch(() => undefined);
     const pipeline = await Pipeline.create({ node, settings, netns, onEdited: () => this.#edited() });
     // The old one's work stays until the new one's stands; it only lets go of its sockets.
@@ -263,6 +286,8 @@ export class Felix {
     pipeline.putInterfaces(this.#interfaces);
     pipeline.update(this.#mirror.entries().map(({ key, value }) => ({ key, value })));
     this.#pipeline = pipeline;
+    this.#filesUnknown = true;
+    this.#refreshMs = settings.refreshMs ?? pipeline.refreshMs;
     this.#settings = text;
     return pipeline;
   }

@@ -2,12 +2,19 @@
 import type { CalcDelta } from '../calc/model.ts';
 import { Calculator, type ResourceChange } from '../calc/calculator.ts';
 import type { InterfaceAddresses } from '../calc/local-hosts.ts';
-import { chooseBackend } from '../dataplane/backend.ts';
+import { type Backend, chooseBackend } from '../dataplane/backend.ts';
 import type { Applied, Dataplane, RuleCounter } from '../dataplane/dataplane.ts';
 import { openDataplane } from '../dataplane/open.ts';
 import { enableForwarding, presentVersions } from '../dataplane/sysctl.ts';
 import type { Problem } from '../../api/problem.ts';
+import type { Millis } from '../../clock/clock.ts';
 import type { FelixSettings } from './config.ts';
+
+/**
+ * Calico's, where the kernel tells of edits: its `iptablesRefreshInterval`, or with ipsets, of whose edits it tells nothing,
+ * its `ipsetsRefreshInterval`. It tells nothing at all of the legacy tables.
+ */
+const REFRESH: Readonly<Record<Backend, Millis>> = { nftables: 180_000, nft: 90_000, legacy: 10_000 };
 
 export interface PipelineOptions {
   readonly node: string;
@@ -25,6 +32,9 @@ export class Pipeline {
   readonly #dataplane: Dataplane;
   /** Endpoints whose rules are part of the state last handed to the dataplane: key to interface. */
   readonly #endpoints = new Map<string, string>();
+  #changedEndpoints = new Set<string>();
+  /** How often the kernel is to be read for edits by others, unless the configuration says. */
+  readonly refreshMs: Millis;
 
   static async create(options: PipelineOptions): Promise<Pipeline> {
     const { settings, netns, onEdited } = options;
@@ -38,14 +48,16 @@ export class Pipeline {
       cutDenied: settings.cutDenied,
       onEdited,
     });
-    return new Pipeline(options, versions, dataplane);
+    return new Pipeline(options, versions, dataplane, REFRESH[backend.use]);
   }
 
   private constructor(
     options: PipelineOptions,
     versions: ReturnType<typeof presentVersions>,
     dataplane: Dataplane,
+    refreshMs: Millis,
   ) {
+    this.refreshMs = refreshMs;
     const { node, settings } = options;
     this.#options = options;
     this.#versions = versions;
@@ -79,6 +91,13 @@ export class Pipeline {
     return this.#endpoints;
   }
 
+  /** Those that came, went or changed in what was handed to the dataplane; each is told once. */
+  takeChangedEndpoints(): ReadonlySet<string> {
+    const changed = this.#changedEndpoints;
+    this.#changedEndpoints = new Set();
+    return changed;
+  }
+
   get problems(): readonly Problem[] {
     return [...this.#calculator.problems, ...this.#dataplane.problems];
   }
@@ -98,6 +117,7 @@ export class Pipeline {
 
   #follow({ endpoints }: CalcDelta): void {
     for (const [key, endpoint] of endpoints) {
+      this.#changedEndpoints.add(key);
       if (endpoint === undefined) this.#endpoints.delete(key);
       else this.#endpoints.set(key, endpoint.interfaceName);
     }
