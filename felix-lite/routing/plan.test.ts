@@ -46,6 +46,8 @@ const routesOf = ({ routes }: RoutingPlan): Record<string, string> =>
     ]),
   );
 
+const codes = (plan: RoutingPlan): string[] => plan.problems.map(({ code }) => code);
+
 describe('the plan of routes', () => {
   it('leads to far blocks through the tunnel, and holds a blackhole for its own; pending ones are nobody’s', () => {
     expect(routesOf(planned(pool({ vxlanMode: 'Always' })))).to.deep.equal({
@@ -101,7 +103,6 @@ describe('the plan of routes', () => {
   });
 
   it('tells of a node without an address, of two with one, and of a pool over the own subnet', () => {
-    const codes = (plan: RoutingPlan): string[] => plan.problems.map(({ code }) => code);
     const bare = resource('Node', 'a1', {});
     expect(codes(planned(pool({ vxlanMode: 'Always' }), bare))).to.deep.equal(['NODE_WITHOUT_ADDRESS']);
     expect(codes(planned(node('a9', '192.0.2.2/24', '10.244.9.1')))).to.deep.equal(['NODE_ADDRESS_DOUBLE']);
