@@ -1,6 +1,9 @@
 /**
  * HTTP to an API server: one request, one answer, or a stream of lines. No policy but the deadline of a request: who
  * may be asked again, and how often, is said in `client.ts`.
+ *
+ * HTTP/1.1, so each watch holds a connection of its own: about ten of bgpd, twenty of felix-lite and ten of the agent on each
+ * node. HTTP/2 would need one, but also a way back for proxies and servers without it, and the handling of GOAWAY.
  */
 import {
   type AgentOptions,

@@ -53,18 +53,6 @@ describeOnKernel('daemons that start before their datastore', function () {
     return { folder, logs, crossing };
   }
 
-  async function waitsAndGoesOn({ folder, logs }: Started, come: () => Promise<unknown>): Promise<void> {
-    const waits = (daemon: string): number => logs[daemon]?.split('waiting for it').length ?? 0;
-    await until(() => Object.keys(DAEMONS).every((daemon) => waits(daemon) === 2), logs);
-    await come();
-    const isSynced = async (daemon: string): Promise<boolean> => {
-      const asked = await askControl<{ synced?: boolean }>(join(folder, `${daemon}.sock`), 'GET', '/status');
-      return asked.ok && asked.value.synced === true;
-    };
-    for (const daemon of Object.keys(DAEMONS)) await until(async () => isSynced(daemon), logs);
-    for (const daemon of Object.keys(DAEMONS)) expect(waits(daemon), logs[daemon]).to.equal(2);
-  }
-
   it('wait for an API server, with no more rights than a node has, and for an etcd', async () => {
     const etcdPort = Number(server().etcd.endpoint.split(':')[1]);
     await server().killApi();
@@ -86,6 +74,18 @@ interface Started {
   /** What each daemon has said. */
   readonly logs: Readonly<Record<string, string>>;
   readonly crossing: Crossing;
+}
+
+async function waitsAndGoesOn({ folder, logs }: Started, come: () => Promise<unknown>): Promise<void> {
+  const waits = (daemon: string): number => logs[daemon]?.split('waiting for it').length ?? 0;
+  await until(() => Object.keys(DAEMONS).every((daemon) => waits(daemon) === 2), logs);
+  await come();
+  const isSynced = async (daemon: string): Promise<boolean> => {
+    const asked = await askControl<{ synced?: boolean }>(join(folder, `${daemon}.sock`), 'GET', '/status');
+    return asked.ok && asked.value.synced === true;
+  };
+  for (const daemon of Object.keys(DAEMONS)) await until(async () => isSynced(daemon), logs);
+  for (const daemon of Object.keys(DAEMONS)) expect(waits(daemon), logs[daemon]).to.equal(2);
 }
 
 async function until(isSo: () => boolean | Promise<boolean>, logs: object): Promise<void> {
