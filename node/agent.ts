@@ -157,7 +157,8 @@ export class Agent {
 
   async #keepAddresses({ client, host, inventory }: CniPorts, tunnels: TunnelAddresses): Promise<void> {
     const { node, log, addresses } = this.#options;
-    if (this.#stopping.signal.aborted) return;
+    // Under the lock of a migration nothing is written; the next look comes by itself.
+    if (this.#stopping.signal.aborted || !inventory.datastoreReady) return;
     try {
       const made =
         addresses === undefined ? undefined : await makeNode(node, addresses, client, host.netlink);
