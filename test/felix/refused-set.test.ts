@@ -144,5 +144,23 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const) {
         true,
       ]);
     });
+
+    if (backend === 'nftables')
+      it('goes round a set of another make, and the table stays', async () => {
+        pipeline.update([keyed(FROM_PARTNERS)]);
+        await pipeline.apply(true);
+        const name = await learnName();
+        const { key } = keyed(FROM_PARTNERS);
+        pipeline.update([{ key, value: undefined }]);
+        await pipeline.apply(false);
+        await node.run('nft', `add set ip calico ${name} { type ipv6_addr; }`);
+        pipeline.update([keyed(FROM_PARTNERS)]);
+        expect((await pipeline.apply(true)).failures).to.deep.equal([]);
+        expect(refusals()).to.deep.equal([]);
+        expect(await learnName()).to.equal(`${name}-anew`);
+        expect(await node.run('nft', 'list sets')).to.not.include(`set ${name} {`);
+        expect(await Promise.all([reach('web', DB), reach('outside', DB)])).to.deep.equal([true, false]);
+        expect((await pipeline.apply(true)).steps).to.equal(0);
+      });
   });
 }

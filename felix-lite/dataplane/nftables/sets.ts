@@ -217,25 +217,29 @@ export class NftSets {
   }
 
   /**
-   * Compares with what the kernel holds, by name.
-   *
-   * @returns false when a set is of another make, so that it has to be made anew with all that refers to it
+   * Compares with what the kernel holds, by name. A set of another make stays until no rule looks into it any more: the one
+   * that is wanted gets another name, so that its ranges can come before the rules that turn to it.
    */
-  held(found: ReadonlyMap<string, HeldSet>): boolean {
+  held(found: ReadonlyMap<string, HeldSet>): void {
     this.#changed.clear();
     this.#doomed.clear();
     const present = [...this.#sets.values()].filter(({ refused }) => refused === undefined);
-    const wanted = new Set(present.map(({ make }) => make.name));
-    for (const name of found.keys()) if (!wanted.has(name)) this.#doomed.add(name);
-    let compatible = true;
     for (const set of present) {
       const there = found.get(set.make.name);
-      this.#reset(set, there !== undefined);
-      if (there === undefined) continue;
-      if (there.make === makeOf(set.make)) this.#compare(set, there.elements);
-      else compatible = false;
+      const other = there !== undefined && there.make !== makeOf(set.make);
+      if (other) this.#rename(set, found);
+      this.#reset(set, there !== undefined && !other);
+      if (there !== undefined && !other) this.#compare(set, there.elements);
     }
-    return compatible;
+    const wanted = new Set(present.map(({ make }) => make.name));
+    for (const name of found.keys()) if (!wanted.has(name)) this.#doomed.add(name);
+  }
+
+  #rename(set: WantedSet, found: ReadonlyMap<string, HeldSet>): void {
+    let name = set.make.name;
+    while (found.has(name)) name += '-anew';
+    set.make = { ...set.make, name };
+    this.#renamed.add(set.name);
   }
 
   #reset(set: WantedSet, made: boolean): void {

@@ -148,4 +148,21 @@ describe('our table in nf_tables', () => {
     change(table, looking(rule([], { kind: 'accept' })));
     expect(table.problems).to.deep.equal([]);
   });
+
+  it('gives a set of another make a new name beside it, its ranges before the rules, and keeps the table', () => {
+    const table = loaded(['10.0.0.0/24']);
+    const sets = new Map([[KERNEL_NAME, { make: 'another', elements: [] }]]);
+    table.hold({ exists: true, chains: [], rules: [], maps: new Map(), sets, foreign: false });
+    const stages = take(table);
+    const anew = `${KERNEL_NAME}-anew`;
+    expect(ops(stages.before)).to.deep.equal([`add-set ${anew}`, `add-elements ${anew}`]);
+    expect(ops(stages.rules)).to.not.include('delete-table');
+    expect(ops(stages.rules).at(-1)).to.equal(`delete-set ${KERNEL_NAME}`);
+    expect(
+      JSON.stringify(
+        stages.rules.map(({ operation }) => operation),
+        (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each),
+      ),
+    ).to.include(`"set":"${anew}"`);
+  });
 });

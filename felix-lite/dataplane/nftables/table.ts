@@ -191,12 +191,12 @@ export class NftTable {
         }));
     }
     this.#maps.hold(found.maps);
-    const sameSets = this.#sets.held(found.sets);
+    this.#sets.held(found.sets);
     const sameBases = [...this.#bases.values()].every((base) => {
       const there = this.#held.get(base.name);
       return there === undefined || there.base === baseText(base);
     });
-    this.#rebuild = !sameSets || !sameBases || found.foreign;
+    this.#rebuild = !sameBases || found.foreign;
     for (const name of [...this.#chains.keys(), ...this.#held.keys()]) this.#dirtyChains.add(name);
   }
 
