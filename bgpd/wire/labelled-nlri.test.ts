@@ -56,20 +56,16 @@ describe('labelled NLRI (RFC 8277)', () => {
   });
 
   const labels = fc.array(fc.integer({ min: 0, max: 0xfffff }), { maxLength: 4 });
-  const lists = fc
-    .boolean()
-    .chain((addPath) =>
-      fc
-        .constantFrom(4 as const, 6 as const)
-        .chain((version) =>
-          fc.tuple(
-            fc.constant({ version, addPath, withdrawn: true }),
-            fc.array(fc.tuple(nlri(version === 4 ? 'ipv4-unicast' : 'ipv6-unicast', addPath), labels), {
-              maxLength: 5,
-            }),
-          ),
-        ),
-    );
+  const lists = fc.boolean().chain((addPath) =>
+    fc.constantFrom(4 as const, 6 as const).chain((version) =>
+      fc.tuple(
+        fc.constant({ version, addPath, withdrawn: true }),
+        fc.array(fc.tuple(nlri(version === 4 ? 'ipv4-unicast' : 'ipv6-unicast', addPath), labels), {
+          maxLength: 5,
+        }),
+      ),
+    ),
+  );
 
   it('decodes what it encodes, cut short at every length without a throw', () => {
     fc.assert(
