@@ -55,9 +55,25 @@ export class Machine {
   private constructor(name: string) {
     this.name = name;
     this.cgroup = `/poplin-test-${process.pid}-${name}`;
+    // Ends with us, however we end.
     this.#unshare = spawn(
-      'unshare',
-      ['--net', '--pid', '--mount', '--fork', '--kill-child', '--', 'sh', '-c', INIT, 'sh', ROOT],
+      'setpriv',
+      [
+        '--pdeathsig',
+        'KILL',
+        'unshare',
+        '--net',
+        '--pid',
+        '--mount',
+        '--fork',
+        '--kill-child',
+        '--',
+        'sh',
+        '-c',
+        INIT,
+        'sh',
+        ROOT,
+      ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
   }
