@@ -237,7 +237,7 @@ describe('poplin reads', () => {
     const tab = async (line: string): Promise<string[]> =>
       (await poplin(`--complete ${line}`)).out.split('\n').slice(0, -1);
     expect(await tab('de')).to.deep.equal(['delete']);
-    expect(await tab('node ')).to.deep.equal(['status']);
+    expect(await tab('node ')).to.deep.equal(['init', 'status', 'install-cni']);
     expect(await tab('apply --rec')).to.deep.equal(['--recursive']);
     expect(await tab('get ippo')).to.deep.equal(['ippools']);
     expect(await tab('get ippools lab')).to.deep.equal(['lab-a', 'lab-b']);
