@@ -25,12 +25,7 @@ export function unknownFields(schema: z.core.$ZodType, value: unknown): FieldPat
 export function keepUnknown(schema: z.core.$ZodType | undefined, wanted: unknown, stored: unknown): unknown {
   if (schema === undefined || typeof wanted !== 'object' || typeof stored !== 'object') return wanted;
   if (wanted === null || stored === null) return wanted;
-  if (Array.isArray(wanted)) {
-    const element = elementOf(schema);
-    if (!Array.isArray(stored) || element === undefined) return wanted;
-    const partners = partnersOf(element, wanted, stored);
-    return wanted.map((item: unknown, i) => keepUnknown(element, item, partners[i]));
-  }
+  if (Array.isArray(wanted)) return itemwise(keepUnknown, schema, wanted, stored);
   if (Array.isArray(stored)) return wanted;
   const before = stored as Fields;
   const kept = parts(schema, before).filter(({ known, step }) => !known && !Object.hasOwn(wanted, step));
@@ -49,12 +44,7 @@ export function keepUnknown(schema: z.core.$ZodType | undefined, wanted: unknown
 export function withoutKept(schema: z.core.$ZodType | undefined, wanted: unknown, stored: unknown): unknown {
   if (schema === undefined || typeof wanted !== 'object' || typeof stored !== 'object') return wanted;
   if (wanted === null || stored === null) return wanted;
-  if (Array.isArray(wanted)) {
-    const element = elementOf(schema);
-    if (!Array.isArray(stored) || element === undefined) return wanted;
-    const partners = partnersOf(element, wanted, stored);
-    return wanted.map((item: unknown, i) => withoutKept(element, item, partners[i]));
-  }
+  if (Array.isArray(wanted)) return itemwise(withoutKept, schema, wanted, stored);
   if (Array.isArray(stored)) return wanted;
   const before = stored as Fields;
   return Object.fromEntries(
@@ -63,6 +53,19 @@ export function withoutKept(schema: z.core.$ZodType | undefined, wanted: unknown
       return Object.hasOwn(before, step) && isDeepStrictEqual(value, before[step]) ? [] : [[step, value]];
     }),
   );
+}
+
+/** The same for each item of a list, beside the stored item that it is. */
+function itemwise(
+  each: (schema: z.core.$ZodType | undefined, wanted: unknown, stored: unknown) => unknown,
+  schema: z.core.$ZodType,
+  wanted: readonly unknown[],
+  stored: unknown,
+): unknown {
+  const element = elementOf(schema);
+  if (!Array.isArray(stored) || element === undefined) return wanted;
+  const partners = partnersOf(element, wanted, stored);
+  return wanted.map((item, i) => each(element, item, partners[i]));
 }
 
 /** For each item the stored one that it is, or was made from. */

@@ -41,12 +41,13 @@ const has =
     host[stage].some((tier) => tier[direction].length > 0);
 const always = (): boolean => true;
 
+const FROM = { root: FROM_HOST_ENDPOINT, prefix: 'cali-fh-', direction: 'ingress' } as const;
+const TO = { root: TO_HOST_ENDPOINT, prefix: 'cali-th-', direction: 'egress' } as const;
+
 const PLACES: readonly Place[] = [
   {
     table: 'raw',
-    root: FROM_HOST_ENDPOINT,
-    prefix: 'cali-fh-',
-    direction: 'ingress',
+    ...FROM,
     tiers: (host) => host.untracked,
     applies: has('untracked', 'ingress'),
     options: { stage: 'untracked', failsafe: FAILSAFE_IN },
@@ -54,9 +55,7 @@ const PLACES: readonly Place[] = [
   },
   {
     table: 'raw',
-    root: TO_HOST_ENDPOINT,
-    prefix: 'cali-th-',
-    direction: 'egress',
+    ...TO,
     tiers: (host) => host.untracked,
     applies: has('untracked', 'egress'),
     options: { stage: 'untracked', failsafe: FAILSAFE_OUT },
@@ -64,9 +63,7 @@ const PLACES: readonly Place[] = [
   },
   {
     table: 'mangle',
-    root: FROM_HOST_ENDPOINT,
-    prefix: 'cali-fh-',
-    direction: 'ingress',
+    ...FROM,
     tiers: (host) => host.preDNAT,
     applies: has('preDNAT', 'ingress'),
     options: { stage: 'preDNAT', failsafe: FAILSAFE_IN },
@@ -74,9 +71,7 @@ const PLACES: readonly Place[] = [
   },
   {
     table: 'mangle',
-    root: TO_HOST_ENDPOINT,
-    prefix: 'cali-th-',
-    direction: 'egress',
+    ...TO,
     tiers: (host) => host.normal,
     applies: always,
     options: { stage: 'normal', failsafe: FAILSAFE_OUT, returns: true },
@@ -84,9 +79,7 @@ const PLACES: readonly Place[] = [
   },
   {
     table: 'filter',
-    root: FROM_HOST_ENDPOINT,
-    prefix: 'cali-fh-',
-    direction: 'ingress',
+    ...FROM,
     tiers: (host) => host.normal,
     applies: always,
     options: { stage: 'normal', failsafe: FAILSAFE_IN },
@@ -94,9 +87,7 @@ const PLACES: readonly Place[] = [
   },
   {
     table: 'filter',
-    root: TO_HOST_ENDPOINT,
-    prefix: 'cali-th-',
-    direction: 'egress',
+    ...TO,
     tiers: (host) => host.normal,
     applies: always,
     options: { stage: 'normal', failsafe: FAILSAFE_OUT },
