@@ -8,19 +8,7 @@ import { expect } from 'chai';
 import { ipset, iptables } from '../../net/kernel/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { isOurSet } from '../../felix-lite/rules/names.ts';
-import { NODE, TestNode, type Workload, addressesOf, endpointOf, openProfile } from './node.ts';
-
-const WEB: Workload = { name: 'web', namespace: 'prod', labels: { role: 'web' }, index: 1 };
-const DB: Workload = { name: 'db', namespace: 'prod', labels: { role: 'db' }, index: 2 };
-
-function np(name: string, spec: object): object {
-  return {
-    apiVersion: 'projectcalico.org/v3',
-    kind: 'NetworkPolicy',
-    metadata: { name, namespace: 'prod' },
-    spec,
-  };
-}
+import { NODE, TestNode, type Workload, addressesOf, endpointOf, openProfile, WEB, DB, np } from './node.ts';
 
 const DB_FROM_WEB = np('db', {
   selector: "role == 'db'",

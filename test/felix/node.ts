@@ -25,6 +25,9 @@ export interface Workload {
   readonly index: number;
 }
 
+export const WEB: Workload = { name: 'web', namespace: 'prod', labels: { role: 'web' }, index: 1 };
+export const DB: Workload = { name: 'db', namespace: 'prod', labels: { role: 'db' }, index: 2 };
+
 let count = 0;
 
 export class TestNode {
@@ -347,5 +350,15 @@ export function openProfile(namespace: string): object {
       egress: [{ action: 'Allow' }],
       labelsToApply: { 'pcns.name': namespace },
     },
+  };
+}
+
+/** A NetworkPolicy of the namespace that WEB and DB are in. */
+export function np(name: string, spec: object): object {
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace: 'prod' },
+    spec,
   };
 }
