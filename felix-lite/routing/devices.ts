@@ -40,6 +40,8 @@ export class TunnelDevices {
   /** Other nodes change their minds later than we do: a device goes on receiving for so long. */
   readonly #grace: Millis;
   readonly #idleSince = new Map<string, Millis>();
+  /** Needed by no mode, and still on the way of routes that others have yet to change. */
+  #inUse = false;
 
   constructor(netlink: Netlink, clock: Clock, grace: Millis) {
     this.#netlink = netlink;
@@ -80,6 +82,7 @@ export class TunnelDevices {
     const links = await this.#netlink.listLinks();
     const idle = links.filter((link) => names.includes(link.name) && isOurs(link));
     for (const name of names) if (!idle.some((link) => link.name === name)) this.#idleSince.delete(name);
+    this.#inUse = false;
     if (idle.length === 0) return 0;
     const routes = await this.#netlink.listRoutes({ table: TABLE_MAIN });
     let steps = 0;
@@ -88,6 +91,7 @@ export class TunnelDevices {
         nextHops.some((hop) => hop.interface === link.name && hop.gateway !== undefined),
       );
       const since = this.#idleSince.get(link.name) ?? this.#clock.now();
+      this.#inUse ||= used;
       if (used) this.#idleSince.delete(link.name);
       else this.#idleSince.set(link.name, since);
       if (used || this.#clock.now() - since < this.#grace) continue;
@@ -97,9 +101,12 @@ export class TunnelDevices {
     return steps;
   }
 
-  /** A device waits for its time to go. */
+  /**
+   * A device waits for its time to go, or for the last route over it: when bgpd takes a route's place, the kernel tells of
+   * nothing that went.
+   */
   get waiting(): boolean {
-    return this.#idleSince.size > 0;
+    return this.#inUse || this.#idleSince.size > 0;
   }
 
   async #one(
