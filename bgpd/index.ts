@@ -86,6 +86,7 @@ export type {
   Transport,
   TransportConnection,
 } from './speaker/transport.ts';
-export { Fib, type FibEvent, type FibOptions } from './fib/fib.ts';
+export { Fib } from './fib/fib.ts';
+export type { FibEvent, FibOptions } from './fib/options.ts';
 export type { RouteTable, TableChange, TableContents, TableOutcome, TableRoute } from './fib/route-table.ts';
 export type { Way } from './fib/ways.ts';

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { SimulatedClock } from '../../clock/simulated.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry } from '../speaker/ports.ts';
-import { Fib, type FibEvent } from './fib.ts';
+import { Fib } from './fib.ts';
+import type { FibEvent, FibOptions } from './options.ts';
 import { SimulatedTable } from './testing.ts';
 import type { Way } from './ways.ts';
 
@@ -29,12 +30,15 @@ interface Rig {
   readonly fib: Fib;
 }
 
-async function rig(prepare: (table: SimulatedTable) => void = () => {}): Promise<Rig> {
+async function rig(
+  prepare: (table: SimulatedTable) => void = () => {},
+  options: Partial<FibOptions> = {},
+): Promise<Rig> {
   const clock = new SimulatedClock();
   const table = new SimulatedTable();
   prepare(table);
   const events: FibEvent[] = [];
-  const fib = await Fib.open(table, clock, { onEvent: (event) => void events.push(event) });
+  const fib = await Fib.open(table, clock, { ...options, onEvent: (event) => void events.push(event) });
   return { clock, table, events, fib };
 }
 
@@ -264,6 +268,8 @@ describe('fib', () => {
         'vandal',
         'block',
         'unblock',
+        'moment',
+        'moment',
         'wait',
       ),
       prefix: fc.constantFrom(...prefixes),
@@ -275,54 +281,60 @@ describe('fib', () => {
       ),
     });
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
-        const { clock, table, fib } = await rig((table) =>
-          table.put(prefixes[0] as Prefix, 'ours', via('192.0.2.9')),
-        );
-        fib.complete('ipv4-unicast');
-        fib.complete('ipv6-unicast');
-        const wanted = new Map<string, ForwardingEntry>();
-        const strangers = new Set<string>();
-        for (const { act, prefix, entry } of steps) {
-          const key = prefix.toString();
-          if (act === 'set') {
-            wanted.set(key, entry);
-            fib.set(prefix, entry);
-          } else if (act === 'unset') {
-            wanted.delete(key);
-            fib.set(prefix, undefined);
-          } else if (act === 'stranger' && !table.routes.has(key)) {
-            strangers.add(key);
-            table.put(prefix, 'other');
-            fib.observe(prefix, 'other', 'new');
-          } else if (act === 'stranger leaves' && strangers.delete(key)) {
-            table.routes.delete(key);
-            fib.observe(prefix, 'other', 'deleted');
-          } else if (act === 'vandal' && table.routes.get(key)?.owner === 'ours') {
-            await fib.idle();
-            if (table.routes.get(key)?.owner === 'ours') table.routes.delete(key);
-            fib.observe(prefix, 'ours', 'deleted');
-          } else if (act === 'block') table.unreachable.add('192.0.2.1');
-          else if (act === 'unblock') table.unreachable.clear();
-          else if (act === 'wait') await settled({ clock, fib });
-        }
-        table.unreachable.clear();
-        await fib.idle();
-        clock.advance(120_000);
-        await fib.idle();
-        fib.disturbed();
-        await settled({ clock, fib });
-        for (const prefix of prefixes) {
-          const key = prefix.toString();
-          const there = table.routes.get(key);
-          if (strangers.has(key)) expect(there?.owner).to.equal('other');
-          else
-            expect(there?.entry, key).to.satisfy((e: ForwardingEntry | undefined) =>
-              same(e, wanted.get(key)),
-            );
-        }
-        await fib.close();
-      }),
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40 }),
+        fc.constantFrom(1, 2, 256),
+        async (steps, batch) => {
+          const { clock, table, fib } = await rig(
+            (table) => table.put(prefixes[0] as Prefix, 'ours', via('192.0.2.9')),
+            { batch },
+          );
+          fib.complete('ipv4-unicast');
+          fib.complete('ipv6-unicast');
+          const wanted = new Map<string, ForwardingEntry>();
+          const strangers = new Set<string>();
+          for (const { act, prefix, entry } of steps) {
+            const key = prefix.toString();
+            if (act === 'set') {
+              wanted.set(key, entry);
+              fib.set(prefix, entry);
+            } else if (act === 'unset') {
+              wanted.delete(key);
+              fib.set(prefix, undefined);
+            } else if (act === 'stranger' && !table.routes.has(key)) {
+              strangers.add(key);
+              table.put(prefix, 'other');
+              fib.observe(prefix, 'other', 'new');
+            } else if (act === 'stranger leaves' && strangers.delete(key)) {
+              table.routes.delete(key);
+              fib.observe(prefix, 'other', 'deleted');
+            } else if (act === 'vandal' && table.routes.get(key)?.owner === 'ours') {
+              await fib.idle();
+              if (table.routes.get(key)?.owner === 'ours') table.routes.delete(key);
+              fib.observe(prefix, 'ours', 'deleted');
+            } else if (act === 'block') table.unreachable.add('192.0.2.1');
+            else if (act === 'unblock') table.unreachable.clear();
+            else if (act === 'moment') await Promise.resolve();
+            else if (act === 'wait') await settled({ clock, fib });
+          }
+          table.unreachable.clear();
+          await fib.idle();
+          clock.advance(120_000);
+          await fib.idle();
+          fib.disturbed();
+          await settled({ clock, fib });
+          for (const prefix of prefixes) {
+            const key = prefix.toString();
+            const there = table.routes.get(key);
+            if (strangers.has(key)) expect(there?.owner).to.equal('other');
+            else
+              expect(there?.entry, key).to.satisfy((e: ForwardingEntry | undefined) =>
+                same(e, wanted.get(key)),
+              );
+          }
+          await fib.close();
+        },
+      ),
       { numRuns: 200 },
     );
   });

@@ -11,53 +11,17 @@ import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../speaker/ports.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
+import { Batches } from './batches.ts';
 import { Carriage, type CarriageConfig } from './carriage.ts';
+import { DEFAULTS, type FibOptions } from './options.ts';
 import { goalOf, plan, type Plan } from './plan.ts';
 import { type RouteOwner, type RouteTable, type TableChange, type TableOutcome } from './route-table.ts';
+import { newSlot, type Slot } from './slot.ts';
 import { sameEntry, type TableEntry } from './table-entry.ts';
 import { Ways } from './ways.ts';
 
-export interface FibOptions {
-  /** The whole table is read again this often, whatever events said. */
-  readonly verifyMs: Millis;
-  /** Events come in bursts: one reading of the table for all within this time. */
-  readonly gatherMs: Millis;
-  readonly retryMs: Millis;
-  readonly longestRetryMs: Millis;
-  readonly onEvent: (event: FibEvent) => void;
-}
-
-export type FibEvent =
-  | { readonly type: 'refused' | 'yielded'; readonly prefix: Prefix; readonly reason: string }
-  /** Somebody changed or removed routes of ours; they are being put right. */
-  | { readonly type: 'repaired'; readonly routes: number }
-  | { readonly type: 'unavailable'; readonly reason: string };
-
-const DEFAULTS: FibOptions = {
-  verifyMs: 60_000,
-  gatherMs: 50,
-  retryMs: 1_000,
-  longestRetryMs: 30_000,
-  onEvent: () => {},
-};
-
-/** Larger gains nothing (kernel-mechanisms: above 64 messages a send), and a turn stays short. */
-const BATCH = 256;
-
-interface Slot {
-  readonly prefix: Prefix;
-  wanted: ForwardingEntry | undefined;
-  actual: TableEntry | undefined;
-  foreign: string | undefined;
-  /** {@link foreign} is felix-lite's. */
-  kin: TableEntry['type'] | undefined;
-  /** How often the kernel has refused since `wanted` was set or last tried anew; see {@link goalOf}. */
-  refusals: number;
-  /** Why the kernel does not have what is wanted. */
-  obstacle: { readonly state: 'refused' | 'yielded'; readonly reason: string } | undefined;
-  /** The reason last told; the same one again, retry after retry, is no news. */
-  told: string | undefined;
-}
+/** Batches under way: one in the kernel, one ready for it. */
+const AT_ONCE = 2;
 
 export class Fib implements ForwardingTable {
   readonly #table: RouteTable;
@@ -67,6 +31,9 @@ export class Fib implements ForwardingTable {
   readonly #dirty = new Set<Slot>();
   #ways = new Ways([]);
   #carriage = new Carriage();
+  /** Changes with what goals depend on beside their slot. */
+  #epoch = 0;
+  readonly #batches: Batches;
   #linksChanged: () => void = () => {};
   readonly #adopted = new Set<4 | 6>();
   readonly #complete = new Set<4 | 6>();
@@ -91,6 +58,7 @@ export class Fib implements ForwardingTable {
 
   private constructor(table: RouteTable, clock: Clock, options: FibOptions) {
     this.#table = table;
+    this.#batches = new Batches(table);
     this.#clock = clock;
     this.#options = options;
     this.#retryDelay = options.retryMs;
@@ -106,9 +74,9 @@ export class Fib implements ForwardingTable {
   }
 
   set(prefix: Prefix, entry: ForwardingEntry | undefined): void {
-    if (entry === undefined && !this.#slots.has(prefix.toString())) return;
-    const slot = this.#slot(prefix);
-    if (sameEntry(slot.wanted, entry)) return;
+    const key = prefix.toString();
+    const slot = this.#slots.get(key) ?? (entry === undefined ? undefined : this.#newSlot(key, prefix));
+    if (slot === undefined || sameEntry(slot.wanted, entry)) return;
     slot.wanted = entry;
     this.#startOver(slot);
   }
@@ -118,6 +86,7 @@ export class Fib implements ForwardingTable {
     const carriage = new Carriage(config);
     if (carriage.equals(this.#carriage)) return;
     this.#carriage = carriage;
+    this.#epoch++;
     for (const slot of this.#slots.values()) if (slot.wanted !== undefined) this.#startOver(slot);
   }
 
@@ -188,28 +157,16 @@ export class Fib implements ForwardingTable {
     await this.idle();
   }
 
-  #slot(prefix: Prefix): Slot {
-    const key = prefix.toString();
-    let slot = this.#slots.get(key);
-    if (slot === undefined) {
-      slot = {
-        prefix,
-        wanted: undefined,
-        actual: undefined,
-        foreign: undefined,
-        kin: undefined,
-        refusals: 0,
-        obstacle: undefined,
-        told: undefined,
-      };
-      this.#slots.set(key, slot);
-    }
+  #newSlot(key: string, prefix: Prefix): Slot {
+    const slot = newSlot(key, prefix);
+    this.#slots.set(key, slot);
     return slot;
   }
 
   #startOver(slot: Slot): void {
     slot.refusals = 0;
     slot.obstacle = undefined;
+    slot.goalOf = STALE;
     this.#touch(slot);
   }
 
@@ -270,8 +227,14 @@ export class Fib implements ForwardingTable {
     await Promise.resolve();
     try {
       while (!this.#closed && (this.#relist || this.#dirty.size > 0)) {
-        if (this.#relist) await this.#readAgain();
-        else await this.#applyBatch();
+        if (this.#relist) {
+          await this.#settle(0);
+          await this.#readAgain();
+          continue;
+        }
+        const sent = this.#sendNext();
+        await this.#settle(sent ? AT_ONCE - 1 : 0);
+        if (this.#dirty.size === 0) await this.#settle(0);
       }
     } catch (error) {
       this.#relist = true;
@@ -280,7 +243,18 @@ export class Fib implements ForwardingTable {
         reason: error instanceof Error ? error.message : String(error),
       });
       this.#retryLater();
+    } finally {
+      await this.#batches.abandon();
     }
+  }
+
+  /** Until no more than so many batches are under way. @throws when the table cannot be reached */
+  #settle(left: number): Promise<void> {
+    return this.#batches.settle(
+      left,
+      (slot, change, outcome) => this.#record(slot, change, outcome),
+      (slot) => this.#forget(slot),
+    );
   }
 
   async #readAgain(): Promise<void> {
@@ -294,10 +268,12 @@ export class Fib implements ForwardingTable {
     const { routes, ways } = await this.#table.list();
     const before = this.#ways;
     this.#ways = new Ways(ways);
+    this.#epoch++;
     if (!before.leadsAlike(this.#ways)) this.#linksChanged();
     const found = new Map<Slot, Pick<Slot, 'actual' | 'foreign' | 'kin'>>();
     for (const { prefix, owner, entry, text } of routes) {
-      const slot = this.#slots.get(prefix.toString()) ?? (owner === 'ours' ? this.#slot(prefix) : undefined);
+      const key = prefix.toString();
+      const slot = this.#slots.get(key) ?? (owner === 'ours' ? this.#newSlot(key, prefix) : undefined);
       if (slot === undefined) continue;
       const seen = found.get(slot) ?? NOTHING_THERE;
       const kin = owner === 'kin' ? (entry?.type ?? 'unicast') : undefined;
@@ -321,16 +297,20 @@ export class Fib implements ForwardingTable {
       slot.kin = kin;
       slot.refusals = 0;
       slot.obstacle = undefined;
+      slot.goalOf = STALE;
       this.#dirty.add(slot);
     }
     return repairs;
   }
 
-  async #applyBatch(): Promise<void> {
+  /** @returns false when nothing can be decided before more outcomes are known */
+  #sendNext(): boolean {
     const slots: Slot[] = [];
     const changes: TableChange[] = [];
     for (const slot of this.#dirty) {
-      if (changes.length >= BATCH) break;
+      if (changes.length >= this.#options.batch) break;
+      // What to do next depends on what becomes of it.
+      if (slot.underWay) continue;
       this.#dirty.delete(slot);
       const next = this.#planFor(slot);
       if (next.type === 'yield') this.#obstruct(slot, 'yielded', next.to);
@@ -341,10 +321,9 @@ export class Fib implements ForwardingTable {
         changes.push(each);
       }
     }
-    if (changes.length === 0) return;
-    const outcomes = await this.#table.apply(changes);
-    for (const [i, change] of changes.entries())
-      this.#record(slots[i] as Slot, change, outcomes[i] as TableOutcome);
+    if (changes.length === 0) return false;
+    this.#batches.send(slots, changes);
+    return true;
   }
 
   #planFor(slot: Slot): Plan {
@@ -362,8 +341,17 @@ export class Fib implements ForwardingTable {
   }
 
   /** What to aim at now: the wanted entry over the gateways of the moment, less what the kernel has refused. */
-  #goal({ prefix, wanted, refusals }: Slot): TableEntry | undefined {
-    if (this.#carriage.leftTo(prefix) !== undefined) return undefined;
+  #goal(slot: Slot): TableEntry | undefined {
+    // Asked thrice for each route.
+    if (slot.goalOf !== this.#epoch) {
+      slot.goal = this.#findGoal(slot);
+      slot.goalOf = this.#epoch;
+    }
+    return slot.goal;
+  }
+
+  #findGoal({ prefix, wanted, refusals }: Slot): TableEntry | undefined {
+    if (wanted === undefined || this.#carriage.leftTo(prefix) !== undefined) return undefined;
     return goalOf(this.#ways.resolve(prefix, wanted, this.#carriage), refusals);
   }
 
@@ -379,12 +367,12 @@ export class Fib implements ForwardingTable {
     if (change.op === 'replace') slot.foreign = slot.kin = undefined;
     if (slot.actual !== undefined && slot.refusals === 0) slot.told = undefined;
     if (!sameEntry(this.#goal(slot), slot.actual)) this.#dirty.add(slot);
-    this.#forget(slot);
   }
 
   #refused(slot: Slot, cause: 'exists' | 'refused', reason: string): void {
     if (slot.refusals === 0) this.#obstruct(slot, 'refused', reason);
     slot.refusals++;
+    slot.goalOf = STALE;
     this.#dirty.add(slot);
     if (cause === 'refused') return;
     // A route came between reading and writing: look whose it is before anything else.
@@ -402,9 +390,14 @@ export class Fib implements ForwardingTable {
 
   /** Nothing wanted, nothing there: no slot. */
   #forget(slot: Slot): void {
-    if (slot.wanted === undefined && slot.actual === undefined) this.#slots.delete(slot.prefix.toString());
+    if (slot.wanted !== undefined || slot.actual !== undefined || slot.underWay) return;
+    this.#slots.delete(slot.key);
+    this.#dirty.delete(slot);
   }
 }
+
+/** No epoch. */
+const STALE = -1;
 
 /** A route of ours of a type that we do not write: whatever is wanted differs from it, so it goes. */
 const OTHERWISE: TableEntry = { type: 'unicast', gateways: [] };

@@ -18,6 +18,7 @@ export class SimulatedTable implements RouteTable {
   readonly unreachable = new Set<string>();
   broken = false;
   lists = 0;
+  #tail: Promise<unknown> = Promise.resolve();
 
   ways: readonly Way[] = [];
 
@@ -27,10 +28,14 @@ export class SimulatedTable implements RouteTable {
     return Promise.resolve({ routes: [...this.routes.values()], ways: this.ways });
   }
 
-  async apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]> {
-    await Promise.resolve();
-    if (this.broken) throw new Error('netlink is gone');
-    return changes.map((change) => this.#one(change));
+  /** In order, and not at once. */
+  apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]> {
+    const outcomes = this.#tail.then(() => {
+      if (this.broken) throw new Error('netlink is gone');
+      return changes.map((change) => this.#one(change));
+    });
+    this.#tail = outcomes.catch(() => undefined);
+    return outcomes;
   }
 
   #one({ op, prefix, entry }: TableChange): TableOutcome {
