@@ -28,6 +28,13 @@ export class ChainStore {
     for (const name of references(rules)) this.#count(name, 1);
   }
 
+  /** The map is there from now on, be it empty: rules may ask it before it has a key. */
+  putMap(map: string): void {
+    if (this.#maps.has(map)) return;
+    this.#maps.set(map, new Map());
+    this.#changedEntries.set(map, new Map());
+  }
+
   /** Leads the key to a chain, which is thereby programmed; undefined takes the key out of the map. */
   putEntry(map: string, key: string, chain: string | undefined): void {
     const entries = this.#maps.get(map) ?? new Map<string, string>();

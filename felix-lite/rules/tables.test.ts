@@ -131,6 +131,19 @@ describe('tables of chains', () => {
       undefined,
     ));
 
+  it('makes the maps that rules ask before there is an endpoint to put into them', () => {
+    const made = new RuleTables(readSettings(undefined, undefined).rules, 'map');
+    const told = made
+      .takeChanges()
+      .flatMap(({ version, maps }) => [...maps.keys()].map((map) => [version, map]));
+    expect(told).to.have.deep.members([
+      [4, 'cali-fw-dispatch'],
+      [4, 'cali-tw-dispatch'],
+      [6, 'cali-fw-dispatch'],
+      [6, 'cali-tw-dispatch'],
+    ]);
+  });
+
   it('tells each change once, and only what changed', () => {
     const made = tables({
       policies: policies([ref('a').id, [ALLOW]]),

@@ -70,7 +70,10 @@ export class RuleTables {
     );
     if (dispatch === 'map')
       for (const version of IP_VERSIONS)
-        for (const direction of DIRECTIONS) this.#filter(version).put(dispatchByMap(direction));
+        for (const direction of DIRECTIONS) {
+          this.#filter(version).putMap(DISPATCH_MAPS[direction]);
+          this.#filter(version).put(dispatchByMap(direction));
+        }
     this.#growTree();
     this.#placeHosts();
   }
