@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { expect } from 'chai';
 import { PoplinError } from '../api/problem.ts';
 import { askControlLines } from './ask-stream.ts';
@@ -63,14 +62,19 @@ describe('answers in pieces', () => {
   it('carries every value in order, and never holds up the daemon', async function () {
     this.timeout(20_000);
     await serve({ 'GET /many': () => streamedLines(count(100_000)) });
-    const stall = monitorEventLoopDelay({ resolution: 1 });
-    stall.enable();
+    // How many values are made before the event loop turns again, rather than how long that took.
+    let most = 0;
+    let before = 0;
+    let watch = setImmediate(function turn() {
+      most = Math.max(most, made - before);
+      before = made;
+      watch = setImmediate(turn);
+    });
     let next = 0;
     for await (const { i } of await ask('/many')) expect(i).to.equal(next++);
-    stall.disable();
+    clearImmediate(watch);
     expect(next).to.equal(100_000);
-    // Both sides run in this process; a whole answer at once takes some 300 ms.
-    expect(stall.max / 1e6).to.be.below(150);
+    expect(most).to.be.within(1, 2_000);
   });
 
   it('makes no more than the caller reads', async () => {

@@ -44,7 +44,7 @@ peers:
 `;
 
 describeOnKernel('GTSM', function () {
-  this.timeout(60_000);
+  this.timeout(400_000);
 
   const lab = new Lab();
   const alone = new Alone(lab, 'edge');
@@ -79,8 +79,8 @@ describeOnKernel('GTSM', function () {
           `${name} ${state} ${lastError}`.trim(),
         ),
       (states) => names.every((name) => states.some((state) => state.startsWith(`${name} Established`))),
-      // FRR may still have the connection of the session before, and refuse ours for a while.
-      40_000,
+      // FRR refuses calls for up to a minute after sessions that failed in a row.
+      150_000,
     );
   }
 

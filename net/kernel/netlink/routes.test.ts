@@ -224,7 +224,7 @@ for (const version of [4, 6] as const) {
       delay.disable();
       expect(outcomes.every(({ errno }) => errno === 0)).to.equal(true);
       expect(new Set(listed.map(({ destination }) => destination.toString())).size).to.equal(changes.length);
-      expect(delay.percentile(99) / 1e6).to.be.lessThan(100);
+      expect(delay.percentile(99) / 1e6).to.be.lessThan(300);
     });
 
     it('answers many at once, each its own question', async () => {

@@ -60,6 +60,8 @@ export class Openbgpd {
 
   /** The parent and its children, who would still say goodbye. */
   async kill(): Promise<void> {
+    // Still, all of them, before the first is killed.
+    this.freeze();
     for (const pid of this.#pids()) process.kill(pid, 'SIGKILL');
     if (this.#child !== undefined) await this.#lab.kill(this.#child);
   }
