@@ -129,7 +129,8 @@ describe('poplin ipam', () => {
       const [leaked = '', again = '', come = ''] = await take(poplin.folder, 'default/web', 3);
       await poplin('datastore migrate lock');
       const checked = await poplin(`ipam check --show-all-ips -o ${report}`);
-      expect(checked.code).to.equal(0);
+      expect(checked.code, 'as calicoctl').to.equal(0);
+      expect((await poplin('ipam check --exit-code')).code).to.equal(1);
       expect(checked.out)
         .to.contain(
           `  ${leaked} allocated; attrs Main:net.default-web Extra:namespace=default,node=a1,pod=web\n`,
@@ -287,7 +288,12 @@ describe('poplin ipam', () => {
   it('configures, and shows the configuration', async () => {
     const shown = async (): Promise<unknown> =>
       JSON.parse((await poplin('ipam show --show-configuration -o json')).out);
-    const preset = { strictAffinity: false, autoAllocateBlocks: true, maxBlocksPerHost: 20 };
+    const preset = {
+      strictAffinity: false,
+      autoAllocateBlocks: true,
+      maxBlocksPerHost: 20,
+      ipCooldownSeconds: 0,
+    };
     expect(await shown()).to.deep.equal(preset);
     expect((await poplin('ipam configure --max-blocks-per-host=4')).err).to.contain('strict affinity');
     expect(await shown(), 'nothing is written').to.deep.equal(preset);
@@ -302,8 +308,37 @@ describe('poplin ipam', () => {
       ' --strictaffinity=yes',
       ' --max-blocks-per-host=1.5',
       ' --max-blocks-per-host=x',
+      ' --ip-cooldown-seconds=1201',
+      ' --ip-cooldown-seconds=0.5',
     ])
       expect((await poplin(`ipam configure${line}`)).code, line).to.equal(2);
+  });
+
+  it('lets released addresses rest, and says so everywhere', async () => {
+    expect((await poplin('ipam configure --ip-cooldown-seconds=600')).out).to.contain('rest for 600 s');
+    expect((await poplin('ipam show --show-configuration')).out).to.match(/\| IPCooldownSeconds +\| 600 +\|/);
+    const [address = ''] = await take(poplin.folder, 'default/web', 1);
+    const release = (): Promise<{ code: number; out: string }> => poplin(`ipam release --ip ${address}`);
+    expect((await release()).out).to.equal(`Successfully released IP address ${address}\n`);
+    const again = await release();
+    expect(again.code).to.equal(0);
+    expect(again.out).to.match(/was released already, at 20\S+Z, and cools down/);
+    expect((await poplin(`ipam show --ip ${address}`)).out).to.match(
+      /was released at 20\S+Z, and cools down/,
+    );
+    expect(JSON.parse((await poplin(`ipam show --ip ${address} -o json`)).out)).to.include({ inUse: false });
+    expect(await explain(address)).to.match(/is released at 20\S+Z, cooling down/);
+    expect((await poplin('ipam show')).out).to.match(/IP Pool .* 1 \(0%\) \|$/m);
+    expect(await found()).to.deep.equal([]);
+    const applied = await poplin(
+      'apply -f -',
+      `{apiVersion: projectcalico.org/v3, kind: IPAMConfiguration, metadata: {name: default}, spec: {ipCooldownSeconds: 1201}}`,
+    );
+    expect(applied.err).to.contain('spec.ipCooldownSeconds');
+    await poplin('ipam configure --ip-cooldown-seconds=0');
+    expect((await poplin(`ipam explain ${address}`)).out, 'until the next write').to.contain('cooling down');
+    const taken = await take(poplin.folder, 'default/other', 256);
+    expect(taken).to.include(address);
   });
 
   it('splits a pool, and leaves the blocks where they are', async () => {

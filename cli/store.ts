@@ -1,7 +1,7 @@
 /** Opens the datastore that a command means, for as long as the command takes. */
 import { SystemClock } from '../clock/system.ts';
 import { openStore, ResourceClient, type Store } from '../datastore/index.ts';
-import { Ipam } from '../ipam/index.ts';
+import { type Cooldown, Ipam } from '../ipam/index.ts';
 import { chooseDatastore } from './context.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -27,4 +27,9 @@ export async function withStore<T>(
 
 export function ipamOf({ store }: OpenStore): Ipam {
   return new Ipam(store, new SystemClock(), Math.random);
+}
+
+/** For whoever looks at blocks: which of the addresses that rest may be given by now. */
+export async function cooldownOf(open: OpenStore): Promise<Cooldown> {
+  return { seconds: (await ipamOf(open).settings()).ipCooldownSeconds, now: new SystemClock().wall() };
 }

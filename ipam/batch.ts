@@ -2,6 +2,7 @@
 import type { Problem } from '../api/index.ts';
 import type { Address, Prefix } from '../net/addr/index.ts';
 import { newBlock } from './block.ts';
+import type { Cooldown } from './cooldown.ts';
 import { BlockDraft } from './draft.ts';
 import type { IPAMHandle } from './handle.ts';
 import type { OwnBlock } from './homes.ts';
@@ -32,6 +33,7 @@ export interface PlannedFree {
 }
 
 export class Batch {
+  readonly #cooldown: Cooldown;
   readonly #drafts = new Map<string, BlockDraft>();
   /** Whose a block is or is to be, by name; those that addresses are borrowed from or only freed in are not here. */
   readonly #owners = new Map<string, { readonly claimant: string; readonly own: OwnBlock | undefined }>();
@@ -39,6 +41,10 @@ export class Batch {
   readonly frees: PlannedFree[] = [];
   /** Jobs that cannot be done, unless this batch is refused and the next plan sees it otherwise. */
   readonly refused: { readonly job: TakeJob; readonly problems: readonly Problem[] }[] = [];
+
+  constructor(cooldown: Cooldown) {
+    this.#cooldown = cooldown;
+  }
 
   draft(name: string): BlockDraft | undefined {
     return this.#drafts.get(name);
@@ -48,7 +54,7 @@ export class Batch {
   draftOf(entry: BlockEntry): BlockDraft {
     const known = this.#drafts.get(entry.value.cidr);
     if (known !== undefined) return known;
-    const draft = new BlockDraft(entry);
+    const draft = new BlockDraft(entry, this.#cooldown);
     this.#drafts.set(draft.name, draft);
     return draft;
   }

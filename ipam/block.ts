@@ -6,14 +6,8 @@
  */
 import { Address, Prefix } from '../net/addr/index.ts';
 import { sameJson } from '../datastore/json.ts';
-
-/** Owner of one or more addresses of a block. */
-export interface AllocationAttribute {
-  readonly handle_id?: string | null;
-  readonly secondary?: Readonly<Record<string, string>> | null;
-  /** Written by newer Calico while an address cools down: it has no owner, and is not free yet. */
-  readonly releasedAt?: string | null;
-}
+import { type AllocationAttribute, withoutUnusedAttributes } from './attributes.ts';
+import { AT_ONCE, type Cooldown, hasRested, isResting, restingSince } from './cooldown.ts';
 
 export interface IPAMBlock {
   /** Canonical. */
@@ -85,45 +79,97 @@ export function isEmpty({ allocations, attributes }: IPAMBlock): boolean {
 
 /** What one write does to a block. */
 export interface BlockChange {
-  /** Ordinals; those that are free already stay so. Applied first. */
+  /** Ordinals; those that are free already, or rest, stay so. Applied first. */
   readonly freed: readonly number[];
-  /** By ordinal; an address may be freed and given in one go. */
+  /** By ordinal; an address may be freed and given in one go, unless it has to rest in between. */
   readonly given: readonly (readonly [ordinal: number, owner: Owner])[];
 }
 
-/** The block after one write: its sequence number is one more, whatever the write brings. */
-export function changed(block: IPAMBlock, { freed, given }: BlockChange): IPAMBlock {
+/**
+ * The block after one write: its sequence number is one more, whatever the write brings.
+ *
+ * @param cooldown  how long what is freed rests before it can be given
+ */
+export function changed(
+  block: IPAMBlock,
+  { freed, given }: BlockChange,
+  cooldown: Cooldown = AT_ONCE,
+): IPAMBlock {
   const allocations = [...block.allocations];
   const sequences = { ...block.sequenceNumberForAllocation };
-  const reallyFreed = [...new Set(freed)].filter((ordinal) => typeof allocations[ordinal] === 'number');
-  for (const ordinal of reallyFreed) {
-    allocations[ordinal] = null;
-    delete sequences[String(ordinal)];
-  }
   const attributes = [...block.attributes];
+  const reallyFreed = [...new Set(freed)].filter((ordinal) => isHeld(block, ordinal));
+  const resting =
+    cooldown.seconds > 0 && reallyFreed.length > 0 ? placeOf(attributes, restingSince(cooldown)) : null;
+  for (const ordinal of reallyFreed) {
+    allocations[ordinal] = resting;
+    if (resting === null) delete sequences[String(ordinal)];
+    else sequences[String(ordinal)] = block.sequenceNumber;
+  }
   const places = new Map<Owner, number>();
   for (const [ordinal, owner] of given) {
-    const index = places.get(owner) ?? indexOf(attributes, owner);
+    const { handle: handle_id, attributes: secondary } = owner;
+    const index = places.get(owner) ?? placeOf(attributes, { handle_id, secondary });
     places.set(owner, index);
     allocations[ordinal] = index;
     sequences[String(ordinal)] = block.sequenceNumber;
   }
   const taken = new Set(given.map(([ordinal]) => ordinal));
+  const free = resting === null ? reallyFreed : [];
   return bumped({
     ...block,
     ...(reallyFreed.length > 0
-      ? withoutUnusedAttributes(allocations, attributes)
+      ? withoutUnusedAttributes({ allocations, attributes })
       : { allocations, attributes }),
-    unallocated: [...block.unallocated, ...reallyFreed].filter((ordinal) => !taken.has(ordinal)),
+    unallocated: [...block.unallocated, ...free].filter((ordinal) => !taken.has(ordinal)),
     sequenceNumberForAllocation: sequences,
   });
 }
 
-/** Where the owner stands among the attributes, put there if it is new: equal ones share a place. */
-function indexOf(attributes: AllocationAttribute[], { handle, attributes: secondary }: Owner): number {
-  const attribute: AllocationAttribute = { handle_id: handle, secondary };
-  const known = attributes.findIndex((one) => one.handle_id === handle && sameJson(one, attribute));
-  return known >= 0 ? known : attributes.push(attribute) - 1;
+/**
+ * The block as it is for whoever gives addresses: what has rested long enough is free, last in the queue, in the order of
+ * release. Not a write by itself: the next one, whatever it brings, stores it so.
+ *
+ * @returns the same object when nothing has rested long enough
+ */
+export function rested(block: IPAMBlock, cooldown: Cooldown): IPAMBlock {
+  const hasEnded = block.attributes.map((attribute) => hasRested(attribute, cooldown));
+  if (!hasEnded.includes(true)) return block;
+  const released = (ordinal: number): number =>
+    Date.parse(block.attributes[block.allocations[ordinal]!]?.releasedAt ?? '') || 0;
+  const free = block.allocations
+    .flatMap((index, ordinal) => (index !== null && hasEnded[index] === true ? [ordinal] : []))
+    .toSorted((a, b) => released(a) - released(b) || a - b);
+  const ended = new Set(free);
+  const sequences = Object.entries(block.sequenceNumberForAllocation ?? {});
+  return {
+    ...block,
+    ...withoutUnusedAttributes({
+      allocations: block.allocations.map((index, ordinal) => (ended.has(ordinal) ? null : index)),
+      attributes: block.attributes,
+    }),
+    unallocated: [...block.unallocated, ...free],
+    sequenceNumberForAllocation: Object.fromEntries(
+      sequences.filter(([ordinal]) => !ended.has(Number(ordinal))),
+    ),
+  };
+}
+
+/** Of any value that lies where a block should. */
+export function hasResting({ attributes }: IPAMBlock): boolean {
+  return Array.isArray(attributes) && attributes.some(isResting);
+}
+
+/** Whether somebody has the address: it is not free, and does not rest. */
+function isHeld({ allocations, attributes }: IPAMBlock, ordinal: number): boolean {
+  const index = allocations[ordinal];
+  return typeof index === 'number' && !isResting(attributes[index] ?? {});
+}
+
+/** Where one stands among the attributes, put there if it is new: equal ones share a place. */
+function placeOf(attributes: AllocationAttribute[], one: AllocationAttribute): number {
+  const known = attributes.findIndex((other) => other.handle_id === one.handle_id && sameJson(other, one));
+  return known >= 0 ? known : attributes.push(one) - 1;
 }
 
 /**
@@ -151,22 +197,9 @@ function give(block: IPAMBlock, ordinals: readonly number[], owner: Owner): IPAM
   return changed(block, { freed: [], given: ordinals.map((ordinal) => [ordinal, owner]) });
 }
 
-/** Frees the given ordinals; those that are free already stay so. */
-export function release(block: IPAMBlock, ordinals: readonly number[]): IPAMBlock {
-  return changed(block, { freed: ordinals, given: [] });
-}
-
-function withoutUnusedAttributes(
-  allocations: readonly (number | null)[],
-  attributes: readonly AllocationAttribute[],
-): Pick<IPAMBlock, 'allocations' | 'attributes'> {
-  const references = new Set(allocations);
-  const used = attributes.map((_, index) => index).filter((index) => references.has(index));
-  const place = new Map(used.map((index, position) => [index, position]));
-  return {
-    allocations: allocations.map((index) => (index === null ? null : (place.get(index) ?? null))),
-    attributes: attributes.filter((_, index) => place.has(index)),
-  };
+/** Frees the given ordinals; those that are free already, or rest, stay so. */
+export function release(block: IPAMBlock, ordinals: readonly number[], cooldown?: Cooldown): IPAMBlock {
+  return changed(block, { freed: ordinals, given: [] }, cooldown);
 }
 
 /** Ordinals that a handle holds. */
@@ -183,8 +216,10 @@ export interface Allocation {
   /** Absent when Calico gave the address without one, or it cools down. */
   readonly handle: string | undefined;
   readonly attributes: Readonly<Record<string, string>>;
-  /** Released by a newer Calico, and not free yet. */
+  /** Released, and not free yet. */
   readonly isCooling: boolean;
+  /** When that was (RFC 3339), where it cools down. */
+  readonly releasedAt: string | undefined;
   /** For a release that must not hit a later allocation of the same address. */
   readonly sequence: bigint | undefined;
 }
@@ -198,7 +233,8 @@ export function allocationAt(block: IPAMBlock, ordinal: number): Allocation | un
     ordinal,
     handle: attribute?.handle_id ?? undefined,
     attributes: attribute?.secondary ?? {},
-    isCooling: typeof attribute?.releasedAt === 'string',
+    isCooling: attribute !== undefined && isResting(attribute),
+    releasedAt: attribute?.releasedAt ?? undefined,
     sequence: sequence === undefined ? undefined : BigInt(sequence),
   };
 }

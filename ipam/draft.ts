@@ -14,6 +14,7 @@ import {
   ordinalsOf,
   prefixOf,
 } from './block.ts';
+import { AT_ONCE, type Cooldown } from './cooldown.ts';
 import type { BlockEntry } from './records.ts';
 
 export class BlockDraft {
@@ -22,14 +23,19 @@ export class BlockDraft {
   /** Undefined for a block that is yet to be made. */
   readonly entry: BlockEntry | undefined;
   readonly #before: IPAMBlock;
+  readonly #cooldown: Cooldown;
   /** Free ordinals in the order in which they are to be given. */
   #free: number[];
   readonly #freed: number[] = [];
   readonly #given = new Map<number, Owner>();
   #isTouched = false;
 
-  /** @param block  as stored, or as it would be made */
-  constructor(block: BlockEntry | IPAMBlock) {
+  /**
+   * @param block  as read, or as it would be made
+   * @param cooldown  how long what is freed rests
+   */
+  constructor(block: BlockEntry | IPAMBlock, cooldown = AT_ONCE) {
+    this.#cooldown = cooldown;
     this.entry = 'revision' in block ? block : undefined;
     this.#before = 'revision' in block ? block.value : block;
     this.name = this.#before.cidr;
@@ -81,7 +87,9 @@ export class BlockDraft {
   }
 
   /** Who has an ordinal, in the store or in this plan. */
-  holderOf(ordinal: number): { readonly handle: string | undefined } | undefined {
+  holderOf(
+    ordinal: number,
+  ): { readonly handle: string | undefined; readonly releasedAt?: string | undefined } | undefined {
     return this.#given.get(ordinal) ?? allocationAt(this.#before, ordinal);
   }
 
@@ -96,14 +104,14 @@ export class BlockDraft {
     const ordinals = ordinalsOf(this.#before, handle);
     this.#isTouched = true;
     this.#freed.push(...ordinals);
-    this.#free.push(...ordinals);
+    if (this.#cooldown.seconds <= 0) this.#free.push(...ordinals);
     return ordinals;
   }
 
   /** What is to be stored; undefined when the block is nobody's and empty, and so goes. */
   get after(): IPAMBlock | undefined {
     const given: BlockChange['given'] = [...this.#given];
-    const after = changed(this.#before, { freed: this.#freed, given });
+    const after = changed(this.#before, { freed: this.#freed, given }, this.#cooldown);
     return isEmpty(after) && affinityOf(after) === undefined ? undefined : after;
   }
 }

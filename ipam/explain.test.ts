@@ -35,11 +35,11 @@ describe('explain', () => {
     expect(held.allocation).to.deep.include({
       since: '2026-08-01 10:00:05 +0000 UTC',
       borrowed: true,
-      released: undefined,
+      releasedAt: undefined,
     });
     expect(held.handle, 'the object of the handle is missing').to.equal(undefined);
     const cools = await explain(store, address('10.0.0.1'));
-    expect(cools.allocation).to.deep.include({ handle: undefined, released: '2026-08-01T11:00:00Z' });
+    expect(cools.allocation).to.deep.include({ handle: undefined, releasedAt: '2026-08-01T11:00:00Z' });
     expect((await explain(store, address('10.0.0.2'))).allocation).to.equal(undefined);
     expect((await explain(store, address('10.0.0.4'))).block).to.equal(undefined);
   });
@@ -61,7 +61,14 @@ describe('settings', () => {
 
   it('start from the resource that users apply', async () => {
     const store = new SimulatedStore();
-    const value = { spec: { strictAffinity: true, autoAllocateBlocks: false, maxBlocksPerHost: 3 } };
+    const value = {
+      spec: {
+        strictAffinity: true,
+        autoAllocateBlocks: false,
+        maxBlocksPerHost: 3,
+        ipCooldownSeconds: 30,
+      },
+    };
     const key = { kind: 'IPAMConfiguration', scope: '', name: 'default' };
     await store.commit([{ type: 'put', key, value, expect: 'any' }]);
     const ipam = new Ipam(store, new SimulatedClock(), () => 0);

@@ -2,7 +2,7 @@
 import type { IPPool, IPReservation } from '../api/index.ts';
 import type { Store } from '../datastore/index.ts';
 import { type Address, Prefix } from '../net/addr/index.ts';
-import { affinityOf, type IPAMBlock, ordinalOf, prefixOf } from './block.ts';
+import { affinityOf, prefixOf } from './block.ts';
 import { poolsAround } from './pools.ts';
 import { Records } from './records.ts';
 import { type AllocationView, type BlockView, type HandleView, viewBlocks, viewHandles } from './view.ts';
@@ -23,8 +23,6 @@ export interface Explanation {
     | (AllocationView & {
         /** When it was given, as whoever gave it wrote it down. */
         readonly since: string | undefined;
-        /** When its last owner released it: it cools down and has no owner now. */
-        readonly released: string | undefined;
       })
     | undefined;
   /** The handle that holds it, with all that it counts; undefined also where the handle's object is missing. */
@@ -51,22 +49,11 @@ export async function explain(store: Store, address: Address): Promise<Explanati
     pools,
     reservations,
     block: { ...block, claimed: entry.value.affinity_claim_time ?? undefined },
-    allocation: allocation && {
-      ...allocation,
-      since: allocation.attributes['timestamp'],
-      released: releasedAt(entry.value, address),
-    },
+    allocation: allocation && { ...allocation, since: allocation.attributes['timestamp'] },
     handle: handle === undefined ? undefined : viewHandles([handle])[0],
   };
 }
 
 function covers(cidr: string, address: Address): boolean {
   return Prefix.parse(cidr, { hostBits: 'mask' })?.contains(address) === true;
-}
-
-function releasedAt(block: IPAMBlock, address: Address): string | undefined {
-  const index = block.allocations[ordinalOf(prefixOf(block.cidr), address)];
-  return index === undefined || index === null
-    ? undefined
-    : (block.attributes[index]?.releasedAt ?? undefined);
 }

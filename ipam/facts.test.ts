@@ -53,7 +53,11 @@ describe('what IPAM goes by', () => {
     await define('IPPool', 'v4', { cidr: '10.0.0.0/29', blockSize: 30, disabled: true });
     await facts.start();
     const old = await facts.read();
-    const late: FactsSource = { read: async () => old, fresh: async () => facts.fresh() };
+    const late: FactsSource = {
+      read: async () => old,
+      settings: async () => old.settings,
+      fresh: async () => facts.fresh(),
+    };
     const ipam = new Ipam(store, clock, () => 0, late);
     const refused = await ipam.autoAssign({ host: 'a', handle: 'h', v4: 1, v6: 0 });
     expect(refused.ok).to.equal(false);

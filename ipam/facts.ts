@@ -1,6 +1,8 @@
 /** What an assignment goes by beside blocks and handles: pools, reservations, settings. */
 import type { IPAMConfiguration, IPPool, IPReservation } from '../api/index.ts';
+import type { Clock } from '../clock/clock.ts';
 import { Mirror, type MirrorOptions, type Store } from '../datastore/index.ts';
+import type { Cooldown } from './cooldown.ts';
 import { Records } from './records.ts';
 import { type IPAMConfig, type IpamSettings, Reservations, readSettings, settingsOf } from './settings.ts';
 
@@ -23,8 +25,15 @@ export const NO_FACTS: Facts = {
 export interface FactsSource {
   /** As known without asking, where that can be; then at most as old as a watch event takes to arrive. */
   read(): Promise<Facts>;
+  /** As {@link read}, where the settings are all that counts. */
+  settings(): Promise<IpamSettings>;
   /** As the store has them now: nobody is refused an address for what was true a moment ago. */
   fresh(): Promise<Facts>;
+}
+
+/** For {@link Records}. */
+export function cooldownBy(facts: FactsSource, clock: Clock): () => Promise<Cooldown> {
+  return async () => ({ seconds: (await facts.settings()).ipCooldownSeconds, now: clock.wall() });
 }
 
 /** Asks each time. For programs that ask once. */
@@ -37,6 +46,10 @@ export class StoredFacts implements FactsSource {
 
   async read(): Promise<Facts> {
     return this.fresh();
+  }
+
+  async settings(): Promise<IpamSettings> {
+    return readSettings(this.#records);
   }
 
   async fresh(): Promise<Facts> {
@@ -93,6 +106,11 @@ export class FollowedFacts implements FactsSource {
       isFresh: false,
     };
     return this.#known;
+  }
+
+  async settings(): Promise<IpamSettings> {
+    if (!this.#mirrors.every(({ synced }) => synced)) return this.#stored.settings();
+    return (await this.read()).settings;
   }
 
   async fresh(): Promise<Facts> {

@@ -30,8 +30,14 @@ export interface Burst {
  * goes on at the one where it has slept longest.
  */
 export class Turns {
+  readonly #onTurn: () => void;
   readonly #asleep = new Map<number, (() => void)[]>();
   readonly #alive = new Set<number>();
+
+  /** @param onTurn  whatever passes with time */
+  constructor(onTurn: () => void = () => {}) {
+    this.#onTurn = onTurn;
+  }
 
   /** Resolves when it is the writer's turn. */
   async wait(writer: number): Promise<void> {
@@ -62,6 +68,7 @@ export class Turns {
   }
 
   async #wake(writer: number): Promise<void> {
+    this.#onTurn();
     this.#asleep.get(writer)?.shift()?.();
     await quiet();
   }

@@ -12,7 +12,7 @@ import { type Address, type IpVersion, Prefix } from '../net/addr/index.ts';
 import { allocationAt, type IPAMBlock, type Owner, ordinalOf, prefixOf } from './block.ts';
 import { BlockClaims } from './claims.ts';
 import { HandleCounts } from './counts.ts';
-import { type FactsSource, StoredFacts } from './facts.ts';
+import { cooldownBy, type FactsSource, StoredFacts } from './facts.ts';
 import { Group } from './group.ts';
 import { FreeJob, TakeJob, type Want } from './jobs.ts';
 import { type PoolSelection, poolOf, type Use } from './pools.ts';
@@ -62,7 +62,8 @@ export class Ipam {
 
   /** @param facts  for daemons, so that pools, reservations and settings are not asked for each time */
   constructor(store: Store, clock: Clock, random: () => number, facts?: FactsSource) {
-    const records = new Records(store);
+    const source = facts ?? new StoredFacts(new Records(store));
+    const records = new Records(store, cooldownBy(source, clock));
     const retries = new Retries(clock, random);
     const counts = new HandleCounts(records, retries);
     const claims = new BlockClaims(records, clock, retries);
@@ -70,7 +71,7 @@ export class Ipam {
     this.#claims = claims;
     this.#releaser = new Releaser(records, counts, retries);
     const parts = { records, claims, clock, random };
-    this.#group = new Group(parts, facts ?? new StoredFacts(records), counts, retries);
+    this.#group = new Group(parts, source, counts, retries);
   }
 
   /**
@@ -146,7 +147,8 @@ export class Ipam {
         conflicts.clear();
         return group.flatMap((request) => {
           const held = allocationAt(block, ordinalOf(prefixOf(cidr), request.address));
-          if (held === undefined) return [];
+          // One that rests has been released before.
+          if (held === undefined || held.isCooling) return [];
           const handleFits = request.handle === undefined || request.handle === held.handle;
           const sequenceFits = request.sequence === undefined || request.sequence === held.sequence;
           if (handleFits && sequenceFits) return [held.ordinal];

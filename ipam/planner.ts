@@ -45,13 +45,14 @@ export class Planner {
   async plan(jobs: readonly AnyJob[], refusals: number): Promise<Batch | undefined> {
     const { homes } = this.#parts;
     homes.beginAttempt();
-    const [read, seen] = await Promise.all([
+    const [cooldown, read, seen] = await Promise.all([
+      this.#parts.records.cooldown(),
       jobs.some((job) => job instanceof TakeJob) ? this.#facts.read() : NO_FACTS,
       this.#look(jobs, refusals),
     ]);
     let facts = read;
     for (let look = 0; look < MOST_LOOKS + jobs.length; look++) {
-      const batch = new Batch();
+      const batch = new Batch(cooldown);
       const growth = new Growth(this.#parts, batch, facts, refusals > 0);
       const hindrance = await this.#fill(batch, jobs, seen, facts, growth);
       if (hindrance === undefined) return batch;
@@ -157,7 +158,7 @@ export class Planner {
       problems: [
         isOthers && holder === undefined
           ? blockOfOther(address, draft.name, draft.affinity)
-          : addressTaken(address, holder?.handle),
+          : addressTaken(address, holder?.handle, holder?.releasedAt),
       ],
     };
   }

@@ -27,7 +27,16 @@ export function outsidePools(address: Address): Problem {
   };
 }
 
-export function addressTaken(address: Address, holder: string | undefined): Problem {
+/** @param released  when its last owner released it, where it rests since then */
+export function addressTaken(address: Address, holder: string | undefined, released?: string): Problem {
+  if (released !== undefined)
+    return {
+      code: 'ADDRESS_TAKEN',
+      what: `${address.toString()} was released at ${released}, and rests before it is given again`,
+      remedy:
+        'ask for another address, or again later; how long it rests says: poplin ipam show --show-configuration',
+      value: address.toString(),
+    };
   return {
     code: 'ADDRESS_TAKEN',
     what: `${address.toString()} is held by ${holder ?? 'an owner without handle'}`,

@@ -10,7 +10,8 @@ import {
   type Operation,
   type Store,
 } from '../datastore/index.ts';
-import type { IPAMBlock } from './block.ts';
+import { hasResting, type IPAMBlock, rested } from './block.ts';
+import { AT_ONCE, type Cooldown } from './cooldown.ts';
 import type { IPAMHandle } from './handle.ts';
 
 /** Absent `state` counts as confirmed. BGP advertises confirmed ones only. */
@@ -41,10 +42,21 @@ const REMEMBERED = 5000;
 
 export class Records {
   readonly #store: Store;
+  readonly #cooldown: (() => Promise<Cooldown>) | undefined;
   readonly #remembered = new Map<string, Entry>();
 
-  constructor(store: Store) {
+  /**
+   * @param cooldown  for whoever writes blocks: they are then read with their rested addresses free, as every write stores
+   *   them. Without it they are read as they are stored
+   */
+  constructor(store: Store, cooldown?: () => Promise<Cooldown>) {
     this.#store = store;
+    this.#cooldown = cooldown;
+  }
+
+  /** How long what is released now has to rest. */
+  async cooldown(): Promise<Cooldown> {
+    return (await this.#cooldown?.()) ?? AT_ONCE;
   }
 
   get transactional(): boolean {
@@ -103,11 +115,32 @@ export class Records {
   }
 
   async block(cidr: string): Promise<BlockEntry | undefined> {
-    return this.#get<IPAMBlock>(blockKey(cidr));
+    const entry = await this.#get<IPAMBlock>(blockKey(cidr));
+    if (entry === undefined) return undefined;
+    const [block] = await this.#rested([entry]);
+    if (block !== undefined && block !== entry) this.#learn(entry.key, block);
+    return block;
   }
 
   async blocks(): Promise<BlockEntry[]> {
-    return this.#list<IPAMBlock>('IPAMBlock');
+    return this.#rested(await this.#list<IPAMBlock>('IPAMBlock'));
+  }
+
+  /** A block in which addresses have rested long enough and are not stored as free; undefined when there are none. */
+  async restedBlock(cidr: string): Promise<BlockEntry | undefined> {
+    const entry = await this.#get<IPAMBlock>(blockKey(cidr));
+    const [block] = entry === undefined ? [] : await this.#rested([entry]);
+    return block === entry ? undefined : block;
+  }
+
+  /** In most clusters nothing ever rests, and nobody is asked how long. */
+  async #rested(entries: BlockEntry[]): Promise<BlockEntry[]> {
+    if (this.#cooldown === undefined || !entries.some(({ value }) => hasResting(value))) return entries;
+    const cooldown = await this.cooldown();
+    return entries.map((entry) => {
+      const value = hasResting(entry.value) ? rested(entry.value, cooldown) : entry.value;
+      return value === entry.value ? entry : { ...entry, value };
+    });
   }
 
   /** The CIDRs of all blocks. Where the engine can, without what is in them: of a large cluster that is a lot. */

@@ -34,7 +34,8 @@ export class Releaser {
       if (block === undefined) return [];
       const ordinals = choose(block.value);
       if (ordinals.length === 0) return [];
-      if (!(await this.#write(block, release(block.value, ordinals)))) return OUTRUN;
+      const after = release(block.value, ordinals, await this.#records.cooldown());
+      if (!(await this.#write(block, after))) return OUTRUN;
       for (const handle of handlesOf(block.value, ordinals)) {
         await this.#lower(handle, handles.get(handle), block.value, ordinals);
       }

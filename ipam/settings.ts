@@ -19,6 +19,8 @@ export interface IpamSettings {
   readonly autoAllocateBlocks: boolean;
   /** Per IP version. */
   readonly maxBlocksPerHost: number;
+  /** How long a released address rests before it is given again. */
+  readonly ipCooldownSeconds: number;
 }
 
 /** The object that Calico's IPAM reads. A stored one without `auto_allocate_blocks` means false. */
@@ -26,6 +28,7 @@ export interface IPAMConfig {
   readonly strict_affinity?: boolean;
   readonly auto_allocate_blocks?: boolean;
   readonly maxBlocksPerHost?: number;
+  readonly ipCooldownSeconds?: number;
 }
 
 const CONFIG: Key = { kind: 'IPAMConfig', scope: '', name: 'default' };
@@ -33,6 +36,9 @@ const ATTEMPTS = 20;
 
 /** As in Calico where nothing is configured. */
 const MAX_BLOCKS = 20;
+
+/** In seconds; Calico's definition of the resource lets no longer one through. */
+export const LONGEST_COOLDOWN = 1200;
 
 /**
  * Settings have two homes: `IPAMConfig`, which Calico's IPAM reads and `ipam configure` writes, and the resource
@@ -55,12 +61,14 @@ export function settingsOf(
       strictAffinity: config.strict_affinity ?? false,
       autoAllocateBlocks: config.auto_allocate_blocks ?? false,
       maxBlocksPerHost: config.maxBlocksPerHost || MAX_BLOCKS,
+      ipCooldownSeconds: config.ipCooldownSeconds ?? 0,
     };
   }
   return {
     strictAffinity: resource?.spec.strictAffinity ?? false,
     autoAllocateBlocks: resource?.spec.autoAllocateBlocks ?? true,
     maxBlocksPerHost: resource?.spec.maxBlocksPerHost || MAX_BLOCKS,
+    ipCooldownSeconds: resource?.spec.ipCooldownSeconds ?? 0,
   };
 }
 
@@ -68,6 +76,8 @@ export interface SettingsChange {
   readonly strictAffinity?: boolean;
   /** 0 means no limit of its own. */
   readonly maxBlocksPerHost?: number;
+  /** 0 to {@link LONGEST_COOLDOWN}. */
+  readonly ipCooldownSeconds?: number;
 }
 
 /**
@@ -85,6 +95,7 @@ export async function changeSettings(
       ...before,
       ...(change.strictAffinity === undefined ? {} : { strict_affinity: change.strictAffinity }),
       ...(change.maxBlocksPerHost === undefined ? {} : { maxBlocksPerHost: change.maxBlocksPerHost }),
+      ...(change.ipCooldownSeconds === undefined ? {} : { ipCooldownSeconds: change.ipCooldownSeconds }),
     };
     const problem = contradictionIn(after);
     if (problem !== undefined) return fail(problem);
@@ -102,10 +113,15 @@ export async function changeSettings(
 }
 
 function toConfig(
-  { strictAffinity, autoAllocateBlocks }: IpamSettings,
+  { strictAffinity, autoAllocateBlocks, ipCooldownSeconds }: IpamSettings,
   maxBlocksPerHost: number,
 ): IPAMConfig {
-  return { strict_affinity: strictAffinity, auto_allocate_blocks: autoAllocateBlocks, maxBlocksPerHost };
+  return {
+    strict_affinity: strictAffinity,
+    auto_allocate_blocks: autoAllocateBlocks,
+    maxBlocksPerHost,
+    ...(ipCooldownSeconds > 0 ? { ipCooldownSeconds } : {}),
+  };
 }
 
 /** 0 when no one has set a limit: the default is not to be written down as if someone had. */

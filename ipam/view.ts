@@ -8,8 +8,10 @@ export interface AllocationView {
   readonly handle: string | undefined;
   readonly attributes: Readonly<Record<string, string>>;
   readonly sequence: bigint | undefined;
-  /** Released by a newer Calico and not free yet. */
+  /** Released and not free yet. */
   readonly isCooling: boolean;
+  /** When that was (RFC 3339), where it cools down. */
+  readonly releasedAt: string | undefined;
   /** The node in the attributes is not the one that holds the block. */
   readonly borrowed: boolean;
 }

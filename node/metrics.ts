@@ -12,6 +12,7 @@ export interface AgentMeasured {
 const KINDS: readonly FindingKind[] = [
   'endpoint',
   'address',
+  'rested',
   'handle',
   'lost-affinity',
   'stale-affinity',

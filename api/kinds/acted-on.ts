@@ -57,7 +57,7 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
   },
   BGPPeer: { ignored: ['spec.localWorkloadSelector'] },
   IPAMConfiguration: {
-    ignored: ['spec.kubeVirtVMAddressPersistence', 'spec.ipCooldownSeconds', 'spec.minIPReclaimAgeSeconds'],
+    ignored: ['spec.kubeVirtVMAddressPersistence', 'spec.minIPReclaimAgeSeconds'],
   },
   KubeControllersConfiguration: {
     ignored: [

@@ -13,8 +13,8 @@ const spec = rules(
     /** 0 means no limit of its own (20 then applies). */
     maxBlocksPerHost: integer(0, 1_000_000).prefault(0),
     kubeVirtVMAddressPersistence: z.exactOptional(z.enum(['Enabled', 'Disabled'])),
-    /** How long a released address rests before it is given again. */
-    ipCooldownSeconds: z.exactOptional(integer(0, 0x7fff_ffff)),
+    /** How long a released address rests before it is given again; no longer than Calico's definition lets through. */
+    ipCooldownSeconds: z.exactOptional(integer(0, 1200)),
     /** What ipCooldownSeconds was called in previews of Calico 3.33. */
     minIPReclaimAgeSeconds: z.exactOptional(integer(0, 0x7fff_ffff)),
   }),

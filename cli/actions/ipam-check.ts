@@ -8,7 +8,7 @@ import { structured } from '../output/structured.ts';
 import { release } from '../release.ts';
 import { clusterOf, reportText } from '../resources/ipam-report.ts';
 import { type CheckedIpam, checkIpam } from '../resources/ipam-world.ts';
-import { type OpenStore, withStore } from '../store.ts';
+import { cooldownOf, type OpenStore, withStore } from '../store.ts';
 import type { ipamCheckTable } from '../tables/ipam.ts';
 
 const FORMATS: readonly string[] = ['table', 'json', 'yaml'];
@@ -30,17 +30,18 @@ export const ipamCheck: Action<Arguments<typeof ipamCheckTable>> = async (args, 
     writeReport(args.output, reportText(checked, cluster, release()));
     terminal.out(`Report written to ${args.output}.\n`);
   }
-  return EXIT.ok;
+  return args['exit-code'] && findings.length > 0 ? EXIT.failure : EXIT.ok;
 };
 
 /**
  * Users last: an address that is given while this reads then shows at worst as used and not taken, which nobody acts
  * upon, never as leaked.
  */
-async function readChecked({ store, client }: OpenStore): Promise<CheckedIpam> {
+async function readChecked(open: OpenStore): Promise<CheckedIpam> {
+  const { store, client } = open;
   const pools = unwrap(await client.list('IPPool'));
   const entries = await readIpam(store);
-  return checkIpam(entries, pools, await readUsers(store));
+  return checkIpam(entries, pools, await readUsers(store), await cooldownOf(open));
 }
 
 function writeReport(path: string, text: string): void {

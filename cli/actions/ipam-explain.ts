@@ -53,7 +53,7 @@ function valueOf(known: Known): object {
             handle: allocation.handle ?? null,
             node: allocation.attributes['node'] ?? null,
             since: allocation.since ?? null,
-            released: allocation.released ?? null,
+            released: allocation.releasedAt ?? null,
             borrowed: allocation.borrowed,
             sequence: allocation.sequence ?? null,
             attributes: allocation.attributes,
@@ -73,8 +73,8 @@ function verdictOf({ explanation, endpoints }: Known): string {
   const ip = address.toString();
   const users = endpoints.map(nameOf).join(' and ');
   if (endpoints.length > 1) return `used twice: by ${users}; delete the endpoint whose workload is gone`;
-  if (allocation?.released !== undefined)
-    return `released at ${allocation.released}, cooling down before it is given again`;
+  if (allocation?.releasedAt !== undefined)
+    return `released at ${allocation.releasedAt}, cooling down before it is given again`;
   if (allocation !== undefined) {
     if (endpoints.length > 0) return `in use by ${users}`;
     return isWorkload(allocation)

@@ -107,6 +107,8 @@ function deedOf(finding: Finding): string {
       return `delete WorkloadEndpoint ${subject}`;
     case 'address':
       return `release ${subject}, held by ${finding.handle ?? 'no handle'}`;
+    case 'rested':
+      return `free what has rested long enough in block ${subject}`;
     case 'handle':
       return `set the count of handle ${subject} right`;
     case 'lost-affinity':

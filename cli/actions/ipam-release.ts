@@ -44,8 +44,14 @@ async function releaseOne(
   const ip = address.toString();
   const users = (await usersNow(open)).get(ip) ?? [];
   if (users.length > 0 && !force) unwrap(fail(inUse(ip, users)));
-  const freed = unwrap(await ipamOf(open).release([address]));
-  if (freed.length === 0) unwrap(fail(notAssigned(ip)));
+  const ipam = ipamOf(open);
+  const freed = unwrap(await ipam.release([address]));
+  if (freed.length === 0) {
+    const released = (await ipam.whoHas(address))?.releasedAt;
+    if (released === undefined) unwrap(fail(notAssigned(ip)));
+    terminal.out(`IP address ${ip} was released already, at ${released}, and cools down\n`);
+    return EXIT.ok;
+  }
   terminal.out(`Successfully released IP address ${ip}\n`);
   return EXIT.ok;
 }

@@ -42,6 +42,7 @@ function showSettings(settings: IpamSettings, output: string): string {
     ['StrictAffinity', settings.strictAffinity],
     ['AutoAllocateBlocks', settings.autoAllocateBlocks],
     ['MaxBlocksPerHost', settings.maxBlocksPerHost],
+    ['IPCooldownSeconds', settings.ipCooldownSeconds],
   ] as const;
   return (
     structured(settings, output) ??
@@ -59,17 +60,20 @@ function showAddress(address: Address, holder: Holder | undefined, output: strin
       ? { ip, inUse: false }
       : {
           ip,
-          inUse: true,
+          inUse: holder.releasedAt === undefined,
           pool: holder.pool ?? null,
           block: holder.block,
           owner: holder.affinity ?? null,
           handle: holder.handle ?? null,
+          released: holder.releasedAt ?? null,
           attributes: holder.attributes,
         },
     output,
   );
   if (text !== undefined) return text;
   if (holder === undefined) return `${ip} is not assigned\n`;
+  if (holder.releasedAt !== undefined)
+    return `IP ${ip} was released at ${holder.releasedAt}, and cools down before it is given again\n`;
   const attributes = Object.entries(holder.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
   return [
     `IP ${ip} is in use`,

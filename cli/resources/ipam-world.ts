@@ -12,6 +12,7 @@ import {
   auditBlocks,
   auditIpam,
   type BlockView,
+  type Cooldown,
   type HandleView,
 } from '../../ipam/index.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
@@ -43,8 +44,9 @@ export function checkIpam(
   entries: readonly Entry[],
   pools: readonly IPPool[],
   users: Parameters<typeof worldOf>[2],
+  cooldown: Cooldown,
 ): CheckedIpam {
-  const world = worldOf(entries, false, users);
+  const world = worldOf(entries, false, users, cooldown);
   const { blocks, handles } = auditIpam(entries);
   const owners = ownersOf(world);
   const garbage = garbageIn(world);
@@ -79,7 +81,7 @@ export function checkIpam(
   };
 }
 
-/** A spare block is no fault: the collector gives it back so that others may have it. */
+/** No fault is a spare block, which the collector gives back so that others may have it, and what has rested. */
 function toFinding(garbage: Garbage): Finding[] {
   const { kind, why } = garbage;
   switch (kind) {
@@ -99,6 +101,7 @@ function toFinding(garbage: Garbage): Finding[] {
         { kind, what: garbage.cidr, why: kind === 'stale-affinity' ? `${garbage.owner}: ${why}` : why },
       ];
     case 'spare-block':
+    case 'rested':
       return [];
   }
 }

@@ -30,10 +30,11 @@ export const ipamCheckTable = table({
   path: ['ipam', 'check'],
   summary: 'Compare addresses taken with endpoints that use them',
   description:
-    'Looks for addresses that are taken but used by no workload endpoint or node, addresses that are used but not taken, or used twice, blocks outside every pool or across each other, handles that do not fit the blocks, and affinities without block or blocks without affinity. It changes nothing. As calicoctl does, it exits with 0 whatever it finds; datastore check, which looks for the same and more, exits with 1.',
+    'Looks for addresses that are taken but used by no workload endpoint or node, addresses that are used but not taken, or used twice, blocks outside every pool or across each other, handles that do not fit the blocks, and affinities without block or blocks without affinity. It changes nothing. As calicoctl does, it exits with 0 whatever it finds, unless --exit-code asks otherwise; datastore check, which looks for the same and more, exits with 1.',
   examples: [
     ['poplin ipam check', 'after a crash, or before an upgrade'],
     ['poplin ipam check -o report.json', 'and write what was found to a file, for ipam release'],
+    ['poplin ipam check --exit-code', 'for a script that is to stop at a problem'],
   ],
   positionals: {},
   options: {
@@ -42,6 +43,7 @@ export const ipamCheckTable = table({
       describe: 'Print every address that is taken or used',
     },
     'show-problem-ips': { type: 'boolean', describe: 'Print every address that is leaked or not taken' },
+    'exit-code': { type: 'boolean', describe: 'Exit with 1 when there is a problem' },
     output: {
       type: 'string',
       alias: 'o',
@@ -90,6 +92,7 @@ export const ipamConfigureTable = table({
   examples: [
     ['poplin ipam configure --strictaffinity=true', 'no node takes addresses from the block of another'],
     ['poplin ipam configure --max-blocks-per-host=4', 'of each IP version'],
+    ['poplin ipam configure --ip-cooldown-seconds=60', 'a released address rests for a minute'],
   ],
   positionals: {},
   options: {
@@ -104,6 +107,11 @@ export const ipamConfigureTable = table({
       value: 'NUMBER',
       describe:
         'How many blocks of each IP version a node may claim; 0 for no limit of its own, which means 20',
+    },
+    'ip-cooldown-seconds': {
+      type: 'number',
+      value: 'SECONDS',
+      describe: 'How long a released address rests before it is given again, up to 1200; 0 for not at all',
     },
     ...storeOptions,
   },

@@ -8,7 +8,9 @@ import type { Clock, Millis } from '../../clock/clock.ts';
 import type { Store } from '../../datastore/index.ts';
 import { isLocked } from '../../datastore/migrate/index.ts';
 import { BlockClaims } from '../claims.ts';
+import type { Cooldown } from '../cooldown.ts';
 import { HandleCounts } from '../counts.ts';
+import { cooldownBy, StoredFacts } from '../facts.ts';
 import { Records } from '../records.ts';
 import { Releaser } from '../releaser.ts';
 import { Retries } from '../retry.ts';
@@ -64,6 +66,7 @@ export class Collector {
   readonly #store: Store;
   readonly #clock: Clock;
   #options: CollectorOptions;
+  readonly #cooldown: () => Promise<Cooldown>;
   readonly #repairs: Repairs;
   readonly #grace = new Grace();
   #users: { readonly readAt: Millis; readonly users: Users } | undefined;
@@ -72,7 +75,8 @@ export class Collector {
     this.#store = store;
     this.#clock = clock;
     this.#options = options;
-    const records = new Records(store);
+    this.#cooldown = cooldownBy(new StoredFacts(new Records(store)), clock);
+    const records = new Records(store, this.#cooldown);
     const retries = new Retries(clock, random);
     const counts = new HandleCounts(records, retries);
     this.#repairs = new Repairs({
@@ -92,7 +96,8 @@ export class Collector {
 
   /** Writes nothing. @throws PoplinError when the store cannot be read: what was seen before is then kept, see `longestGap` */
   async look({ confirmed = false }: CollectOptions = {}): Promise<Look> {
-    const world = await readWorld(this.#store, this.#options.users ?? (() => readUsers(this.#store)));
+    const users = this.#options.users ?? (() => readUsers(this.#store));
+    const world = await readWorld(this.#store, this.#cooldown, users);
     const findings: Finding[] = [];
     let turn = performance.now();
     for (const some of findingsByAndBy(world)) {

@@ -25,6 +25,7 @@ const NODES: readonly FindingKind[] = ['endpoint', 'address', 'gone-node'];
 const ALL: readonly FindingKind[] = [
   'endpoint',
   'address',
+  'rested',
   'handle',
   'lost-affinity',
   'stale-affinity',

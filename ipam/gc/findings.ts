@@ -23,6 +23,7 @@ export type Finding = Common &
         readonly sequence: bigint | undefined;
         readonly node: string | undefined;
       }
+    | { readonly kind: 'rested'; readonly cidr: string }
     | { readonly kind: 'handle'; readonly handle: string; readonly cidr: string | undefined }
     | { readonly kind: 'lost-affinity'; readonly owner: string; readonly cidr: string }
     | { readonly kind: 'stale-affinity'; readonly owner: string; readonly cidr: string }
@@ -42,6 +43,7 @@ export function findingsOf(world: World): Finding[] {
 export function* findingsByAndBy(world: World): Generator<readonly Finding[], void> {
   yield endpointsOfGoneNodes(world);
   for (const block of world.blocks) yield leakedAddresses(block.value, world);
+  yield restedAddresses(world);
   yield* wrongHandles(world);
   yield lostAffinities(world);
   yield affinitiesToRelease(world);
@@ -85,6 +87,17 @@ function leakedAddresses(block: IPAMBlock, world: World): Finding[] {
         node: attributes['node'],
       },
     ];
+  });
+}
+
+/** Any write of their block frees them; a block that nobody writes would keep them, and itself, for ever. */
+function restedAddresses({ blocks, rested }: World): Finding[] {
+  return blocks.flatMap(({ value: { cidr }, revision }): Finding[] => {
+    const count = rested.get(cidr) ?? 0;
+    if (count === 0) return [];
+    const addresses = count === 1 ? 'an address' : `${count} addresses`;
+    const why = `${addresses} in it ${count === 1 ? 'was' : 'were'} released and rested long enough`;
+    return [{ kind: 'rested', id: `rested ${cidr} ${revision}`, why, cidr }];
   });
 }
 

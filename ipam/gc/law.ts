@@ -3,6 +3,7 @@
  * the store; a successor takes over; nodes leave; collectors run beside all of it. After every write it is checked that
  * whoever was told an address still has it, and that nobody else was told the same.
  */
+import type { Millis } from '../../clock/clock.ts';
 import { SimulatedClock } from '../../clock/simulated.ts';
 import type {
   Commit,
@@ -15,7 +16,7 @@ import type {
   WatchBatch,
 } from '../../datastore/index.ts';
 import type { Address } from '../../net/addr/index.ts';
-import { ordinalsOf, prefixOf } from '../block.ts';
+import { allocationsOf, type IPAMBlock, ordinalsOf, prefixOf } from '../block.ts';
 import { type Burst, ExaminedStore, MortalStore, seeded, Turns, turnsAsTime } from '../interleaving.ts';
 import { Ipam } from '../ipam.ts';
 import { Collector } from './collector.ts';
@@ -46,6 +47,9 @@ export interface Mutation {
   /** Collects what it sees at the first look. */
   readonly withoutGrace?: boolean;
 }
+
+/** Where addresses rest, so that rests pass, and blocks age, within the steps that a run has. */
+const TURN_LASTS: Millis = 500;
 
 export const HOSTS = ['a', 'b', 'c'] as const;
 
@@ -91,11 +95,26 @@ export class Through implements Store {
 
 class World extends ExaminedStore {
   readonly told = new Map<string, string>();
+  readonly clock = new SimulatedClock();
+  readonly #cooldown: Millis;
+  /** Since when an address belongs to nobody; no entry where somebody has it, or it was never given. */
+  readonly #given = new Map<string, Millis>();
+  /** Who had it last, and by which write. */
+  readonly #owners = new Map<string, string>();
+
+  constructor({ transactional, cooldownSeconds }: LawOptions) {
+    super({ transactional });
+    this.#cooldown = cooldownSeconds * 1000;
+  }
 
   override async commit(operations: readonly Operation[]): Promise<Commit> {
     const answer = await super.commit(operations);
     if (answer.ok && operations.some(({ key }) => key.kind === 'IPAMBlock')) await this.#examine();
     return answer;
+  }
+
+  pass(): void {
+    if (this.#cooldown > 0) this.clock.advance(TURN_LASTS);
   }
 
   tell(address: string, handle: string): void {
@@ -106,7 +125,11 @@ class World extends ExaminedStore {
 
   /** Whoever has it gives it back from now on, or is gone. */
   forget(handle: string): void {
-    for (const [address, holder] of this.told) if (holder === handle) this.told.delete(address);
+    for (const [address, holder] of this.told) {
+      if (holder !== handle) continue;
+      this.told.delete(address);
+      this.#given.set(address, this.clock.now());
+    }
   }
 
   async #examine(): Promise<void> {
@@ -120,14 +143,32 @@ class World extends ExaminedStore {
       if (!found) held.add(`${address} was taken from ${handle}, which has it`);
     }
     this.broken.push(...held);
+    for (const block of blocks) this.#examineRests(block);
+  }
+
+  /** An address has another owner than the one who gave it back only after its rest. */
+  #examineRests(block: IPAMBlock): void {
+    const prefix = prefixOf(block.cidr);
+    for (const { ordinal, handle, sequence } of allocationsOf(block)) {
+      const address = prefix.nth(ordinal).toString();
+      const owner = `${handle ?? ''} ${sequence}`;
+      const before = this.#owners.get(address);
+      if (handle === undefined || before === owner) continue;
+      this.#owners.set(address, owner);
+      const since = this.#given.get(address);
+      if (since !== undefined && this.clock.now() - since < this.#cooldown)
+        this.broken.push(
+          `${address} was given to ${handle} ${this.clock.now() - since} ms after it was given back`,
+        );
+      this.#given.delete(address);
+    }
   }
 }
 
 /** Everything of one run that is not the store. */
 class Run {
   readonly world: World;
-  readonly clock = new SimulatedClock();
-  readonly turns = new Turns();
+  readonly turns: Turns;
   readonly left = new Set<string>();
   /** Attachments whose endpoint is not written yet. */
   readonly underWay = new Set<symbol>();
@@ -135,6 +176,7 @@ class Run {
 
   constructor(world: World, mutation: Mutation) {
     this.world = world;
+    this.turns = new Turns(() => world.pass());
     this.mutation = mutation;
   }
 
@@ -186,7 +228,7 @@ class Doing {
     this.#store = run.mutation.store?.(mortal) ?? mortal;
     this.#turn = turn;
     this.#random = random;
-    this.#ipam = new Ipam(this.#store, turnsAsTime(run.clock, turn), random);
+    this.#ipam = new Ipam(this.#store, turnsAsTime(run.world.clock, turn), random);
   }
 
   async all(steps: readonly Step[]): Promise<void> {
@@ -251,11 +293,11 @@ class Doing {
   }
 
   async #collect(): Promise<void> {
-    const { mutation, underWay, clock: time } = this.#run;
+    const { mutation, underWay, world } = this.#run;
     const clock = new SimulatedClock();
     const store = mutation.collectorStore?.(this.#store) ?? this.#store;
     const now = (): number => clock.now();
-    const collector = new Collector(store, { ...turnsAsTime(time, this.#turn), now }, this.#random, {
+    const collector = new Collector(store, { ...turnsAsTime(world.clock, this.#turn), now }, this.#random, {
       grace: mutation.withoutGrace === true ? 0 : 1,
       longestGap: Number.POSITIVE_INFINITY,
     });
@@ -271,17 +313,28 @@ class Doing {
   }
 }
 
+export interface LawOptions {
+  readonly transactional: boolean;
+  readonly strict: boolean;
+  readonly cooldownSeconds: number;
+  readonly mutation?: Mutation;
+}
+
 /** @returns sentences; none when the law held */
 export async function runLaw(
   agents: readonly Agent[],
   plan: readonly Burst[],
-  options: { readonly transactional: boolean; readonly strict: boolean; readonly mutation?: Mutation },
+  options: LawOptions,
 ): Promise<string[]> {
-  const world = new World({ transactional: options.transactional });
+  const world = new World(options);
   await putPool(world, 'v4', '10.0.0.0/28', 30);
   await putPool(world, 'v6', 'fd00::/126', 127);
   for (const host of HOSTS) await putNode(world, host);
-  const config = { auto_allocate_blocks: true, strict_affinity: options.strict };
+  const config = {
+    auto_allocate_blocks: true,
+    strict_affinity: options.strict,
+    ipCooldownSeconds: options.cooldownSeconds,
+  };
   await world.commit([
     { type: 'put', key: { kind: 'IPAMConfig', scope: '', name: 'default' }, value: config, expect: 'any' },
   ]);
@@ -290,23 +343,24 @@ export async function runLaw(
     agents.map((agent, i) => async () => run.live(i, agent)),
     plan,
   );
-  return [...new Set([...world.broken, ...(await settled(world))])];
+  return [...new Set([...world.broken, ...(await settled(world, options.cooldownSeconds))])];
 }
 
 const ROUNDS = 6;
 
 /** Collects until nothing is left to do; then nothing may be held by nobody, and nothing contradict anything. */
-async function settled(world: World): Promise<string[]> {
-  const clock = new SimulatedClock();
+async function settled(world: World, cooldownSeconds: number): Promise<string[]> {
+  const { clock } = world;
   const collector = new Collector(world, clock, () => 0, {
     grace: 1,
     longestGap: Number.POSITIVE_INFINITY,
   });
   for (let round = 0; round < ROUNDS; round++) {
     await collector.look({ confirmed: true });
-    clock.advance(1);
-    const { due } = await collector.look({ confirmed: true });
-    if (due.length === 0) break;
+    // Past the rounding of a rest to whole seconds.
+    clock.advance((cooldownSeconds + 1) * 1000);
+    const { due, findings } = await collector.look({ confirmed: true });
+    if (findings.length === 0) break;
     await collector.collect(due);
   }
   const { findings } = await collector.look({ confirmed: true });

@@ -86,10 +86,21 @@ class Remembering extends Through {
   }
 }
 
+/** Has not heard that addresses rest. */
+class Restless extends Through {
+  override async get(key: Key): Promise<Entry | undefined> {
+    const entry = await this.store.get(key);
+    if (entry === undefined || key.kind !== 'IPAMConfig') return entry;
+    return { ...entry, value: { ...(entry.value as object), ipCooldownSeconds: 0 } };
+  }
+}
+
 export interface Mutant extends Mutation {
   readonly mistake: string;
   /** On which engine it can be made at all. */
   readonly transactional?: true;
+  /** That it takes to be seen. */
+  readonly cooldownSeconds?: number;
 }
 
 export const MUTANTS: readonly Mutant[] = [
@@ -100,6 +111,7 @@ export const MUTANTS: readonly Mutant[] = [
     transactional: true,
     store: (store: Store) => new Splitting(store),
   },
+  { mistake: 'lets no address rest', cooldownSeconds: 40, store: (store: Store) => new Restless(store) },
   { mistake: 'collects without a grace period', withoutGrace: true },
   {
     mistake: 'collects without sequence numbers',

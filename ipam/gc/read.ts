@@ -3,6 +3,8 @@ import type { Node, WorkloadEndpoint } from '../../api/index.ts';
 import type { Entry, Store } from '../../datastore/index.ts';
 import { isLocked } from '../../datastore/migrate/index.ts';
 import { soundEntries } from '../audit.ts';
+import { rested } from '../block.ts';
+import type { Cooldown } from '../cooldown.ts';
 import { type Users, usersOf, type World } from './world.ts';
 
 export async function readUsers(store: Store): Promise<Users> {
@@ -15,9 +17,13 @@ export async function readUsers(store: Store): Promise<Users> {
  *
  * @param users  where they come from, if not from the store
  */
-export async function readWorld(store: Store, users: () => Promise<Users>): Promise<World> {
+export async function readWorld(
+  store: Store,
+  cooldown: () => Promise<Cooldown>,
+  users: () => Promise<Users>,
+): Promise<World> {
   const entries = await readIpam(store);
-  return worldOf(entries, await isLocked(store), await users());
+  return worldOf(entries, await isLocked(store), await users(), await cooldown());
 }
 
 /** All objects of IPAM, as they are. */
@@ -28,13 +34,20 @@ export async function readIpam(store: Store): Promise<Entry[]> {
 }
 
 /** @param entries  of IPAM; others are passed over */
-export function worldOf(entries: readonly Entry[], locked: boolean, users: Users): World {
+export function worldOf(entries: readonly Entry[], locked: boolean, users: Users, cooldown: Cooldown): World {
   const ofKind = (kind: string): readonly Entry[] => entries.filter(({ key }) => key.kind === kind);
   const blocks = ofKind('IPAMBlock');
   const sound = soundEntries(blocks, ofKind('BlockAffinity'), ofKind('IPAMHandle'));
   const read = new Set(sound.blocks.map(({ key }) => key.name));
   const illFormed = new Set(blocks.map(({ key }) => key.name).filter((name) => !read.has(name)));
-  return { ...sound, illFormed, locked, ...users };
+  const restedIn = new Map<string, number>();
+  const asFree = sound.blocks.map((entry) => {
+    const value = rested(entry.value, cooldown);
+    if (value === entry.value) return entry;
+    restedIn.set(value.cidr, value.unallocated.length - entry.value.unallocated.length);
+    return { ...entry, value };
+  });
+  return { ...sound, blocks: asFree, rested: restedIn, illFormed, locked, ...users };
 }
 
 async function list<V = unknown>(store: Store, kind: string): Promise<readonly Entry<V>[]> {

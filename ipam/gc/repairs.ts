@@ -72,6 +72,8 @@ export class Repairs {
     switch (finding.kind) {
       case 'endpoint':
         return this.#endpoint(finding.namespace, finding.name, finding.node);
+      case 'rested':
+        return this.#rested(finding.cidr);
       case 'handle':
         return this.#handle(finding.handle, finding.cidr);
       case 'lost-affinity':
@@ -90,6 +92,15 @@ export class Repairs {
         return this.#parts.records.remove(block);
       }
     }
+  }
+
+  /** Whoever writes the block meanwhile has done it. */
+  async #rested(cidr: string): Promise<boolean> {
+    const block = await this.#parts.records.restedBlock(cidr);
+    if (block === undefined) return false;
+    if (isEmpty(block.value) && affinityOf(block.value) === undefined)
+      return this.#parts.records.remove(block);
+    return (await this.#parts.records.replace(block, bumped(block.value))) !== undefined;
   }
 
   async #endpoint(namespace: string, name: string, node: string): Promise<boolean> {

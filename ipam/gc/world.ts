@@ -18,8 +18,10 @@ export interface Users {
 }
 
 export interface World extends Users {
-  /** Only those that have the form of their kind. */
+  /** Only those that have the form of their kind, with what has rested long enough as free. */
   readonly blocks: readonly Entry<IPAMBlock>[];
+  /** How many addresses of a block have rested long enough and are not stored as free. */
+  readonly rested: ReadonlyMap<string, number>;
   readonly affinities: readonly Entry<{ readonly state?: string }>[];
   readonly handles: readonly Entry<IPAMHandle>[];
   /** CIDRs of blocks that cannot be read: whatever refers to one is left alone. */

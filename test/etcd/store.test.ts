@@ -5,6 +5,7 @@ import { checkResources, checkStrays } from '../../datastore/check.ts';
 import { storeContract } from '../../datastore/contract.ts';
 import { rejection } from '../../datastore/contract-tools.ts';
 import { Mirror, type Operation, openStore, type Store } from '../../datastore/index.ts';
+import { cooldownContract } from '../../ipam/cooldown-contract.ts';
 import { EtcdServer } from './server.ts';
 
 describe('etcd', function () {
@@ -33,6 +34,7 @@ describe('etcd', function () {
   }
 
   storeContract('etcd', open);
+  cooldownContract('etcd', open, async () => {});
 
   function etcdctl(...args: readonly string[]): string {
     return execFileSync('etcdctl', [`--endpoints=${server.endpoint}`, ...args], {

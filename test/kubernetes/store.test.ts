@@ -2,6 +2,7 @@
 import { storeContract } from '../../datastore/contract.ts';
 import { FULL } from '../../datastore/contract-tools.ts';
 import { openStore, type Store } from '../../datastore/index.ts';
+import { cooldownContract } from '../../ipam/cooldown-contract.ts';
 import { withKubeServer } from './suite.ts';
 
 describe('kubernetes', function () {
@@ -24,6 +25,8 @@ describe('kubernetes', function () {
     await server().ask('/apis/poplin.internal/v1/storedobjects', { method: 'DELETE' });
     return open();
   }
+
+  cooldownContract('kubernetes', open, async () => {});
 
   storeContract('kubernetes', openEmpty, { ...FULL, ownsRevisions: false, compacts: false, histories: 10 });
 });
