@@ -72,10 +72,10 @@ export interface CommandTable<
 
 export type Action<Args> = (args: Args, terminal: Terminal) => Promise<ExitCode>;
 
-/** 0 done; 1 failed; 2 the command line itself was wrong. */
+/** 0 done; 1 failed; 2 the command line itself was wrong; 3 what is in force is not what it should be. */
 export type ExitCode = number;
 
-export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
+export const EXIT = { ok: 0, failure: 1, usage: 2, alarm: 3 } as const;
 
 /** A table with its code, types forgotten: the parser guarantees what the table says. */
 export interface Command extends CommandTable {

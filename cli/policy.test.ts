@@ -1,5 +1,7 @@
 /** explain packet and policy matrix, as a user types them. */
+import { join } from 'node:path';
 import { expect } from 'chai';
+import { openStore } from '../datastore/index.ts';
 import { type CommandLine, commandLine } from './testing.ts';
 
 function workload(pod: string, index: number): string {
@@ -29,6 +31,10 @@ spec:
   podSelector: { matchLabels: { role: db } }
   ingress: [{ from: [{ ipBlock: { cidr: 10.0.0.1/32 } }], ports: [{ port: 5432 }] }]
 `;
+
+function staged(name: string, spec: string): string {
+  return `apiVersion: projectcalico.org/v3\nkind: StagedNetworkPolicy\nmetadata: {name: ${name}, namespace: shop}\nspec: ${spec}\n`;
+}
 
 describe('poplin explain packet and policy matrix', () => {
   let poplin: CommandLine;
@@ -64,6 +70,40 @@ describe('poplin explain packet and policy matrix', () => {
     );
     expect((await poplin('explain packet --from shop/web --to shop/db --protocol x')).err).to.contain(
       'x is not a protocol',
+    );
+  });
+
+  it('says what staged policies would make of it, and lets them decide nothing', async () => {
+    const stop = staged('stop-web', "{selector: role == 'web', types: [Egress], egress: [{action: Deny}]}");
+    expect((await poplin('apply -f -', stop)).code).to.equal(0);
+    const question = 'explain packet --from 10.0.0.1 --to 10.0.0.2 --port 5432';
+    const asked = await poplin(question);
+    expect(asked.code).to.equal(0);
+    expect(asked.out).to.contain('staged policies in force: would be stopped');
+    expect(asked.out).to.contain('=> StagedNetworkPolicy/shop/stop-web spec.egress[0]: Deny');
+    // One that is told to be ignored, and one of which nothing asks here.
+    const ignored = staged('stop-web', "{stagedAction: Ignore, selector: role == 'web', types: [Egress]}");
+    const other = staged('other', "{selector: role == 'none', ingress: [{action: Deny}]}");
+    expect((await poplin('apply -f -', `${ignored}---\n${other}`)).code).to.equal(0);
+    expect((await poplin(question)).out).not.to.contain('staged');
+  });
+
+  it('reads a policy that another tool wrote wrong as felix-lite does: it closes whom it is for', async () => {
+    const store = await openStore(join(poplin.folder, 'datastore.db'));
+    const key = { kind: 'NetworkPolicy', scope: 'shop', name: 'broken' };
+    const value = {
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'broken', namespace: 'shop' },
+      spec: { selector: "role == 'web'", order: 1, ingress: [{ action: 'Allow', protocol: 'TPC' }] },
+    };
+    expect((await store.commit([{ type: 'put', key, value, expect: 'absent' }])).ok).to.equal(true);
+    await store.close();
+    const { code, out } = await poplin('explain packet --from 192.0.2.7 --to 10.0.0.1 --port 80');
+    expect(code).to.equal(1);
+    expect(out).to.contain('=> NetworkPolicy/shop/broken spec.ingress[0]: Deny');
+    expect((await poplin('explain packet --from 192.0.2.7 --to 10.0.0.2 --port 80')).out).not.to.contain(
+      'broken',
     );
   });
 

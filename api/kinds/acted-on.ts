@@ -81,9 +81,6 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
   GlobalNetworkPolicy: POLICY,
   NetworkPolicy: POLICY,
   Profile: { ignored: ['spec.ingress[].http', 'spec.egress[].http'] },
-  StagedGlobalNetworkPolicy: WHOLE,
-  StagedNetworkPolicy: WHOLE,
-  StagedKubernetesNetworkPolicy: WHOLE,
   WorkloadEndpoint: {
     ignored: [
       'spec.ipNATs',

@@ -1,6 +1,6 @@
 /** explain packet, policy matrix: what policy says, asked of the datastore. */
 import { table } from '../command.ts';
-import { namespaceOption, storeOptions, structuredOutput } from './common.ts';
+import { namespaceOption, runDirOption, storeOptions, structuredOutput } from './common.ts';
 
 const packetOptions = {
   protocol: {
@@ -16,7 +16,7 @@ export const explainPacketTable = table({
   path: ['explain', 'packet'],
   summary: 'Say whether policy lets a packet through, and why',
   description:
-    'Asks the policies in the datastore about the first packet of a connection, in the order in which nodes ask them: the egress policy of its source, then the ingress policy of its destination, for each IP version that both have. Every tier, policy, rule and profile that is asked is shown, and what decided is marked. Exits with 1 when the packet is stopped. What the rules in a kernel did with packets is not looked at.',
+    "Asks the policies in the datastore about the first packet of a connection, in the order in which nodes ask them: the egress policy of its source, then the ingress policy of its destination, for each IP version that both have. Every tier, policy, rule and profile that is asked is shown, and what decided is marked. Staged policies decide nothing; where they would be asked, it is shown what would become of the packet. Then the kernels of the nodes at hand (this machine's, or those of the running lab) that the packet crosses: the rules in them are read back, and those that the packet would match are shown with what they have counted of all packets. Without --port it is a port that no rule names. Exits with 1 when the packet is stopped, and with 3, and a line that begins with ALARM, when a kernel does not do what policy says.",
   examples: [
     ['poplin explain packet --from shop/web-0 --to shop/db-0 --port 5432', 'TCP between two pods'],
     ['poplin explain packet --from 192.0.2.7 --to shop/web-0 --port 53 --protocol udp', 'from outside'],
@@ -26,7 +26,15 @@ export const explainPacketTable = table({
     from: { type: 'string', value: 'END', describe: 'Where it comes from: NAMESPACE/POD, or an address' },
     to: { type: 'string', value: 'END', describe: 'Where it goes: NAMESPACE/POD, or an address' },
     ...packetOptions,
+    kernel: {
+      type: 'string',
+      value: 'WHETHER',
+      choices: ['ask', 'skip'],
+      default: 'ask',
+      describe: 'Whether to look at the rules in the kernel',
+    },
     ...structuredOutput,
+    ...runDirOption,
     ...storeOptions,
   },
 });

@@ -13,6 +13,7 @@ import { CALC_KINDS } from '../calc/calculator.ts';
 import type { InterfaceAddresses } from '../calc/local-hosts.ts';
 import { readSettings } from './config.ts';
 import { type EndpointStatus, EndpointStatusFiles } from './endpoint-status.ts';
+import type { Explainable, FelixView } from './explain.ts';
 import { watchInterfaces } from './interfaces.ts';
 import { Pipeline } from './pipeline.ts';
 
@@ -29,6 +30,7 @@ export interface FelixOptions {
 const FIRST_RETRY: Millis = 100;
 const LONGEST_RETRY: Millis = 5_000;
 const EDIT_PAUSE: Millis = 20;
+const LOOK_AGAIN: Millis = 100;
 
 export interface FelixStatus {
   readonly node: string;
@@ -48,7 +50,7 @@ export interface FelixStatus {
   readonly problems: readonly Problem[];
 }
 
-export class Felix {
+export class Felix implements Explainable {
   readonly #options: FelixOptions;
   readonly #mirror: Mirror;
   readonly #files: EndpointStatusFiles;
@@ -144,9 +146,36 @@ export class Felix {
     };
   }
 
+  get node(): string {
+    return this.#options.node;
+  }
+
   /** Everything that is known, for explanations. */
   resources(): readonly unknown[] {
     return this.#mirror.entries().map(({ value }) => value);
+  }
+
+  /** What the kernel is to hold, and whether it is being brought there; undefined before the first pass. */
+  view(): FelixView | undefined {
+    const pipeline = this.#pipeline;
+    if (pipeline === undefined) return undefined;
+    const { interfacePrefix, failsafes, endpointToHost } = pipeline.settings.rules;
+    const { node, netns } = this.#options;
+    return {
+      resources: this.resources(),
+      view: { name: node, interfacePrefix, interfaces: this.#interfaces, failsafes, endpointToHost },
+      backend: pipeline.backend,
+      netns,
+      state: `${this.#mirror.revision ?? ''} ${this.#passes}`,
+      moving: this.#running !== undefined || this.#wanted !== 'nothing',
+      lastError: this.#lastError,
+    };
+  }
+
+  pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#options.clock.after(LOOK_AGAIN, 'compare with the kernel again', resolve);
+    return promise;
   }
 
   #heard(changes: readonly MirrorChange[]): void {

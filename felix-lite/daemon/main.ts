@@ -34,8 +34,8 @@ try {
       ...felix.status(),
       routing: routing.status(),
     }),
-    'GET /explain': ({ query }) => {
-      const explained = explain(felix.resources(), query);
+    'GET /explain': async ({ query }) => {
+      const explained = await explain(felix, query);
       return explained.ok ? explained.value : respond(400, { problems: explained.problems });
     },
   });

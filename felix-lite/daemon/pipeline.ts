@@ -35,6 +35,7 @@ export class Pipeline {
   #changedEndpoints = new Set<string>();
   /** How often the kernel is to be read for edits by others, unless the configuration says. */
   readonly refreshMs: Millis;
+  readonly backend: Backend;
 
   static async create(options: PipelineOptions): Promise<Pipeline> {
     const { settings, netns, onEdited } = options;
@@ -48,21 +49,26 @@ export class Pipeline {
       cutDenied: settings.cutDenied,
       onEdited,
     });
-    return new Pipeline(options, versions, dataplane, REFRESH[backend.use]);
+    return new Pipeline(options, versions, dataplane, backend.use);
   }
 
   private constructor(
     options: PipelineOptions,
     versions: ReturnType<typeof presentVersions>,
     dataplane: Dataplane,
-    refreshMs: Millis,
+    backend: Backend,
   ) {
-    this.refreshMs = refreshMs;
+    this.backend = backend;
+    this.refreshMs = REFRESH[backend];
     const { node, settings } = options;
     this.#options = options;
     this.#versions = versions;
     this.#calculator = new Calculator({ node, interfacePrefix: settings.rules.interfacePrefix });
     this.#dataplane = dataplane;
+  }
+
+  get settings(): FelixSettings {
+    return this.#options.settings;
   }
 
   /** All interfaces of the node with their addresses. */

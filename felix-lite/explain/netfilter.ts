@@ -23,15 +23,24 @@ export interface WalkedPacket extends Packet {
   readonly strayed?: boolean;
 }
 
-/** Members by the name of the set, as `ipset save` prints them. */
+/** Members by the name of the set, as `ipset save` prints them. A set that has been looked into does not change. */
 export type Sets = ReadonlyMap<string, ReadonlySet<string>>;
 
 export type Chains = ReadonlyMap<string, readonly string[]>;
 
+/** A rule that a packet has met and matched. */
+export interface Met {
+  readonly table: string;
+  readonly chain: string;
+  /** Place in the chain, from 0. */
+  readonly index: number;
+  readonly rule: string;
+}
+
 export interface Walk {
   readonly verdict: 'ACCEPT' | 'DROP';
-  /** Rules that matched, as `chain: rule`, the deciding one last. */
-  readonly trace: readonly string[];
+  /** In their order, the deciding one last. */
+  readonly trace: readonly Met[];
 }
 
 /** Jumps deeper than this are a loop; the kernel refuses those when they are loaded. */
@@ -60,41 +69,32 @@ export function travel(
 ): Walk {
   let mark = 0;
   let untracked = false;
-  const trace: string[] = [];
+  const trace: Met[] = [];
   for (const stage of JOURNEYS[journey]) {
     const [table = '', hook = ''] = stage.split(' ');
     const chains = tables.get(table);
     if (chains?.has(hook) !== true) continue;
-    const { inInterface, outInterface, ...rest } = packet;
-    // The kernel knows the way out only once it has decided on it, and the way in no longer at the end.
-    const seen = {
-      ...rest,
-      ...(inInterface === undefined || hook === 'POSTROUTING' ? {} : { inInterface }),
-      ...(outInterface === undefined || hook === 'PREROUTING' ? {} : { outInterface }),
-    };
+    const seen = seenAt(hook, packet);
     const walker = new Walker(chains, sets, seen, mark, untracked);
     const verdict = walker.chain(hook, 0) ?? (table === 'filter' ? policy : 'ACCEPT');
-    trace.push(...walker.trace.map((line) => `${table} ${line}`));
+    trace.push(...walker.trace.map((met) => ({ table, ...met })));
     if (verdict === 'DROP') return { verdict, trace };
     ({ mark, untracked } = walker);
   }
   return { verdict: 'ACCEPT', trace };
 }
 
-/** @param chain  where the walk begins; falling out of it means `policy` */
-export function walk(
-  chains: Chains,
-  sets: Sets,
-  chain: string,
-  packet: WalkedPacket,
-  policy: 'ACCEPT' | 'DROP' = 'ACCEPT',
-): Walk {
-  const walker = new Walker(chains, sets, packet);
-  return { verdict: walker.chain(chain, 0) ?? policy, trace: walker.trace };
+/** The kernel knows the way out only once it has decided on it, and the way in no longer at the end. */
+export function seenAt(hook: string, { inInterface, outInterface, ...rest }: WalkedPacket): WalkedPacket {
+  return {
+    ...rest,
+    ...(inInterface === undefined || hook === 'POSTROUTING' ? {} : { inInterface }),
+    ...(outInterface === undefined || hook === 'PREROUTING' ? {} : { outInterface }),
+  };
 }
 
 class Walker {
-  readonly trace: string[] = [];
+  readonly trace: Omit<Met, 'table'>[] = [];
   readonly #chains: Chains;
   readonly #sets: Sets;
   readonly #packet: WalkedPacket;
@@ -114,11 +114,11 @@ class Walker {
     if (depth > DEPTH) throw new RangeError(`jumps without end at ${name}`);
     const rules = this.#chains.get(name);
     if (rules === undefined) throw new RangeError(`no chain ${name}`);
-    for (const text of rules) {
+    for (const [index, text] of rules.entries()) {
       const rule = parsed(text);
       if (!rule.conditions.every((condition) => this.#holds(condition))) continue;
       if (rule.target === undefined) continue;
-      this.trace.push(`${name}: ${text}`);
+      this.trace.push({ chain: name, index, rule: text });
       switch (rule.target) {
         case 'ACCEPT':
         case 'DROP':
@@ -197,8 +197,34 @@ class Walker {
       const protocol = PROTOCOL_NAMES.get(this.#packet.protocol);
       return protocol !== undefined && members.has(`${address.toString()},${protocol}:${port ?? 0}`);
     }
-    return [...members].some((member) => inNet(member, address));
+    return lengthsIn(members).some((length) => members.has(within(address, length)));
   }
+}
+
+/** Lengths of the prefixes in a set: to look for each is quicker than to look at a hundred thousand members. */
+const LENGTHS = new WeakMap<ReadonlySet<string>, readonly number[]>();
+
+function lengthsIn(members: ReadonlySet<string>): readonly number[] {
+  const known = LENGTHS.get(members);
+  if (known !== undefined) return known;
+  const lengths = new Set<number>();
+  for (const member of members) {
+    const slash = member.indexOf('/');
+    if (slash < 0 && member.includes('-')) throw new RangeError(`no meaning known for the range ${member}`);
+    lengths.add(slash < 0 ? HOST : Number(member.slice(slash + 1)));
+  }
+  const list = [...lengths];
+  LENGTHS.set(members, list);
+  return list;
+}
+
+/** No prefix has that length: an address alone. */
+const HOST = -1;
+
+/** The member of that length in which the address would lie. */
+function within(address: Address, length: number): string {
+  if (length === HOST) return address.toString();
+  return length > address.bits ? '' : Prefix.of(address, length).toString();
 }
 
 /** The same rules are walked by many packets. */

@@ -515,7 +515,7 @@ export interface Held {
 }
 
 /** Every way over the node: between its workloads, its own interfaces and itself. */
-function waysOver(world: World): readonly Way[] {
+export function waysOver(world: World): readonly Way[] {
   const locals = world.workloads
     .filter(({ spec }) => spec.node === NODE)
     .map(({ spec }) => spec.interfaceName ?? '');

@@ -1,0 +1,103 @@
+/** The screen of `explain packet`. */
+import type { KernelExplanation } from '../../felix-lite/daemon/explain.ts';
+import type { Judgement } from '../../felix-lite/explain/evaluate.ts';
+import type { IpVersion } from '../../net/addr/index.ts';
+
+export type KernelSays =
+  | ({ readonly node: string; readonly alarm?: string } & KernelExplanation)
+  /** It could not be asked. */
+  | { readonly node: string; readonly why: string; readonly alarm?: undefined };
+
+export interface Verdict {
+  readonly version: IpVersion;
+  readonly source: string;
+  readonly destination: string;
+  readonly allowed: boolean;
+  /** An end that is no workload has no say. */
+  readonly egress: Judgement | undefined;
+  readonly ingress: Judgement | undefined;
+  /** With staged policies in force; left out where they are not asked about the packet. */
+  readonly staged?: Pick<Verdict, 'allowed' | 'egress' | 'ingress'>;
+  /** Of the nodes at hand that the packet crosses. */
+  readonly kernels: readonly KernelSays[];
+  /** One of them does not do what policy says. */
+  readonly alarm: boolean;
+}
+
+export function drawVerdict(verdict: Verdict, from: string, to: string): string {
+  const { version, source, destination, allowed, staged, kernels } = verdict;
+  return [
+    `IPv${version} ${source} -> ${destination}: ${word(allowed)}`,
+    ...drawSides(verdict, from, to),
+    ...(staged === undefined
+      ? []
+      : [
+          `  staged policies in force: ${staged.allowed === allowed ? 'still' : 'would be'} ${word(staged.allowed)}`,
+          ...drawSides(staged, from, to).map((line) => `  ${line}`),
+        ]),
+    ...kernels.flatMap(drawKernel),
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+function word(allowed: boolean): string {
+  return allowed ? 'allowed' : 'stopped';
+}
+
+function drawSides(
+  { egress, ingress }: Pick<Verdict, 'egress' | 'ingress'>,
+  from: string,
+  to: string,
+): readonly string[] {
+  return [
+    ...drawSide(`egress of ${from}`, egress),
+    // What the source may not send, the destination is never asked about.
+    ...(egress?.allowed === false ? [] : drawSide(`ingress of ${to}`, ingress)),
+  ];
+}
+
+function drawSide(title: string, judgement: Judgement | undefined): readonly string[] {
+  if (judgement === undefined) return [`  ${title}: no workload, no policy`];
+  const last = judgement.steps.length - 1;
+  return [
+    `  ${title}: ${word(judgement.allowed)}`,
+    ...judgement.steps.map(({ asked, field, said }, index) => {
+      const place = field === undefined ? '' : ` ${field}`;
+      return `  ${index === last ? '=>' : '  '} ${asked}${place}: ${said}`;
+    }),
+  ];
+}
+
+function drawKernel(says: KernelSays): readonly string[] {
+  if (!('way' in says)) return [`  kernel of ${says.node}: not looked at: ${says.why}`];
+  const { node, backend, way, allowed, why, alarm, rules, others } = says;
+  const path = [way.from ?? 'the host', way.to ?? 'the host'].join(' to ');
+  const title = `  kernel of ${node} (${TITLES[backend]}), ${path}`;
+  if (allowed === undefined) return [`${title}: cannot be judged: ${why ?? ''}`];
+  const rows = rules.map(({ table, chain, rule, packets, bytes }) => [
+    packets === undefined ? '-' : String(packets),
+    bytes === undefined ? '-' : String(bytes),
+    `${table} ${chain}: ${withoutHash(rule)}`,
+  ]);
+  const lines = [['PACKETS', 'BYTES', 'RULE'], ...rows];
+  const [first = 0, second = 0] = [0, 1].map((column) =>
+    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
+  );
+  return [
+    `${title}: ${word(allowed)}${alarm === undefined ? (why === undefined ? '' : ` (${why})`) : ', which is not what policy says'}`,
+    ...lines.map(([packets = '', bytes = '', rule = ''], index) => {
+      // What stops it is the last; what lets it through is asked after, too.
+      const mark = !allowed && index === lines.length - 1 ? '=>' : '  ';
+      return `  ${mark} ${packets.padStart(first)}  ${bytes.padStart(second)}  ${rule}`;
+    }),
+    ...(others === 0 ? [] : [`     ${others} rules of other programs on the way are not judged`]),
+  ];
+}
+
+const TITLES = { nftables: 'nftables', nft: 'iptables on nf_tables', legacy: 'iptables legacy' } as const;
+
+/** It says nothing to people. */
+function withoutHash(rule: string): string {
+  return rule.replace(/-m comment --comment "?cali:[\w-]{16}"? ?/, '');
+}
