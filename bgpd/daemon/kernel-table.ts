@@ -119,17 +119,26 @@ function routeOf(destination: Prefix, entry: TableEntry, op: TableChange['op']):
   // To a deletion, no next hops means any: what we adopted may have lost a gateway since.
   if (op === 'delete') return makeRoute(ours);
   const { gateways, tunnel } = entry;
+  // Nearly all routes: written out, for this is asked of each (bench routes).
+  if (tunnel === undefined)
+    return {
+      destination,
+      table: TABLE_MAIN,
+      protocol: PROTOCOL_BGPD,
+      type: 'unicast',
+      metric: 0,
+      scope: 'universe',
+      nextHops: gateways.map((gateway) => ({ gateway })),
+    };
   // The far end of a tunnel is on no connected subnet; the device takes it as it is.
-  const through = (tunnel?.gateways ?? []).map((gateway) => ({
-    gateway,
-    interface: tunnel?.device ?? '',
-    onlink: true,
-  }));
+  const through = tunnel.gateways.map((gateway) => ({ gateway, interface: tunnel.device, onlink: true }));
   return makeRoute({ ...ours, nextHops: [...gateways.map((gateway) => ({ gateway })), ...through] });
 }
 
+const DONE: TableOutcome = { ok: true };
+
 function outcomeOf({ errno, error }: RouteOutcome): TableOutcome {
-  if (errno === 0) return { ok: true };
+  if (errno === 0) return DONE;
   return { ok: false, cause: causeOf(error), reason: reasonOf(error) };
 }
 

@@ -11,6 +11,8 @@
  * @see netlink(7), rtnetlink(7)
  */
 
+import type { Address } from '../../addr/index.ts';
+
 export const HEADER = 16;
 
 /** Message types of netlink itself. */
@@ -129,6 +131,18 @@ export class MessageWriter {
     this.u16(type);
     this.bytes(value);
     this.pad();
+  }
+
+  /** An IP address, in network order. */
+  attributeAddress(type: number, address: Address): void {
+    const size = address.version === 4 ? 8 : 20;
+    this.u16(size);
+    this.u16(type);
+    this.be32(address.w0);
+    if (size === 8) return;
+    this.be32(address.w1);
+    this.be32(address.w2);
+    this.be32(address.w3);
   }
 
   attributeU32(type: number, value: number): void {

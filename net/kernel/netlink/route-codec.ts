@@ -62,10 +62,10 @@ export function encodeRoute(w: MessageWriter, op: RouteOperation, route: Route, 
   w.u8(op === 'delete' ? ROUTE_SCOPES.nowhere : ROUTE_SCOPES[route.scope]);
   w.u8(ROUTE_TYPES.indexOf(route.type) + 1);
   w.u32(single === undefined ? 0 : hopFlags(single));
-  w.attribute(RTA_DST, destination.toBytes());
+  w.attributeAddress(RTA_DST, destination.address);
   w.attributeU32(RTA_TABLE, route.table);
   if (route.metric !== 0) w.attributeU32(RTA_PRIORITY, route.metric);
-  if (route.source !== undefined) w.attribute(RTA_PREFSRC, route.source.toBytes());
+  if (route.source !== undefined) w.attributeAddress(RTA_PREFSRC, route.source);
   const { mtu } = route;
   if (mtu !== undefined) w.nested(RTA_METRICS, () => w.attributeU32(RTAX_MTU, mtu));
   if (single !== undefined) {
@@ -97,7 +97,7 @@ function hopFlags(hop: NextHop): number {
 
 function encodeGateway(w: MessageWriter, version: IpVersion, gateway: Address | undefined): void {
   if (gateway === undefined) return;
-  if (gateway.version === version) w.attribute(RTA_GATEWAY, gateway.toBytes());
+  if (gateway.version === version) w.attributeAddress(RTA_GATEWAY, gateway);
   else if (gateway.version === 6)
     w.attribute(RTA_VIA, Buffer.concat([Buffer.from([AF_INET6, 0]), gateway.toBytes()]));
   else throw new RangeError(`an IPv6 destination cannot have the IPv4 gateway ${gateway.toString()}`);
