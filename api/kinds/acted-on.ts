@@ -12,7 +12,7 @@ interface Fields {
 }
 
 const POLICY: Fields = {
-  ignored: ['spec.ingress[].http', 'spec.egress[].http', 'spec.performanceHints'],
+  ignored: ['spec.ingress[].http', 'spec.egress[].http'],
 };
 
 /** Stored whole, until a daemon reads it. */

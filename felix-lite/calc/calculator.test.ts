@@ -136,6 +136,38 @@ describe('calc', () => {
     ]);
   });
 
+  it('works out again for a tier only endpoints that meet a policy of it', () => {
+    const { calc } = calculator(
+      change('Tier', 'early', { order: 1 }),
+      change('GlobalNetworkPolicy', 'p', { tier: 'early', selector: "role == 'web'" }),
+      change('GlobalNetworkPolicy', 'q', { tier: 'default' }),
+      pod('web', 1, { role: 'web' }),
+      ...Array.from({ length: 50 }, (_, index) => pod(`other${index}`, index + 10)),
+    );
+    const arranged = calc.arrangements;
+    const delta = after(calc, change('Tier', 'early', { order: 1, defaultAction: 'Pass' }));
+    expect([...delta.endpoints.keys()]).to.deep.equal(['prod/a1-k8s-web-eth0']);
+    expect(calc.arrangements - arranged).to.equal(1);
+    // A policy that moves away takes its endpoints along.
+    after(calc, change('GlobalNetworkPolicy', 'p', { tier: 'default', selector: "role == 'web'" }));
+    const moved = calc.arrangements;
+    expect(after(calc, change('Tier', 'early', { order: 2 })).endpoints.size).to.equal(0);
+    expect(calc.arrangements - moved).to.equal(0);
+  });
+
+  it('keeps ready what a policy needs that every node is said to need, though nobody here does', () => {
+    const spec = { selector: "role == 'db'", ...allowFrom("role == 'web'") };
+    const hinted = { ...spec, performanceHints: ['AssumeNeededOnEveryNode'] };
+    const { calc, delta } = calculator(
+      pod('web', 1, { role: 'web' }),
+      change('GlobalNetworkPolicy', 'p', hinted),
+    );
+    expect([...delta.policies.keys()]).to.deep.equal(['p//GlobalNetworkPolicy']);
+    expect([...delta.sets.values()].map(({ type }) => type)).to.deep.equal(['whole']);
+    const left = after(calc, change('GlobalNetworkPolicy', 'p', spec));
+    expect([...left.sets.values()]).to.deep.equal([{ type: 'gone' }]);
+  });
+
   it('asks a policy only in its directions, and workloads about no policy for hosts', () => {
     const { delta } = calculator(
       pod('web', 1),

@@ -92,6 +92,7 @@ export class Calculator {
   readonly #selection: LabelIndex<EndpointKey>;
   readonly #policies = new Map<PolicyKey, Policy>();
   readonly #bySelector = new Map<string, Set<PolicyKey>>();
+  readonly #byTier = new Map<string, Set<PolicyKey>>();
   readonly #profiles = new Map<string, CompiledProfile>();
   readonly #dirtyPolicies = new Set<PolicyKey>();
   readonly #dirtyProfiles = new Set<string>();
@@ -144,6 +145,11 @@ export class Calculator {
   /** Of resources that could not be taken as they are, with what was done instead. */
   get problems(): readonly Problem[] {
     return [...[...this.#problems.values()].flat(), ...this.#locals.problems, ...this.#hosts.problems];
+  }
+
+  /** How often an endpoint's policies were put in order: the measure of what a change costs. */
+  get arrangements(): number {
+    return this.#tiers.arrangements;
   }
 
   get counts(): Readonly<Record<'endpoints' | 'hostInterfaces' | 'policies' | 'profiles' | 'sets', number>> {
@@ -228,12 +234,23 @@ export class Calculator {
       this.#listen(after, key);
     }
     if (before !== undefined && before.selector.id !== after?.selector.id) this.#stopListening(before, key);
-    for (const policy of [before, after]) {
-      if (policy === undefined) continue;
-      for (const endpoint of this.#selection.matching(policy.selector.id)) this.#touch(endpoint);
-    }
+    if (before !== undefined) this.#fileUnderTier(before, key, false);
+    if (after !== undefined) this.#fileUnderTier(after, key, true);
+    for (const policy of [before, after]) if (policy !== undefined) this.#touchSelected(policy);
     this.#dirtyPolicies.add(key);
     return read.problems;
+  }
+
+  #touchSelected({ selector }: Policy): void {
+    for (const endpoint of this.#selection.matching(selector.id)) this.#touch(endpoint);
+  }
+
+  #fileUnderTier({ tier }: Policy, key: PolicyKey, there: boolean): void {
+    const keys = this.#byTier.get(tier) ?? new Set();
+    if (there) keys.add(key);
+    else keys.delete(key);
+    if (keys.size === 0) this.#byTier.delete(tier);
+    else this.#byTier.set(tier, keys);
   }
 
   #listen({ selector }: Policy, key: PolicyKey): void {
@@ -316,8 +333,10 @@ export class Calculator {
         ? undefined
         : { order: tier.spec.order ?? Number.POSITIVE_INFINITY, defaultAction: tier.spec.defaultAction };
     this.#tiers.put(name, settings);
-    this.#locals.touchAll();
-    this.#hosts.touchAll();
+    for (const key of this.#byTier.get(name) ?? []) {
+      const policy = this.#policies.get(key);
+      if (policy !== undefined) this.#touchSelected(policy);
+    }
     return problems;
   }
 
@@ -353,7 +372,8 @@ export class Calculator {
     else this.#locals.touch(key);
   }
 
-  #isInUse({ selector, stage }: Policy): boolean {
+  #isInUse({ selector, stage, everywhere }: Policy): boolean {
+    if (everywhere) return true;
     const selected = this.#selection.matching(selector.id);
     return stage === 'normal' ? selected.size > 0 : [...selected].some((key) => key.startsWith(HOST));
   }

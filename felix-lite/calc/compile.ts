@@ -86,9 +86,17 @@ function compileRule(rule: Rule, namespace: string | undefined, field: string): 
       source: source.value.match,
       destination: destination.value.match,
       field,
+      ...notesOf(rule),
     },
     sets: [...source.value.sets, ...destination.value.sets],
   });
+}
+
+function notesOf({ metadata }: Rule): { readonly notes?: readonly string[] } {
+  const notes = Object.entries(metadata?.annotations ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}`);
+  return notes.length === 0 ? {} : { notes };
 }
 
 interface CompiledSide {

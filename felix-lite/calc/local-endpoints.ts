@@ -46,10 +46,6 @@ export class LocalEndpoints {
     this.#dirty.add(key);
   }
 
-  touchAll(): void {
-    for (const key of this.#workloads.keys()) this.#dirty.add(key);
-  }
-
   take(
     policiesOf: (key: EndpointKey) => Iterable<Policy>,
   ): ReadonlyMap<EndpointKey, LocalEndpoint | undefined> {

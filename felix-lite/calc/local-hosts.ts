@@ -65,10 +65,6 @@ export class LocalHosts {
     this.#dirty.add(key);
   }
 
-  touchAll(): void {
-    for (const key of this.#hosts.keys()) this.#dirty.add(key);
-  }
-
   take(policiesOf: (key: EndpointKey) => Iterable<Policy>): ReadonlyMap<string, HostInterface | undefined> {
     const stale = new Set([...this.#guards].filter(([, key]) => this.#dirty.has(key)).map(([name]) => name));
     if (this.#unresolved) {

@@ -81,6 +81,8 @@ export interface PolicyRule {
   readonly destination: SideMatch;
   /** Where the user wrote it, e.g. `spec.ingress[2]`, for explanations and problems. */
   readonly field: string;
+  /** Annotations of the rule's metadata, `key=value`, by key: they go into the kernel as comments. */
+  readonly notes?: readonly string[];
 }
 
 /** Rules of one policy or profile, ready to render. */

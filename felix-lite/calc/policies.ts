@@ -18,6 +18,8 @@ export interface Policy {
   readonly stage: PolicyStage;
   /** At host endpoints, it judges forwarded packets too. */
   readonly applyOnForward: boolean;
+  /** Its sets are kept ready though no endpoint of this node needs them yet (hint AssumeNeededOnEveryNode). */
+  readonly everywhere: boolean;
   readonly types: Readonly<Record<Direction, boolean>>;
   readonly rules: RuleLists;
   readonly sets: readonly SetDefinition[];
@@ -46,6 +48,7 @@ export function readPolicy(resource: PolicyResource): ReadPolicy {
       order: spec.order ?? Number.POSITIVE_INFINITY,
       selector: selector.value,
       ...placeOf(resource),
+      everywhere: spec.performanceHints?.includes('AssumeNeededOnEveryNode') === true,
       types: effectiveTypes(spec),
       rules: {
         ingress: ingress.ok ? ingress.value.rules : [plainRule('Deny', 'spec.ingress')],
@@ -85,6 +88,7 @@ export function readBrokenPolicy(id: PolicyId, value: unknown, problems: readonl
     selector: chosen.value,
     stage: spec.doNotTrack === true ? 'untracked' : spec.preDNAT === true ? 'preDNAT' : 'normal',
     applyOnForward: spec.applyOnForward === true,
+    everywhere: false,
     types: { ingress: true, egress: true },
     rules: { ingress: [plainRule('Deny', 'spec')], egress: [plainRule('Deny', 'spec')] },
     sets: [],

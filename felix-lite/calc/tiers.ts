@@ -4,6 +4,8 @@ import { type Policy, type TierSettings, comparePolicies, compareTiers, fixedTie
 
 export class Tiers {
   readonly #tiers = new Map<string, TierSettings>();
+  /** How often policies were put into tiers: the work that a change of a tier makes. */
+  arrangements = 0;
 
   /** Undefined: there is no such resource. */
   put(name: string, settings: Omit<TierSettings, 'exists'> | undefined): void {
@@ -13,6 +15,7 @@ export class Tiers {
 
   /** In the order in which they are asked; tiers without a policy are left out. */
   arrange(policies: Iterable<Policy>): readonly TierPolicies[] {
+    this.arrangements++;
     const byTier = Map.groupBy(policies, ({ tier }) => tier);
     return [...byTier.keys()]
       .map((name): readonly [string, TierSettings] => [name, this.#tiers.get(name) ?? fixedTier(name)])

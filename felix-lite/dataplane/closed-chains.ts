@@ -69,7 +69,7 @@ export class ClosedChains {
   users(set: string): readonly string[] {
     return [...(this.#lookingInto.get(set) ?? [])].map((key) => {
       const chain = this.#chains.get(key);
-      return chain?.rules[0]?.comments?.[0] ?? chain?.name ?? key;
+      return chain?.rules[0]?.comments?.at(-1) ?? chain?.name ?? key;
     });
   }
 
@@ -79,7 +79,7 @@ export class ClosedChains {
     if (isUsersChain(chain)) {
       const [first] = chain.rules;
       const comments = [
-        ...(first?.comments?.slice(0, 1) ?? []),
+        ...(first?.comments?.slice(-1) ?? []),
         'The kernel refused a set that this looks into',
       ];
       return { name: chain.name, rules: [rule([], { kind: 'drop' }, ...comments)] };

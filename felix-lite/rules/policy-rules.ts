@@ -23,7 +23,7 @@ export interface PolicyRuleOptions {
 /** Behind profiles there is no next tier: to pass is to leave the packet to the next profile. */
 export type RulesOwner = 'policy' | 'profile';
 
-/** @param comment  describes the chain; put on its first rule */
+/** @param comment  describes the chain; put on its first rule, behind the notes of the rule it stands for */
 export function policyRules(
   rules: readonly PolicyRule[],
   version: IpVersion,
@@ -35,7 +35,7 @@ export function policyRules(
   // A RETURN at the end of a chain changes nothing: without it the chain returns all the same.
   while (rendered.at(-1)?.verdict?.kind === 'return') rendered.pop();
   const [first, ...rest] = rendered;
-  return [{ ...(first ?? { matches: [] }), comments: [comment] }, ...rest];
+  return [{ ...(first ?? { matches: [] }), comments: [...(first?.comments ?? []), comment] }, ...rest];
 }
 
 function policyRule(
@@ -68,7 +68,9 @@ function policyRule(
     ...icmpMatch(policy.notIcmp, true),
     ...answered,
   ];
-  return [...rules, ...verdictRules(policy, matches, owner, options)];
+  const all = [...rules, ...verdictRules(policy, matches, owner, options)];
+  const { notes } = policy;
+  return notes === undefined ? all : all.map((each) => ({ ...each, comments: notes }));
 }
 
 function verdictRules(

@@ -144,6 +144,30 @@ describe('tables of chains', () => {
     ]);
   });
 
+  it('carries the notes of a rule as comments on all of its kernel rules, that of the chain behind them', () => {
+    const nets = ['10.0.0.0/8', '192.0.2.0/24']
+      .map((text) => Prefix.parse(text))
+      .filter((net) => net !== undefined);
+    const noted: PolicyRule = {
+      ...ALLOW,
+      source: { ...ALLOW.source, nets },
+      versions: [4],
+      notes: ['owner=sam', 'ticket=7'],
+    };
+    const made = tables({
+      policies: policies([ref('a').id, [noted]]),
+      endpoints: endpoints(endpoint('cali1', [ref('a')])),
+    });
+    const comments = made
+      .chains(4, 'filter')
+      .get('cali-pi-gnp/a')
+      ?.rules.map((each) => each.comments);
+    expect(comments).to.deep.equal([
+      ['owner=sam', 'ticket=7', 'GlobalNetworkPolicy a ingress'],
+      ...Array.from({ length: 3 }, () => ['owner=sam', 'ticket=7']),
+    ]);
+  });
+
   it('tells each change once, and only what changed', () => {
     const made = tables({
       policies: policies([ref('a').id, [ALLOW]]),
