@@ -34,12 +34,16 @@ export function parseMetricsEndpoint(text: string): Result<MetricsEndpoint> {
 /** Scrapes at once: more would only wait for each other. */
 const CONNECTIONS = 16;
 
+/** @param prepare  awaited before each answer, for what cannot be read at once */
 export function serveMetrics<Subject>(
   { address, port }: MetricsEndpoint,
   metrics: readonly Metric<Subject>[],
   subject: Subject,
+  prepare: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Result<MetricsServer>> {
-  const server = createServer((request, response) => void answer(request, response, metrics, subject));
+  const server = createServer(
+    (request, response) => void answer(request, response, metrics, subject, prepare),
+  );
   server.maxConnections = CONNECTIONS;
   return new Promise((resolve) => {
     server.once('error', (error) => resolve(fail(cannotServe({ address, port }, error))));
@@ -63,12 +67,14 @@ async function answer<Subject>(
   response: ServerResponse,
   metrics: readonly Metric<Subject>[],
   subject: Subject,
+  prepare: () => Promise<void>,
 ): Promise<void> {
   if (method !== 'GET' || url?.split('?')[0] !== '/metrics') {
     response.writeHead(404, { 'content-type': 'text/plain' }).end('GET /metrics\n');
     return;
   }
   try {
+    await prepare();
     await sendStream(streamed(EXPOSITION, exposition(metrics, subject)), response);
   } catch (error) {
     response.writeHead(500, { 'content-type': 'text/plain' }).end(`${String(error)}\n`);

@@ -1,4 +1,4 @@
-/** explain packet, policy matrix: what policy says, asked of the datastore. */
+/** explain packet, policy matrix, policy counters: what policy says, and what it has done. */
 import { table } from '../command.ts';
 import { namespaceOption, runDirOption, storeOptions, structuredOutput } from './common.ts';
 
@@ -50,4 +50,37 @@ export const policyMatrixTable = table({
   ],
   positionals: {},
   options: { ...namespaceOption, ...packetOptions, ...structuredOutput, ...storeOptions },
+});
+
+export const policyCountersTable = table({
+  path: ['policy', 'counters'],
+  summary: 'Show how many packets each rule of policy decided on a node',
+  description:
+    'Asks felix-lite of this machine, or of the nodes of the running lab, what the kernel has counted for each rule of the policies that are in force there: packets and octets since the rule was written into the kernel, both IP versions together. Packets of connections that were allowed once do not come to the rules again, so an allowed connection counts once. Behind the policies, what the ends of tiers denied (for workloads of each namespace), and profiles. A policy that no workload of the node meets is not there. -o json and yaml tell the IP versions apart.',
+  examples: [
+    ['poplin policy counters', 'all policies in force on this machine'],
+    ['poplin policy counters -n shop --policy db', 'one policy of a namespace'],
+    ['poplin policy counters --action Deny --hits', 'what was denied, and by which rule'],
+  ],
+  positionals: {
+    nodes: { describe: 'Nodes of the running lab; without them all', many: true, complete: 'node' },
+  },
+  options: {
+    namespace: {
+      type: 'string',
+      alias: 'n',
+      value: 'NAMESPACE',
+      describe: 'Only policies of this namespace, and what tiers denied its workloads',
+    },
+    policy: { type: 'string', value: 'NAME', describe: 'Only policies, tiers and profiles of this name' },
+    action: {
+      type: 'string',
+      value: 'ACTION',
+      choices: ['Allow', 'Deny', 'Log', 'Pass'],
+      describe: 'Only rules with this action',
+    },
+    hits: { type: 'boolean', describe: 'Only rules that have decided at least one packet' },
+    ...structuredOutput,
+    ...runDirOption,
+  },
 });

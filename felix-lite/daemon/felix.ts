@@ -5,7 +5,7 @@
  */
 import type { FelixConfiguration, IPPool } from '../../api/index.ts';
 import { validate } from '../../api/index.ts';
-import type { Problem } from '../../api/problem.ts';
+import { formatProblem, type Problem } from '../../api/problem.ts';
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Log } from '../../daemon/log.ts';
 import { type Key, Mirror, type MirrorChange, type Store } from '../../datastore/index.ts';
@@ -16,6 +16,7 @@ import { type EndpointStatus, EndpointStatusFiles } from './endpoint-status.ts';
 import type { Explainable, FelixView } from './explain.ts';
 import { watchInterfaces } from './interfaces.ts';
 import { Pipeline } from './pipeline.ts';
+import type { PolicyCounter } from './policy-counters.ts';
 
 export interface FelixOptions {
   readonly node: string;
@@ -31,6 +32,7 @@ const FIRST_RETRY: Millis = 100;
 const LONGEST_RETRY: Millis = 5_000;
 const EDIT_PAUSE: Millis = 20;
 const LOOK_AGAIN: Millis = 100;
+const COUNTERS_FRESH: Millis = 1_000;
 
 export interface FelixStatus {
   readonly node: string;
@@ -44,6 +46,8 @@ export interface FelixStatus {
   readonly appliedRevision: string | undefined;
   readonly endpoints: readonly { readonly endpoint: string; readonly interface: string }[];
   readonly passes: number;
+  /** Passes that the kernel did not take. */
+  readonly failures: number;
   readonly lastPass: { readonly at: string; readonly steps: number; readonly millis: Millis } | undefined;
   readonly lastError: string | undefined;
   readonly counts: object | undefined;
@@ -74,6 +78,10 @@ export class Felix implements Explainable {
   #appliedRevision: string | undefined;
   #lastPass: FelixStatus['lastPass'];
   #lastError: string | undefined;
+  #failures = 0;
+  #counters: { readonly at: Millis; readonly read: Promise<readonly PolicyCounter[]> } | undefined;
+  /** As they were told in the log. */
+  #toldProblems: ReadonlySet<string> = new Set();
 
   constructor(options: FelixOptions) {
     this.#options = options;
@@ -139,6 +147,7 @@ export class Felix implements Explainable {
         interface: name,
       })),
       passes: this.#passes,
+      failures: this.#failures,
       lastPass: this.#lastPass,
       lastError: this.#lastError,
       counts: this.#pipeline?.counts,
@@ -148,6 +157,17 @@ export class Felix implements Explainable {
 
   get node(): string {
     return this.#options.node;
+  }
+
+  /**
+   * What rules of policies have counted, as the kernel says now. Read no more often than {@link COUNTERS_FRESH} whoever asks:
+   * it costs a look at all rules.
+   */
+  async counters(): Promise<readonly PolicyCounter[]> {
+    const now = this.#options.clock.now();
+    if (this.#counters === undefined || now - this.#counters.at >= COUNTERS_FRESH)
+      this.#counters = { at: now, read: this.#pipeline?.counters() ?? Promise.resolve([]) };
+    return this.#counters.read;
   }
 
   /** Everything that is known, for explanations. */
@@ -203,6 +223,7 @@ export class Felix implements Explainable {
       this.#timer();
       try {
         const leftover = await this.#pass(reread);
+        this.#tellProblems();
         this.#retryMs = FIRST_RETRY;
         this.#lastError = undefined;
         this.#ready = true;
@@ -210,6 +231,7 @@ export class Felix implements Explainable {
         else if (this.#refreshMs > 0) this.#later(this.#refreshMs, 'look for edits by others', 'reread');
       } catch (error) {
         this.#ready = false;
+        this.#failures++;
         this.#lastError = error instanceof Error ? error.message : String(error);
         this.#options.log.error(
           { error: this.#lastError, retryInMs: this.#retryMs },
@@ -220,6 +242,18 @@ export class Felix implements Explainable {
         // Changes that come meanwhile are tried with the retry, or at once if they come later than that.
       }
     }
+  }
+
+  /** In the log, once when it comes and once when it is gone. */
+  #tellProblems(): void {
+    const problems = this.#pipeline?.problems ?? [];
+    if (problems.length === 0 && this.#toldProblems.size === 0) return;
+    const texts = new Map(problems.map((problem) => [formatProblem(problem), problem]));
+    for (const [text, { code, resource, field, value }] of texts)
+      if (!this.#toldProblems.has(text)) this.#options.log.warn({ code, resource, field, value }, text);
+    for (const text of this.#toldProblems)
+      if (!texts.has(text)) this.#options.log.info({}, `no longer so: ${text}`);
+    this.#toldProblems = new Set(texts.keys());
   }
 
   /** A pause between two looks: who edits without end shall not have all of our time. */

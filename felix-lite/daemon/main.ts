@@ -1,22 +1,23 @@
-/** The executable of felix-lite: `node felix-lite/daemon/main.ts --node N --datastore PATH --run-dir DIR`. */
+/** The executable of felix-lite: `node felix-lite/daemon/main.ts --node N --datastore PATH --run-dir DIR [--metrics ENDPOINT]`. */
 import { join } from 'node:path';
-import { PoplinError, formatProblem } from '../../api/problem.ts';
+import { ok, PoplinError, type Problem, formatProblem } from '../../api/problem.ts';
 import { SystemClock } from '../../clock/system.ts';
-import { respond, serveControl } from '../../daemon/control.ts';
+import { serveControl } from '../../daemon/control.ts';
 import { createLog } from '../../daemon/log.ts';
+import { parseMetricsEndpoint } from '../../daemon/metrics-server.ts';
 import { parseDaemonOptions } from '../../daemon/options.ts';
 import { onShutdown } from '../../daemon/process.ts';
 import { openStore, reachStore } from '../../datastore/index.ts';
 import { Routing } from '../routing/routing.ts';
-import { explain } from './explain.ts';
+import { controlRoutes, openMetricsPort } from './control.ts';
 import { Felix } from './felix.ts';
 
-const parsed = parseDaemonOptions(process.argv.slice(2), process.env);
-if (!parsed.ok) {
-  process.stderr.write(`${parsed.problems.map(formatProblem).join('\n')}\n`);
-  process.exit(2);
-}
-const { node, datastore, runDir, logLevel } = parsed.value;
+const parsed = parseDaemonOptions(process.argv.slice(2), process.env, ['metrics']);
+if (!parsed.ok) refuse(parsed.problems);
+const { node, datastore, runDir, logLevel, extra } = parsed.value;
+const endpoint = extra.metrics ?? process.env['POPLIN_FELIX_METRICS'];
+const metrics = endpoint === undefined || endpoint === '' ? ok(undefined) : parseMetricsEndpoint(endpoint);
+if (!metrics.ok) refuse(metrics.problems);
 const log = createLog('felix', logLevel);
 
 try {
@@ -27,22 +28,13 @@ try {
   });
   const felix = new Felix({ node, store, runDir, clock, log });
   const routing = new Routing({ node, store, clock, log });
-  const control = await serveControl(join(runDir, 'felix.sock'), {
-    'GET /status': () => ({
-      pid: process.pid,
-      uptimeSeconds: Math.round(process.uptime()),
-      ...felix.status(),
-      routing: routing.status(),
-    }),
-    'GET /explain': async ({ query }) => {
-      const explained = await explain(felix, query);
-      return explained.ok ? explained.value : respond(400, { problems: explained.problems });
-    },
-  });
+  const control = await serveControl(join(runDir, 'felix.sock'), controlRoutes(felix, routing));
+  const closeMetrics = await openMetricsPort(metrics.value, felix, log);
   onShutdown(async (signal) => {
     log.info({ signal }, 'leaving; the policy stays in the kernel');
     await felix.stop();
     await routing.stop();
+    closeMetrics();
     await control.close();
     await store.close();
   });
@@ -54,4 +46,9 @@ try {
     error instanceof PoplinError ? error.problems.map(formatProblem).join('\n') : String(error);
   log.error({ error: problems }, 'could not start');
   process.exit(1);
+}
+
+function refuse(problems: readonly Problem[]): never {
+  process.stderr.write(`${problems.map(formatProblem).join('\n')}\n`);
+  process.exit(2);
 }

@@ -3,12 +3,14 @@ import type { CalcDelta } from '../calc/model.ts';
 import { Calculator, type ResourceChange } from '../calc/calculator.ts';
 import type { InterfaceAddresses } from '../calc/local-hosts.ts';
 import { type Backend, chooseBackend } from '../dataplane/backend.ts';
-import type { Applied, Dataplane, RuleCounter } from '../dataplane/dataplane.ts';
-import { openDataplane } from '../dataplane/open.ts';
+import type { Applied, Dataplane } from '../dataplane/dataplane.ts';
+import { openDataplane, ruleTables } from '../dataplane/open.ts';
 import { enableForwarding, presentVersions } from '../dataplane/sysctl.ts';
 import type { Problem } from '../../api/problem.ts';
 import type { Millis } from '../../clock/clock.ts';
+import type { RuleTables } from '../rules/tables.ts';
 import type { FelixSettings } from './config.ts';
+import { type PolicyCounter, policyCounters } from './policy-counters.ts';
 
 /**
  * Calico's, where the kernel tells of edits: its `iptablesRefreshInterval`, or with ipsets, of whose edits it tells nothing,
@@ -30,6 +32,7 @@ export class Pipeline {
   readonly #versions: ReturnType<typeof presentVersions>;
   readonly #calculator: Calculator;
   readonly #dataplane: Dataplane;
+  readonly #tables: RuleTables;
   /** Endpoints whose rules are part of the state last handed to the dataplane: key to interface. */
   readonly #endpoints = new Map<string, string>();
   #changedEndpoints = new Set<string>();
@@ -41,23 +44,27 @@ export class Pipeline {
     const { settings, netns, onEdited } = options;
     const versions = presentVersions(netns).filter((version) => version === 4 || settings.ipv6);
     const backend = await chooseBackend(settings.backend, netns);
+    const tables = ruleTables(backend, settings.rules);
     const dataplane = openDataplane(backend, {
       rules: settings.rules,
+      tables,
       versions,
       netns,
       maxSetSize: settings.maxSetSize,
       cutDenied: settings.cutDenied,
       onEdited,
     });
-    return new Pipeline(options, versions, dataplane, backend.use);
+    return new Pipeline(options, versions, tables, dataplane, backend.use);
   }
 
   private constructor(
     options: PipelineOptions,
     versions: ReturnType<typeof presentVersions>,
+    tables: RuleTables,
     dataplane: Dataplane,
     backend: Backend,
   ) {
+    this.#tables = tables;
     this.backend = backend;
     this.refreshMs = REFRESH[backend];
     const { node, settings } = options;
@@ -112,8 +119,9 @@ export class Pipeline {
     return { needed: this.#calculator.counts, inKernel: this.#dataplane.counts };
   }
 
-  counters(): Promise<readonly RuleCounter[]> {
-    return this.#dataplane.counters();
+  /** What each rule of policies, profiles and tiers has counted in the kernel since it was written there. */
+  async counters(): Promise<readonly PolicyCounter[]> {
+    return policyCounters(this.#tables, await this.#dataplane.counters());
   }
 
   /** Lets go of sockets; what is in the kernel stays. */

@@ -19,6 +19,8 @@ import { NftDataplane } from './nftables/dataplane.ts';
 
 export interface DataplaneOptions {
   readonly rules: RulesOptions;
+  /** As {@link ruleTables} makes them; for who wants to know what is in them. */
+  readonly tables?: RuleTables;
   readonly versions: readonly IpVersion[];
   /** Path of a network namespace; default: ours. */
   readonly netns: string | undefined;
@@ -30,8 +32,12 @@ export interface DataplaneOptions {
   readonly onEdited?: (() => void) | undefined;
 }
 
+export function ruleTables({ use }: ChosenBackend, options: RulesOptions): RuleTables {
+  return new RuleTables(options, use === 'nftables' ? 'map' : 'tree');
+}
+
 export function openDataplane(chosen: ChosenBackend, options: DataplaneOptions): Dataplane {
-  const rules = new RuleTables(options.rules, chosen.use === 'nftables' ? 'map' : 'tree');
+  const rules = options.tables ?? ruleTables(chosen, options.rules);
   const inner = openBackend(chosen, options, rules);
   if (options.cutDenied !== true) return inner;
   const { versions, netns } = options;

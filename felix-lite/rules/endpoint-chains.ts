@@ -61,9 +61,14 @@ export function endpointChain(
     ...tiers.flatMap((tier) => tierRules(tier, direction, marks, stage)),
     ...(stage === 'forward' && tiers.length === 0 ? forwardByDefault(marks) : []),
     ...(stage === 'normal' ? profiles.flatMap((each) => profileRules(each, direction, marks)) : []),
-    ...(stage === 'normal' ? [rule([], { kind: 'drop' }, 'Drop if no profiles matched')] : []),
+    ...(stage === 'normal' ? [noProfile()] : []),
   ];
   return [{ name, rules }, ...groups.map((group) => groupRules(group, direction, marks))];
+}
+
+function noProfile(): Rule {
+  const drop = rule([], { kind: 'drop' }, 'Drop if no profiles matched');
+  return { ...drop, counts: { field: 'no profile allowed it', action: 'Deny' } };
 }
 
 /** What was allowed once stays allowed while the connection lasts; what belongs to no connection never is. */
@@ -123,7 +128,14 @@ function tierRules(
       ...(stage === 'untracked' ? [rule(accepted(marks), { kind: 'notrack' })] : []),
       rule(accepted(marks), { kind: 'return' }, 'Return if policy accepted'),
     ]),
-    ...(ends ? [rule(notPassed, { kind: 'drop' }, 'Drop if no policies passed packet')] : []),
+    ...(ends
+      ? [
+          {
+            ...rule(notPassed, { kind: 'drop' }, 'Drop if no policies passed packet'),
+            counts: { field: 'spec.defaultAction', action: 'Deny', tier: tier.name } as const,
+          },
+        ]
+      : []),
   ];
 }
 

@@ -68,7 +68,9 @@ function policyRule(
     ...icmpMatch(policy.notIcmp, true),
     ...answered,
   ];
-  const all = [...rules, ...verdictRules(policy, matches, owner, options)];
+  const [deciding, ...rest] = verdictRules(policy, matches, owner, options);
+  const counts = { field: policy.field, action: policy.action };
+  const all = [...rules, ...(deciding === undefined ? [] : [{ ...deciding, counts }]), ...rest];
   const { notes } = policy;
   return notes === undefined ? all : all.map((each) => ({ ...each, comments: notes }));
 }

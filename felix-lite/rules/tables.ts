@@ -51,7 +51,8 @@ export class RuleTables {
   /** Chains of each endpoint, to see what a change leaves behind; groups are shared, hence counted. */
   readonly #endpoints = new Map<string, readonly Chain[]>();
   readonly #users = new Map<string, number>();
-  readonly #policies = new Map<string, PolicyId>();
+  readonly #policies = new Map<string, Pick<ActivePolicy, 'id' | 'tier'>>();
+  readonly #profiles = new Set<string>();
 
   constructor(options: RulesOptions, dispatch: Dispatch = 'tree') {
     this.#options = options;
@@ -90,10 +91,10 @@ export class RuleTables {
 
   update(delta: CalcDelta): void {
     for (const [key, policy] of delta.policies) {
-      const id = policy?.id ?? this.#policies.get(key);
+      const id = policy?.id ?? this.#policies.get(key)?.id;
       if (id === undefined) continue;
       if (policy === undefined) this.#policies.delete(key);
-      else this.#policies.set(key, policy.id);
+      else this.#policies.set(key, { id: policy.id, tier: policy.tier });
       for (const direction of DIRECTIONS) {
         const place = id.namespace === '' ? id.name : `${id.namespace}/${id.name}`;
         this.#rules(
@@ -107,6 +108,8 @@ export class RuleTables {
       }
     }
     for (const [name, profile] of delta.profiles) {
+      if (profile === undefined) this.#profiles.delete(name);
+      else this.#profiles.add(name);
       for (const direction of DIRECTIONS) {
         this.#rules(
           profileChain(direction, name),
@@ -149,6 +152,24 @@ export class RuleTables {
   /** Entries that the kernel should hold now, by map. */
   maps(version: IpVersion, table: TableName): ReadonlyMap<string, ReadonlyMap<string, string>> {
     return this.#stores.get(version)?.get(table)?.maps ?? new Map();
+  }
+
+  /** Whose rules the chains hold, by their names; chains of our own making are left out. */
+  owners(): ReadonlyMap<string, ChainOwner> {
+    const owners = new Map<string, ChainOwner>();
+    for (const direction of DIRECTIONS) {
+      for (const { id, tier } of this.#policies.values())
+        owners.set(policyChain(direction, id), { ...id, tier, direction });
+      for (const name of this.#profiles)
+        owners.set(profileChain(direction, name), { kind: 'Profile', namespace: '', name, direction });
+      for (const [key, interfaceName] of this.#interfaces) {
+        const slash = key.indexOf('/');
+        const [namespace, name] = [key.slice(0, slash), key.slice(slash + 1)];
+        const chain = workloadChain(direction, interfaceName);
+        owners.set(chain, { kind: 'WorkloadEndpoint', namespace, name, direction });
+      }
+    }
+    return owners;
   }
 
   /** One chain for all the tables that may refer to it; only where one does is it programmed. */
@@ -282,6 +303,16 @@ function tablesOf(policy: ActivePolicy | undefined, direction: Direction): reado
   if (policy?.stage === 'untracked') return ['raw'];
   if (policy?.stage === 'preDNAT') return ['mangle'];
   return direction === 'egress' ? ['filter', 'mangle'] : ['filter'];
+}
+
+export interface ChainOwner {
+  readonly kind: PolicyId['kind'] | 'Profile' | 'WorkloadEndpoint';
+  /** Empty for what has none. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly direction: Direction;
+  /** Of a policy. */
+  readonly tier?: string;
 }
 
 interface LogSubject {

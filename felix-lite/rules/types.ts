@@ -1,5 +1,5 @@
 /** Chains and rules as values. A backend renders them; nothing here knows a firewall's syntax. */
-import type { PortRange, Protocol } from '../calc/model.ts';
+import type { Action, PortRange, Protocol } from '../calc/model.ts';
 
 export type Side = 'source' | 'destination';
 
@@ -67,6 +67,17 @@ export interface Rule {
   /** Undefined: only counts and carries comments. */
   readonly verdict?: Verdict;
   readonly comments?: readonly string[];
+  /** What its counter counts the packets of. It says nothing to the kernel. */
+  readonly counts?: Counted;
+}
+
+/** A rule of a policy or profile, or where nothing of a tier or of all profiles decided. */
+export interface Counted {
+  /** As the user wrote it: `spec.ingress[2]`, `spec.defaultAction` of a tier. */
+  readonly field: string;
+  readonly action: Action;
+  /** Name of the tier that ends; of all profiles together undefined. */
+  readonly tier?: string;
 }
 
 export interface Chain {

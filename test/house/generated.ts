@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { type KindInfo, KINDS } from '../../api/index.ts';
 import { routerSchema } from '../../bgpd/config/index.ts';
 import { BGPD_METRICS } from '../../bgpd/daemon/metrics.ts';
+import { FELIX_METRICS } from '../../felix-lite/daemon/metrics.ts';
 import { COMMANDS } from '../../cli/commands.ts';
 import { AGENT_METRICS } from '../../node/metrics.ts';
 import { customResourceDefinitions } from '../../datastore/kubernetes/definitions.ts';
@@ -37,7 +38,7 @@ export function generatedFiles(): readonly Generated[] {
       content: manifests('Custom resources that Poplin shares with Calico', customResourceDefinitions()),
     },
     { path: 'deploy/rbac.yaml', content: manifests('What Poplin may do on an API server', roleManifests()) },
-    { path: 'docs/metrics.md', content: metricsReference(BGPD_METRICS, AGENT_METRICS) },
+    { path: 'docs/metrics.md', content: metricsReference(BGPD_METRICS, FELIX_METRICS, AGENT_METRICS) },
     { path: 'docs/bgp-errors.md', content: errorReference(errorTable()) },
     {
       path: 'docs/bgpd.md',
