@@ -21,6 +21,7 @@ const { lib, functions: c } = dlopen(null, {
   bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
   recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+  sendto: { arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'u32'], return: 'i64' },
   setns: { arguments: ['i32', 'i32'], return: 'i32' },
   unshare: { arguments: ['i32'], return: 'i32' },
   mount: { arguments: ['string', 'string', 'string', 'u64', 'pointer'], return: 'i32' },
@@ -77,14 +78,30 @@ export function lockExclusive(fd: number): void {
 }
 
 const AF_NETLINK = 16;
-const SOCK_RAW = 3;
+export const SOCK_STREAM = 1;
+export const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 
 /** Opens a bound netlink socket in the thread's network namespace, where it stays. Throws {@link KernelError}. */
 export function netlinkSocket(protocol: number): number {
-  const fd = check(c.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), 'socket');
-  return fd;
+  return openSocket(AF_NETLINK, SOCK_RAW, protocol);
+}
+
+/** Opens a socket in the thread's network namespace, where it stays. Throws {@link KernelError}. */
+export function openSocket(family: number, type: number, protocol: number): number {
+  return check(c.socket(family, type | SOCK_CLOEXEC, protocol), 'socket');
+}
+
+/**
+ * Sends one datagram, unless it would have to wait.
+ *
+ * @param to  a struct sockaddr of the socket's family
+ * @throws KernelError: EAGAIN when the socket's buffer is full, EPERM when a firewall of this host drops it
+ */
+export function sendNow(fd: number, bytes: Buffer, to: Buffer): void {
+  const MSG_DONTWAIT = 0x40;
+  check(Number(c.sendto(fd, bytes, BigInt(bytes.length), MSG_DONTWAIT, to, to.length)), 'sendto');
 }
 
 /** struct sockaddr_nl with pid 0: the kernel picks the port. */

@@ -26,7 +26,7 @@ import { describeOnKernel, freshNamespace } from '../../net/kernel/testing.ts';
 for (const backend of ['nft', 'legacy', 'nftables'] as const) {
   const title = backend === 'nftables' ? backend : `iptables ${backend}`;
   describeOnKernel(`what the kernel holds, against the evaluator, ${title}`, function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     const namespace = freshNamespace();
 
     const create = async (): Promise<Pipeline> => {

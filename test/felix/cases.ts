@@ -26,6 +26,9 @@ export interface Me {
   readonly podSelector: object;
 }
 
+/** Of one of the probes of TCP. */
+export const SOURCE_PORT = 33_333;
+
 type Direction = Case['direction'];
 type Fragment = readonly [name: string, rule: (direction: Direction) => object];
 
@@ -33,7 +36,9 @@ const peer =
   (side: object) =>
   (direction: Direction): object =>
     direction === 'ingress' ? { source: side } : { destination: side };
-const port = (side: object) => (): object => ({ protocol: 'TCP', destination: side });
+const port =
+  (side: object, protocol = 'TCP') =>
+  (): object => ({ protocol, destination: side });
 
 /** Parts of rules. Peers are on the other side, ports always those of the destination. */
 const FRAGMENTS: readonly Fragment[] = [
@@ -58,6 +63,27 @@ const FRAGMENTS: readonly Fragment[] = [
   ['ports as a range', port({ ports: ['9000:9999'] })],
   ['ports by name', port({ ports: ['http'] })],
   ['notPorts', port({ notPorts: [9090] })],
+];
+
+/** More of them, of protocols that are rarer in policies. */
+const RARER: readonly Fragment[] = [
+  ['ports of the source', () => ({ protocol: 'TCP', source: { ports: [SOURCE_PORT] } })],
+  ['notPorts of the source', () => ({ protocol: 'TCP', source: { notPorts: [SOURCE_PORT] } })],
+  ['protocol SCTP', () => ({ protocol: 'SCTP' })],
+  ['ports of SCTP', port({ ports: [8080] }, 'SCTP')],
+  ['notPorts of SCTP', port({ notPorts: [8080] }, 'SCTP')],
+  ['protocol ICMP', () => ({ protocol: 'ICMP' })],
+  ['ICMP by type', () => ({ protocol: 'ICMP', icmp: { type: 8 } })],
+  ['ICMP by type and code', () => ({ protocol: 'ICMP', icmp: { type: 8, code: 1 } })],
+  ['notICMP by type', () => ({ protocol: 'ICMP', notICMP: { type: 8 } })],
+  ['notICMP by type and code', () => ({ protocol: 'ICMP', notICMP: { type: 8, code: 0 } })],
+  ['protocol ICMPv6', () => ({ protocol: 'ICMPv6' })],
+  ['ICMPv6 by type', () => ({ protocol: 'ICMPv6', icmp: { type: 128 } })],
+  ['ICMPv6 by type and code', () => ({ protocol: 'ICMPv6', icmp: { type: 128, code: 1 } })],
+  ['notICMP of ICMPv6 by type', () => ({ protocol: 'ICMPv6', notICMP: { type: 128 } })],
+  ['notICMP of ICMPv6 by type and code', () => ({ protocol: 'ICMPv6', notICMP: { type: 128, code: 0 } })],
+  ['a protocol without a name', () => ({ protocol: 253 })],
+  ['notProtocol by number', () => ({ notProtocol: 132 })],
 ];
 
 /** Undefined where the two say something different of one field. */
@@ -104,19 +130,25 @@ function isValid({ resources }: Case): boolean {
 const KINDS = ['NetworkPolicy', 'GlobalNetworkPolicy'] as const;
 const DIRECTIONS = ['ingress', 'egress'] as const;
 
-const alone: readonly Case[] = FRAGMENTS.flatMap(([name, rule], index) =>
+const EACH = [...FRAGMENTS, ...RARER];
+
+const alone: readonly Case[] = EACH.flatMap(([name, rule], index) =>
   DIRECTIONS.flatMap((direction, at) => [
     ruleCase(name, rule(direction), direction, 'Allow', KINDS[(index + at) % 2] ?? KINDS[0]),
   ]),
 ).concat(
-  FRAGMENTS.map(([name, rule], index) =>
+  EACH.map(([name, rule], index) =>
     ruleCase(name, rule('ingress'), 'ingress', 'Deny', KINDS[(index + 1) % 2] ?? KINDS[0]),
   ),
 );
 
+/** Of the rarer, each with some of the others: what makes sets, and what makes several rules of one. */
+const PARTNERS: ReadonlySet<string> = new Set(['notNets', 'nets of IPv6', 'selector', 'services']);
+
 /** Each with each other once; direction, kind and action go round. */
-const pairs: readonly Case[] = FRAGMENTS.flatMap(([nameA, ruleA], a) =>
-  FRAGMENTS.slice(a + 1).flatMap(([nameB, ruleB], b): readonly Case[] => {
+const pairs: readonly Case[] = EACH.flatMap(([nameA, ruleA], a) =>
+  EACH.slice(a + 1).flatMap(([nameB, ruleB], b): readonly Case[] => {
+    if (a + 1 + b >= FRAGMENTS.length && !PARTNERS.has(nameA)) return [];
     const direction = DIRECTIONS[(a + b) % 2] ?? 'ingress';
     const rule = merged(ruleA(direction), ruleB(direction));
     if (rule === undefined) return [];

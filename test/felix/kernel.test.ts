@@ -33,7 +33,7 @@ function configured(backend: string, spec: object): object {
 
 for (const backend of ['NFT', 'Legacy'] as const) {
   describeOnKernel(`felix-lite among others, iptables ${backend}`, function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let node: TestNode;
     const options = () => ({ netns: node.netns, backend: backend === 'NFT' ? 'nft' : 'legacy' }) as const;
     /** Everything that the kernel holds, in words that do not change by themselves. */
@@ -84,7 +84,9 @@ for (const backend of ['NFT', 'Legacy'] as const) {
       await node.startFelix();
       expect(node.felix.status().lastPass?.steps).to.equal(0);
       expect(await kernel()).to.deep.equal(before);
-      expect(connection === undefined ? false : await node.prober('web').ping(connection)).to.equal(true);
+      expect(connection === undefined ? false : await node.prober('web').ping(connection, true)).to.equal(
+        true,
+      );
     });
 
     it('takes in what changed while nobody ran', async () => {
@@ -93,7 +95,7 @@ for (const backend of ['NFT', 'Legacy'] as const) {
       await node.put(np('db', { selector: "role == 'db'", ingress: [{ action: 'Deny' }] }));
       await node.delete(endpointOf(WEB));
       await node.startFelix();
-      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080)).to.equal(false);
+      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, false)).to.equal(false);
       expect((await filter()).has('cali-tw-cali10000000000')).to.equal(false);
       const sets = (await ipset.save(undefined, options())).filter(({ name }) => isOurSet(name));
       expect(sets).to.deep.equal([]);
@@ -177,7 +179,7 @@ for (const backend of ['NFT', 'Legacy'] as const) {
       );
       await repair();
       expect(await kernel()).to.deep.equal(before);
-      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080)).to.equal(true);
+      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, true)).to.equal(true);
     });
 
     it('keeps a chain that others jump to, emptied, and goes on', async () => {
@@ -256,9 +258,9 @@ for (const backend of ['NFT', 'Legacy'] as const) {
       expect(node.felix.status().problems.map(({ resource }) => resource)).to.deep.equal([
         'NetworkPolicy/prod/broken',
       ]);
-      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080)).to.equal(false);
-      expect(await node.prober('db').reach('tcp', addressesOf(1)[4], 8080)).to.equal(false);
-      expect(await node.prober('outside').reach('tcp', addressesOf(1)[4], 8080)).to.equal(true);
+      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, false)).to.equal(false);
+      expect(await node.prober('db').reach('tcp', addressesOf(1)[4], 8080, false)).to.equal(false);
+      expect(await node.prober('outside').reach('tcp', addressesOf(1)[4], 8080, true)).to.equal(true);
     });
 
     it('moves to the other iptables when told to, and leaves nothing behind', async () => {
@@ -272,8 +274,8 @@ for (const backend of ['NFT', 'Legacy'] as const) {
         );
       expect(await names(backend === 'NFT' ? 'nft' : 'legacy')).to.deep.equal([]);
       expect(await names(backend === 'NFT' ? 'legacy' : 'nft')).to.include('cali-tw-cali20000000000');
-      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080)).to.equal(true);
-      expect(await node.prober('outside').reach('tcp', addressesOf(2)[4], 8080)).to.equal(false);
+      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, true)).to.equal(true);
+      expect(await node.prober('outside').reach('tcp', addressesOf(2)[4], 8080, false)).to.equal(false);
     });
 
     it('stays with the iptables that holds its rules', async () => {
@@ -300,8 +302,8 @@ for (const backend of ['NFT', 'Legacy'] as const) {
       const chains = await filter();
       expect(chains.get('cali-wl-to-host')?.at(-1)).to.match(/-j ACCEPT$/);
       expect(chains.get('cali-FORWARD')?.[0]).to.match(/0x0\/0x1e00$/);
-      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080)).to.equal(true);
-      expect(await node.prober('outside').reach('tcp', addressesOf(2)[4], 8080)).to.equal(false);
+      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, true)).to.equal(true);
+      expect(await node.prober('outside').reach('tcp', addressesOf(2)[4], 8080, false)).to.equal(false);
     });
   });
 }

@@ -53,7 +53,7 @@ function trusted(nets: readonly string[]): object {
 }
 
 describeOnKernel('felix-lite among others, nftables', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let node: TestNode;
 
   /** All that the kernel holds of ours, without what changes by itself: counters, handles and the order of sets. */
@@ -73,8 +73,8 @@ describeOnKernel('felix-lite among others, nftables', function () {
     return held;
   };
   const nft = (text: string): Promise<string> => node.run('nft', text);
-  const reaches = (from: string, version: 4 | 6, port: number): Promise<boolean> =>
-    node.prober(from).reach('tcp', addressesOf(2)[version], port);
+  const reaches = (from: string, version: 4 | 6, port: number, hoped: boolean): Promise<boolean> =>
+    node.prober(from).reach('tcp', addressesOf(2)[version], port, hoped);
 
   beforeEach(async () => {
     node = await TestNode.create([WEB, DB]);
@@ -85,10 +85,10 @@ describeOnKernel('felix-lite among others, nftables', function () {
   it('allows and denies as policy says, in both families, and uses neither iptables nor ipset', async () => {
     await node.startFelix();
     for (const version of [4, 6] as const) {
-      expect(await reaches('web', version, 8080)).to.equal(true);
-      expect(await reaches('outside', version, 8080)).to.equal(false);
+      expect(await reaches('web', version, 8080, true)).to.equal(true);
+      expect(await reaches('outside', version, 8080, false)).to.equal(false);
     }
-    expect(await reaches('web', 4, 9090)).to.equal(false);
+    expect(await reaches('web', 4, 9090, false)).to.equal(false);
     expect(await ipset.listNames({ netns: node.netns })).to.deep.equal([]);
     for (const backend of ['nft', 'legacy'] as const) {
       const tables = await iptables.save(4, undefined, { netns: node.netns, backend });
@@ -106,7 +106,7 @@ describeOnKernel('felix-lite among others, nftables', function () {
     await node.startFelix();
     expect(node.felix.status().lastPass?.steps).to.equal(0);
     expect(await kernel()).to.deep.equal(before);
-    expect(connection === undefined ? false : await node.prober('web').ping(connection)).to.equal(true);
+    expect(connection === undefined ? false : await node.prober('web').ping(connection, true)).to.equal(true);
   });
 
   it('takes in what changed while nobody ran', async () => {
@@ -115,7 +115,7 @@ describeOnKernel('felix-lite among others, nftables', function () {
     await node.put(np('db', { selector: "role == 'db'", ingress: [{ action: 'Deny' }] }));
     await node.delete(endpointOf(WEB));
     await node.startFelix();
-    expect(await reaches('web', 4, 8080)).to.equal(false);
+    expect(await reaches('web', 4, 8080, false)).to.equal(false);
     const text = await nft('list table ip calico');
     expect(text).to.not.include('cali10000000000');
     expect(text).to.not.include('set cali40');
@@ -158,8 +158,8 @@ describeOnKernel('felix-lite among others, nftables', function () {
       }
       expect(seen, 'the damage').to.equal(true);
       await until(what, async () => JSON.stringify(await kernel()) === before);
-      expect(await reaches('web', 4, 8080)).to.equal(true);
-      expect(await reaches('outside', 4, 8080)).to.equal(false);
+      expect(await reaches('web', 4, 8080, true)).to.equal(true);
+      expect(await reaches('outside', 4, 8080, false)).to.equal(false);
     });
 
   it('sees a rule that was changed under its own comment, and members put in and taken out', async () => {
@@ -210,14 +210,14 @@ describeOnKernel('felix-lite among others, nftables', function () {
     expect(await ourChains()).to.deep.equal([]);
     expect(await ourSets()).to.deep.equal([]);
     expect(await nft('list tables')).to.include('table ip calico');
-    expect(await reaches('outside', 4, 8080)).to.equal(false);
+    expect(await reaches('outside', 4, 8080, false)).to.equal(false);
     await node.put(IPTABLES);
     await node.settled();
     expect(await nft('list tables')).to.not.include('calico');
     expect(await ourChains()).to.not.deep.equal([]);
-    expect(await reaches('web', 4, 8080)).to.equal(true);
-    expect(await reaches('outside', 4, 8080)).to.equal(false);
-    expect(connection === undefined ? false : await node.prober('web').ping(connection)).to.equal(true);
+    expect(await reaches('web', 4, 8080, true)).to.equal(true);
+    expect(await reaches('outside', 4, 8080, false)).to.equal(false);
+    expect(connection === undefined ? false : await node.prober('web').ping(connection, true)).to.equal(true);
   });
 
   it('stays with the backend that holds its rules, and starts where kube-proxy has its', async () => {
@@ -242,15 +242,15 @@ describeOnKernel('felix-lite among others, nftables', function () {
     );
     await node.put(trusted(['10.65.0.0/16', '10.65.0.1/32', '10.65.0.0/24']));
     await node.startFelix();
-    expect(await reaches('web', 4, 8080)).to.equal(true);
+    expect(await reaches('web', 4, 8080, true)).to.equal(true);
     await node.put(trusted(['10.65.0.1/32', '10.65.0.0/24']));
     await node.settled();
-    expect(await reaches('web', 4, 8080)).to.equal(true);
+    expect(await reaches('web', 4, 8080, true)).to.equal(true);
     await node.put(trusted(['10.65.0.1/32']));
     await node.settled();
-    expect(await reaches('web', 4, 9090)).to.equal(true);
+    expect(await reaches('web', 4, 9090, true)).to.equal(true);
     await node.put(trusted(['10.66.0.0/15']));
     await node.settled();
-    expect(await reaches('web', 4, 9090)).to.equal(false);
+    expect(await reaches('web', 4, 9090, false)).to.equal(false);
   });
 });

@@ -1,7 +1,4 @@
-/**
- * A node for packet tests: a namespace that routes, a namespace for each workload behind a `cali…` veth, one
- * outside machine behind an uplink. Wired as the CNI plugin wires, without it.
- */
+/** A node for packet tests: a network of namespaces, a datastore, and felix-lite on it. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,12 +8,13 @@ import { silent } from '../../daemon/log.ts';
 import { EmbeddedStore } from '../../datastore/embedded/embedded.ts';
 import { type Key, type Store, keyText } from '../../datastore/index.ts';
 import { Felix } from '../../felix-lite/daemon/felix.ts';
-import { createNamespace, deleteNamespace, namespacePath, run } from '../../net/kernel/index.ts';
-import { Prober } from './prober.ts';
+import { run } from '../../net/kernel/index.ts';
+import { TestNetwork, addressesOf, interfaceOf } from './network.ts';
+import type { Prober } from './prober.ts';
+
+export { OUTSIDE, PORTS, addressesOf, interfaceOf } from './network.ts';
 
 export const NODE = 'a1';
-export const PORTS = [8080, 9090] as const;
-export const OUTSIDE = { 4: '198.51.100.2', 6: 'fd99::2' } as const;
 
 export interface Workload {
   readonly name: string;
@@ -32,26 +30,25 @@ let count = 0;
 
 export class TestNode {
   readonly store: Store;
-  readonly probers = new Map<string, Prober>();
-  readonly #id = `pfx${process.pid}-${++count}`;
-  readonly #namespaces: string[] = [];
+  readonly network: TestNetwork;
   readonly #folder: string;
   #felix: Felix | undefined;
 
-  private constructor(store: Store, folder: string) {
+  private constructor(store: Store, network: TestNetwork, folder: string) {
     this.store = store;
+    this.network = network;
     this.#folder = folder;
   }
 
-  static async create(workloads: readonly Workload[]): Promise<TestNode> {
+  /** @param hasBeyond  whether there is a second uplink */
+  static async create(workloads: readonly Workload[], hasBeyond = false): Promise<TestNode> {
+    const network = await TestNetwork.create(`pfx${process.pid}-${++count}`, workloads, hasBeyond);
     const folder = mkdtempSync(join(tmpdir(), 'poplin-felix-'));
-    const node = new TestNode(await EmbeddedStore.open(join(folder, 'datastore.db')), folder);
-    await node.#wire(workloads);
-    return node;
+    return new TestNode(await EmbeddedStore.open(join(folder, 'datastore.db')), network, folder);
   }
 
   get netns(): string {
-    return namespacePath(this.#id);
+    return this.network.netns;
   }
 
   get datastore(): string {
@@ -67,7 +64,7 @@ export class TestNode {
     return this.#felix;
   }
 
-  async startFelix(patienceMs?: number): Promise<void> {
+  async startFelix(): Promise<void> {
     this.#felix = new Felix({
       node: NODE,
       store: this.store,
@@ -77,7 +74,7 @@ export class TestNode {
       netns: this.netns,
     });
     this.#felix.start();
-    await this.settled(patienceMs);
+    await this.settled();
   }
 
   async stopFelix(): Promise<void> {
@@ -124,7 +121,7 @@ export class TestNode {
   }
 
   /** Waits until the kernel has the newest revision. */
-  async settled(patienceMs = 8000): Promise<void> {
+  async settled(patienceMs = 60_000): Promise<void> {
     const wanted = await this.store.revision();
     const deadline = performance.now() + patienceMs;
     for (;;) {
@@ -136,31 +133,8 @@ export class TestNode {
     }
   }
 
-  /** A workload comes back with the address of another index, on the interface that it had. */
-  async readdress({ name, index }: Workload, to: number): Promise<void> {
-    const [before, after] = [addressesOf(index), addressesOf(to)];
-    const host = interfaceOf(index);
-    await this.#ip(
-      `${this.#id}-${name}`,
-      // The new one first: with its last address an interface loses its routes.
-      `address add ${after[4]}/32 dev eth0`,
-      `address add ${after[6]}/128 dev eth0 nodad`,
-      `address delete ${before[4]}/32 dev eth0`,
-      `address delete ${before[6]}/128 dev eth0`,
-    );
-    await this.#ip(
-      this.#id,
-      `route delete ${before[4]}/32 dev ${host}`,
-      `route delete ${before[6]}/128 dev ${host}`,
-      `route add ${after[4]}/32 dev ${host} scope link`,
-      `route add ${after[6]}/128 dev ${host}`,
-    );
-  }
-
   prober(name: string): Prober {
-    const prober = this.probers.get(name);
-    if (prober === undefined) throw new Error(`no prober ${name}`);
-    return prober;
+    return this.network.prober(name);
   }
 
   async run(program: string, ...args: readonly string[]): Promise<string> {
@@ -169,150 +143,14 @@ export class TestNode {
 
   async remove(): Promise<void> {
     await this.stopFelix();
-    for (const prober of this.probers.values()) await prober.close();
-    for (const name of this.#namespaces) deleteNamespace(name);
+    this.network.remove();
     await this.store.close();
     rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  async #wire(workloads: readonly Workload[]): Promise<void> {
-    this.#namespace(this.#id);
-    await this.#ip(this.#id, 'link set lo up');
-    for (const workload of workloads) await this.#wireWorkload(workload);
-    await this.#wireOutside();
-    await Promise.all(
-      [...this.probers.values()].flatMap((prober) => PORTS.map((port) => prober.listen(port))),
-    );
-  }
-
-  async #wireWorkload({ name, index }: Workload): Promise<void> {
-    const netns = this.#namespace(`${this.#id}-${name}`);
-    const host = interfaceOf(index);
-    const addresses = addressesOf(index);
-    await this.#ip(
-      this.#id,
-      `link add ${host} type veth peer name eth0 netns ${netns}`,
-      `link set ${host} address ee:ee:ee:ee:ee:ee`,
-      `link set ${host} addrgenmode none`,
-      `link set ${host} up`,
-      `address add fe80::1/64 dev ${host} nodad`,
-      `route add ${addresses[4]}/32 dev ${host} scope link`,
-      `route add ${addresses[6]}/128 dev ${host}`,
-    );
-    await this.#ip(
-      netns,
-      'link set lo up',
-      `link set eth0 address 02:00:00:00:00:0${index}`,
-      'link set eth0 up',
-      `address add ${addresses[4]}/32 dev eth0`,
-      `address add ${addresses[6]}/128 dev eth0 nodad`,
-      'neighbour add 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev eth0 nud permanent',
-      'neighbour add fe80::1 lladdr ee:ee:ee:ee:ee:ee dev eth0 nud permanent',
-      'route add 169.254.1.1 dev eth0 scope link',
-      'route add default via 169.254.1.1 dev eth0',
-      'route add default via fe80::1 dev eth0',
-    );
-    this.probers.set(name, new Prober(namespacePath(netns)));
-  }
-
-  /**
-   * Many workloads in one namespace, with one agent: each has an interface and a routing table of its own, and what is
-   * sent from its address leaves there.
-   */
-  async wireCrowd(name: string, indexes: readonly number[]): Promise<Prober> {
-    const netns = this.#namespace(`${this.#id}-${name}`);
-    await this.#ip(netns, 'link set lo up');
-    await this.#ip(
-      this.#id,
-      ...indexes.flatMap((index) => {
-        const host = interfaceOf(index);
-        const addresses = addressesOf(index);
-        return [
-          `link add ${host} type veth peer name e${index} netns ${netns}`,
-          `link set ${host} address ee:ee:ee:ee:ee:ee`,
-          `link set ${host} addrgenmode none`,
-          `link set ${host} up`,
-          `address add fe80::1/64 dev ${host} nodad`,
-          `route add ${addresses[4]}/32 dev ${host} scope link`,
-          `route add ${addresses[6]}/128 dev ${host}`,
-        ];
-      }),
-    );
-    await this.#ip(
-      netns,
-      ...indexes.flatMap((index) => {
-        const [device, addresses, table] = [`e${index}`, addressesOf(index), 1000 + index];
-        return [
-          `link set ${device} up`,
-          `address add ${addresses[4]}/32 dev ${device}`,
-          `address add ${addresses[6]}/128 dev ${device} nodad`,
-          `neighbour add 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev ${device} nud permanent`,
-          `neighbour add fe80::1 lladdr ee:ee:ee:ee:ee:ee dev ${device} nud permanent`,
-          `route add 169.254.1.1 dev ${device} scope link table ${table}`,
-          `route add default via 169.254.1.1 dev ${device} table ${table}`,
-          `route add default via fe80::1 dev ${device} table ${table}`,
-          `rule add from ${addresses[4]} table ${table}`,
-        ];
-      }),
-    );
-    const rules = indexes.map((index) => `rule add from ${addressesOf(index)[6]} table ${1000 + index}`);
-    await run('ip', ['-6', '-batch', '-'], {
-      netns: namespacePath(netns),
-      stdin: `${rules.join('\n')}\n`,
-    });
-    const prober = new Prober(namespacePath(netns));
-    this.probers.set(name, prober);
-    await Promise.all([
-      ...PORTS.map((port) => prober.listenTcp(port)),
-      ...indexes.flatMap((index) =>
-        ([4, 6] as const).map((version) => prober.listenUdp(addressesOf(index)[version], PORTS[0])),
-      ),
-    ]);
-    return prober;
-  }
-
-  async #wireOutside(): Promise<void> {
-    const netns = this.#namespace(`${this.#id}-outside`);
-    await this.#ip(
-      this.#id,
-      `link add up0 type veth peer name eth0 netns ${netns}`,
-      'link set up0 up',
-      'address add 198.51.100.1/24 dev up0',
-      'address add fd99::1/64 dev up0 nodad',
-    );
-    await this.#ip(
-      netns,
-      'link set lo up',
-      'link set eth0 up',
-      'address add 198.51.100.2/24 dev eth0',
-      'address add fd99::2/64 dev eth0 nodad',
-      'route add default via 198.51.100.1',
-      'route add default via fd99::1',
-    );
-    this.probers.set('outside', new Prober(namespacePath(netns)));
-  }
-
-  #namespace(name: string): string {
-    createNamespace(name);
-    this.#namespaces.push(name);
-    return name;
-  }
-
-  async #ip(netns: string, ...commands: readonly string[]): Promise<void> {
-    await run('ip', ['-batch', '-'], { netns: namespacePath(netns), stdin: `${commands.join('\n')}\n` });
   }
 }
 
 function keyOf({ kind, metadata }: Resource): Key {
   return { kind, scope: metadata.namespace ?? '', name: metadata.name };
-}
-
-export function addressesOf(index: number): { readonly 4: string; readonly 6: string } {
-  return { 4: `10.65.${index >> 8}.${index & 255}`, 6: `fd65::${index}` };
-}
-
-export function interfaceOf(index: number): string {
-  return `cali${index < 10 ? String(index).padEnd(11, '0') : String(index).padStart(11, '0')}`;
 }
 
 export function endpointOf({ name, namespace, labels, index }: Workload): Resource {

@@ -5,6 +5,7 @@ import { judge } from '../../felix-lite/explain/evaluate.ts';
 import { World } from '../../felix-lite/explain/world.ts';
 import { Address } from '../../net/addr/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
+import type { Flow } from './wire.ts';
 import {
   OUTSIDE,
   PORTS,
@@ -203,7 +204,7 @@ const cases: readonly {
 ];
 
 describeOnKernel('felix-lite with packets', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let node: TestNode;
   const world: readonly Resource[] = [
     ...WORKLOADS.map(endpointOf),
@@ -240,8 +241,8 @@ describeOnKernel('felix-lite with packets', function () {
     const deny = np('deny', { selector: "role == 'db'", ingress: [{ action: 'Deny' }] });
     await node.put(deny);
     await node.settled();
-    expect(await node.prober('web').ping(connection)).to.equal(true);
-    expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080)).to.equal(false);
+    expect(await node.prober('web').ping(connection, true)).to.equal(true);
+    expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, false)).to.equal(false);
     await node.delete(deny);
     await node.settled();
   });
@@ -250,31 +251,31 @@ describeOnKernel('felix-lite with packets', function () {
     const route = ['route', 'replace', `${addressesOf(3)[4]}/32`, 'scope', 'link', 'dev'];
     await node.run('ip', ...route, 'up0');
     try {
-      expect(await node.prober('stranger').reach('udp', addressesOf(2)[4], 8080)).to.equal(false);
+      expect(await node.prober('stranger').reach('udp', addressesOf(2)[4], 8080, false)).to.equal(false);
     } finally {
       await node.run('ip', ...route, interfaceOf(3));
     }
-    expect(await node.prober('stranger').reach('udp', addressesOf(2)[4], 8080)).to.equal(true);
+    expect(await node.prober('stranger').reach('udp', addressesOf(2)[4], 8080, true)).to.equal(true);
   });
 
   it('drops what an endpoint without a known profile sends or should get', async () => {
     await node.delete(openProfile('test'));
     await node.settled();
-    expect(await node.prober('stranger').reach('tcp', addressesOf(1)[4], 8080)).to.equal(false);
-    expect(await node.prober('web').reach('tcp', addressesOf(3)[6], 8080)).to.equal(false);
+    expect(await node.prober('stranger').reach('tcp', addressesOf(1)[4], 8080, false)).to.equal(false);
+    expect(await node.prober('web').reach('tcp', addressesOf(3)[6], 8080, false)).to.equal(false);
     await node.put(openProfile('test'));
     await node.settled();
-    expect(await node.prober('web').reach('tcp', addressesOf(3)[6], 8080)).to.equal(true);
+    expect(await node.prober('web').reach('tcp', addressesOf(3)[6], 8080, true)).to.equal(true);
   });
 
   it('drops what comes through an interface that no endpoint owns', async () => {
     const endpoint = endpointOf(STRANGER);
     await node.delete(endpoint);
     await node.settled();
-    expect(await node.prober('stranger').reach('tcp', addressesOf(1)[4], 8080)).to.equal(false);
+    expect(await node.prober('stranger').reach('tcp', addressesOf(1)[4], 8080, false)).to.equal(false);
     await node.put(endpoint);
     await node.settled();
-    expect(await node.prober('stranger').reach('tcp', addressesOf(1)[4], 8080)).to.equal(true);
+    expect(await node.prober('stranger').reach('tcp', addressesOf(1)[4], 8080, true)).to.equal(true);
   });
 });
 
@@ -304,26 +305,35 @@ async function matrix(node: TestNode, resources: readonly Resource[]): Promise<r
         ),
       ),
   );
-  const measured: Record<string, boolean> = {};
   const expected: Record<string, boolean> = {};
-  await Promise.all(
-    probes.map(async ({ from, to, version, protocol, port }) => {
-      const name = `${from.name} -> ${to.name} ${protocol}/${port} IPv${version}`;
-      measured[name] = false;
-      const packet = {
-        source: parse(from.addresses[version]),
-        destination: parse(to.addresses[version]),
-        protocol: protocol === 'tcp' ? 6 : 17,
-        sourcePort: 50000,
-        destinationPort: port,
-      };
-      expected[name] =
-        (from.endpoint === undefined || judge(world, from.endpoint, 'egress', packet).allowed) &&
-        (to.endpoint === undefined || judge(world, to.endpoint, 'ingress', packet).allowed);
-      measured[name] = await node.prober(from.name).reach(protocol, to.addresses[version], port);
-    }),
-  );
-  return [measured, expected];
+  const flows = probes.map(({ from, to, version, protocol, port }): Flow => {
+    const name = `${from.name} -> ${to.name} ${protocol}/${port} IPv${version}`;
+    const packet = {
+      source: parse(from.addresses[version]),
+      destination: parse(to.addresses[version]),
+      protocol: protocol === 'tcp' ? 6 : 17,
+      sourcePort: 50000,
+      destinationPort: port,
+    };
+    expected[name] =
+      (from.endpoint === undefined || judge(world, from.endpoint, 'egress', packet).allowed) &&
+      (to.endpoint === undefined || judge(world, to.endpoint, 'ingress', packet).allowed);
+    return {
+      from: from.name,
+      to: to.name,
+      source: from.addresses[version],
+      destination: to.addresses[version],
+      protocol: packet.protocol,
+      destinationPort: port,
+      expected: expected[name],
+    };
+  });
+  const outcomes = await node.network.wire.volley(flows);
+  const measured = Object.keys(expected).map((name, index) => {
+    const { arrived, answered } = outcomes[index] ?? { arrived: false, answered: false };
+    return [name, arrived && answered] as const;
+  });
+  return [Object.fromEntries(measured), expected];
 }
 
 function parse(text: string): Address {

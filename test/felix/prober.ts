@@ -1,76 +1,117 @@
-/** Talks to a probe agent inside one network namespace. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+/** One end of probes and of connections: a network namespace with the addresses that it sends from. */
+import { type Server, Socket, createServer } from 'node:net';
+import { inNamespace } from '../../net/kernel/index.ts';
+import { tcpSocket } from '../../net/kernel/raw-socket.ts';
+import { TCP, UDP } from './probe-packet.ts';
+import type { Wire } from './wire.ts';
+
+export interface Addresses {
+  readonly 4: string;
+  readonly 6: string;
+}
+
+const PATIENCE_MS = 30_000;
+/** After which nothing comes any more on a connection that was cut. */
+const SILENCE_MS = 700;
 
 export class Prober {
-  readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, (ok: boolean) => void>();
-  #id = 0;
+  readonly name: string;
+  readonly #netns: string;
+  readonly #wire: Wire;
+  readonly #own: () => Addresses;
+  readonly #stationOf: (address: string) => string;
+  readonly #open = new Map<number, Socket>();
+  readonly #servers: Server[] = [];
+  #count = 0;
 
-  constructor(netns: string) {
-    this.#child = spawn(
-      'nsenter',
-      [
-        `--net=${netns}`,
-        '--',
-        process.execPath,
-        '--disable-warning=ExperimentalWarning',
-        join(import.meta.dirname, 'probe-agent.ts'),
-      ],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    );
-    if (this.#child.stdout === null) throw new Error('no pipe');
-    createInterface({ input: this.#child.stdout }).on('line', (line) => {
-      const { id, ok } = JSON.parse(line) as { id: number; ok: boolean };
-      this.#waiting.get(id)?.(ok);
-      this.#waiting.delete(id);
+  /**
+   * @param own  addresses that it sends from when not told otherwise
+   * @param stationOf  whose an address is
+   */
+  constructor(
+    name: string,
+    netns: string,
+    wire: Wire,
+    own: () => Addresses,
+    stationOf: (address: string) => string,
+  ) {
+    this.name = name;
+    this.#netns = netns;
+    this.#wire = wire;
+    this.#own = own;
+    this.#stationOf = stationOf;
+  }
+
+  /**
+   * Whether a packet gets there and its answer back.
+   *
+   * @param hoped  what should be: what should get through is tried again for as long as a busy machine may need
+   */
+  reach(protocol: 'tcp' | 'udp', host: string, port: number, hoped: boolean): Promise<boolean> {
+    return this.#wire.reach({
+      from: this.name,
+      to: this.#stationOf(host),
+      source: this.#own()[host.includes(':') ? 6 : 4],
+      destination: host,
+      protocol: protocol === 'tcp' ? TCP : UDP,
+      destinationPort: port,
+      expected: hoped,
     });
   }
 
-  /** Echoes on the port, TCP and UDP, both families. */
-  listen(port: number): Promise<boolean> {
-    return this.#ask({ op: 'listen', port });
-  }
-
-  /** Echoes TCP on every address. */
-  listenTcp(port: number): Promise<boolean> {
-    return this.#ask({ op: 'listenTcp', port });
-  }
-
-  /** Echoes UDP on one address of several, from where it was asked. */
-  listenUdp(host: string, port: number): Promise<boolean> {
-    return this.#ask({ op: 'listenUdp', host, port });
-  }
-
-  /** @param from  address to send from, where the namespace has several */
-  reach(protocol: 'tcp' | 'udp', host: string, port: number, from?: string): Promise<boolean> {
-    return this.#ask({ op: protocol, host, port, ...(from === undefined ? {} : { from }) });
+  /** Echoes on a TCP port, both families. */
+  listen(port: number): void {
+    const server = createServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      socket.pipe(socket);
+    });
+    // Without a host name the socket is made before `listen` returns.
+    inNamespace(this.#netns, () => server.listen(port));
+    this.#servers.push(server);
   }
 
   /** The id of a connection that stays open, or undefined when it could not be made. */
   async open(host: string, port: number): Promise<number | undefined> {
-    const id = this.#id + 1;
-    return (await this.#ask({ op: 'open', host, port })) ? id : undefined;
+    const socket = new Socket({ fd: tcpSocket(this.#netns, host.includes(':') ? 6 : 4) });
+    const connected = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), PATIENCE_MS);
+      const settle = (ok: boolean) => (): void => {
+        clearTimeout(timer);
+        resolve(ok);
+      };
+      socket.on('error', settle(false));
+      socket.connect({ host, port }, settle(true));
+    });
+    if (!connected) {
+      socket.destroy();
+      return undefined;
+    }
+    this.#open.set(++this.#count, socket);
+    return this.#count;
   }
 
-  /** Whether data still goes both ways on an open connection. */
-  ping(connection: number): Promise<boolean> {
-    return this.#ask({ op: 'ping', port: connection });
-  }
-
-  close(): Promise<void> {
+  /**
+   * Whether data still goes both ways on an open connection.
+   *
+   * @param hoped  as with {@link reach}
+   */
+  ping(connection: number, hoped: boolean): Promise<boolean> {
+    const socket = this.#open.get(connection);
+    if (socket === undefined || socket.destroyed) return Promise.resolve(false);
     return new Promise((resolve) => {
-      this.#child.once('exit', () => resolve());
-      this.#child.stdin?.end();
+      const settle = (ok: boolean): void => {
+        clearTimeout(timer);
+        socket.removeAllListeners('data');
+        resolve(ok);
+      };
+      const timer = setTimeout(() => settle(false), hoped ? PATIENCE_MS : SILENCE_MS);
+      socket.on('data', () => settle(true));
+      socket.write('still there?');
     });
   }
 
-  #ask(order: object): Promise<boolean> {
-    const id = ++this.#id;
-    return new Promise((resolve) => {
-      this.#waiting.set(id, resolve);
-      this.#child.stdin?.write(`${JSON.stringify({ id, ...order })}\n`);
-    });
+  close(): void {
+    for (const socket of this.#open.values()) socket.destroy();
+    for (const server of this.#servers) server.close();
   }
 }
