@@ -11,10 +11,10 @@ import {
   type Rule,
   type WorkloadEndpoint,
   effectiveTypes,
-  parseSelector,
 } from '../../api/index.ts';
 import type { Packet } from './packet.ts';
 import { ruleMatches } from './rule-matches.ts';
+import { selects } from './selection.ts';
 import type { Party, World } from './world.ts';
 
 export type Direction = 'ingress' | 'egress';
@@ -163,8 +163,8 @@ function tiersFor(
   { world, party, direction }: Question,
   wanted: (policy: Policy) => boolean,
 ): readonly TierStep[] {
-  const policies = world.policies.filter(
-    (policy) => wanted(policy) && effectiveTypes(policy.spec)[direction] && appliesTo(policy, party),
+  const policies = policiesFor(world, party).filter(
+    (policy) => wanted(policy) && effectiveTypes(policy.spec)[direction],
   );
   const names = [...new Set(policies.map(({ spec }) => spec.tier))];
   const key = (name: string): readonly [number, number, string] => {
@@ -180,6 +180,17 @@ function tiersFor(
         .filter(({ spec }) => spec.tier === name)
         .sort((a, b) => compareKeys(policyOrder(world, a), policyOrder(world, b))),
     }));
+}
+
+const POLICIES = new WeakMap<World, Map<Party, readonly Policy[]>>();
+
+/** Remembered: the same parties are asked about many packets. */
+function policiesFor(world: World, party: Party): readonly Policy[] {
+  const known = POLICIES.get(world) ?? new Map<Party, readonly Policy[]>();
+  POLICIES.set(world, known);
+  const policies = known.get(party) ?? world.policies.filter((policy) => appliesTo(policy, party));
+  known.set(party, policies);
+  return policies;
 }
 
 const FIXED: Readonly<Record<string, { readonly order: number; readonly defaultAction: 'Deny' | 'Pass' }>> = {
@@ -216,7 +227,7 @@ function compareKeys(a: readonly [number, number, string], b: readonly [number, 
 function appliesTo(policy: Policy, party: Party): boolean {
   const { selector = '', serviceAccountSelector = '' } = policy.spec;
   if (policy.kind === 'NetworkPolicy' && party.namespace !== policy.metadata.namespace) return false;
-  if (selector !== '' && !selects(selector, party.labels, '', true)) return false;
+  if (selector !== '' && !selects(selector, party.labels)) return false;
   if (policy.kind === 'GlobalNetworkPolicy') {
     const { namespaceSelector = '' } = policy.spec;
     if (
@@ -228,16 +239,6 @@ function appliesTo(policy: Policy, party: Party): boolean {
   return (
     serviceAccountSelector === '' ||
     selects(serviceAccountSelector, party.labels, 'pcsa.', party.serviceAccount !== undefined)
-  );
-}
-
-function selects(text: string, labels: Party['labels'], prefix: string, all: boolean): boolean {
-  const parsed = parseSelector(text);
-  if (!parsed.ok) return false;
-  if (parsed.value.canonical === 'all()') return all;
-  const seen = Object.entries(labels).filter(([label]) => label.startsWith(prefix));
-  return parsed.value.matches(
-    Object.fromEntries(seen.map(([label, value]) => [label.slice(prefix.length), value])),
   );
 }
 

@@ -1,9 +1,10 @@
 /** Whether one rule, as its user wrote it, matches one packet. Written from Calico's documentation of rules. */
-import { type EntityRule, type Rule, parsePort, parseSelector, protocolNumber } from '../../api/index.ts';
+import { type EntityRule, type Rule, parsePort, protocolNumber } from '../../api/index.ts';
 import { SERVICE_NAME_LABEL } from '../../api/kinds/kubernetes-data.ts';
-import { Address, Prefix } from '../../net/addr/index.ts';
+import { Address } from '../../net/addr/index.ts';
 import type { Packet } from './packet.ts';
-import { type Party, type World, owns } from './world.ts';
+import { parsedNet, selects } from './selection.ts';
+import type { Party, World } from './world.ts';
 
 /** @param namespace  of the policy that the rule is in; undefined where the policy has none */
 export function ruleMatches(
@@ -78,7 +79,7 @@ function sideMatches(
     if (!notNets.some((net) => net.includes(':') === (end.address.version === 6))) return false;
   }
   const chosen = chooser(side, namespace);
-  const owners = world.parties.filter((party) => owns(party, end.address));
+  const owners = world.ownersOf(end.address);
   if (chosen.limits && !owners.some(chosen.selects)) return false;
   if (!chosen.limits && owners.some(chosen.excluded)) return false;
   const named = (name: string): boolean =>
@@ -129,17 +130,17 @@ function chooser(side: EntityRule, namespace: string | undefined): Chooser {
     namespaceSelector !== '' ||
     asksForAccount ||
     (namespace !== undefined && asksForAnyone);
-  const excluded = (party: Party): boolean => notSelector !== '' && matches(notSelector, party.labels);
+  const excluded = (party: Party): boolean => notSelector !== '' && selects(notSelector, party.labels);
   return {
     limits,
     excluded,
     selects: (party) =>
-      (selector === '' || matches(selector, party.labels)) &&
+      (selector === '' || selects(selector, party.labels)) &&
       !excluded(party) &&
       inNamespace(party, namespaceSelector, namespace) &&
       (names.length === 0 || names.includes(party.labels['projectcalico.org/serviceaccount'] ?? '\0')) &&
       (accountSelector === '' ||
-        matches(accountSelector, party.labels, 'pcsa.', party.serviceAccount !== undefined)),
+        selects(accountSelector, party.labels, 'pcsa.', party.serviceAccount !== undefined)),
   };
 }
 
@@ -147,21 +148,7 @@ function inNamespace(party: Party, namespaceSelector: string, home: string | und
   if (namespaceSelector === '') return home === undefined || party.namespace === home;
   const text = namespaceSelector.replaceAll(/\s/g, '');
   if (text === 'global()') return party.namespace === undefined;
-  return matches(namespaceSelector, party.labels, 'pcns.', party.namespace !== undefined);
-}
-
-/**
- * @param prefix  in front of the labels that the selector names without it
- * @param all  what `all()` means there: in some namespace, of some account
- */
-function matches(text: string, labels: Party['labels'], prefix = '', all = true): boolean {
-  const parsed = parseSelector(text);
-  if (!parsed.ok) return false;
-  if (parsed.value.canonical === 'all()') return all;
-  const seen = Object.entries(labels).flatMap(([label, value]) =>
-    label.startsWith(prefix) ? [[label.slice(prefix.length), value] as const] : [],
-  );
-  return parsed.value.matches(Object.fromEntries(seen));
+  return selects(namespaceSelector, party.labels, 'pcns.', party.namespace !== undefined);
 }
 
 function hasPort(party: Party, name: string, rule: Rule, port: number | undefined): boolean {
@@ -171,6 +158,6 @@ function hasPort(party: Party, name: string, rule: Rule, port: number | undefine
 }
 
 function inNet(text: string, address: Address): boolean {
-  const net = Prefix.parse(text, { hostBits: 'mask' });
+  const net = parsedNet(text);
   return net !== undefined && net.version === address.version && net.contains(address);
 }

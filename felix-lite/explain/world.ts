@@ -80,7 +80,11 @@ export class World {
   }
 
   /** A workload endpoint as a party; its namespace and account count as labels, whatever its own labels say. */
-  workload({ metadata, spec }: WorkloadEndpoint): Party {
+  workload(endpoint: WorkloadEndpoint): Party {
+    return this.#remembered(endpoint, () => this.#workload(endpoint));
+  }
+
+  #workload({ metadata, spec }: WorkloadEndpoint): Party {
     const account = spec.serviceAccountName ?? '';
     return {
       name: `WorkloadEndpoint/${metadata.namespace ?? ''}/${metadata.name}`,
@@ -98,7 +102,11 @@ export class World {
     };
   }
 
-  host({ metadata, spec }: HostEndpoint): Party {
+  host(endpoint: HostEndpoint): Party {
+    return this.#remembered(endpoint, () => this.#host(endpoint));
+  }
+
+  #host({ metadata, spec }: HostEndpoint): Party {
     return {
       name: `HostEndpoint/${metadata.name}`,
       namespace: undefined,
@@ -107,6 +115,48 @@ export class World {
       prefixes: prefixes(spec.expectedIPs),
       ports: ports(spec.ports),
     };
+  }
+
+  readonly #known = new Map<Resource, Party>();
+
+  /** One for each: what is found out about it is filed under it. */
+  #remembered(resource: Resource, make: () => Party): Party {
+    const party = this.#known.get(resource) ?? make();
+    this.#known.set(resource, party);
+    return party;
+  }
+
+  readonly #hostOwners = new Map<string, Party[]>();
+  readonly #netOwners: Party[] = [];
+  readonly #owners = new Map<string, readonly Party[]>();
+
+  /** Everybody whose the address is, endpoints first. */
+  ownersOf(address: Address): readonly Party[] {
+    const text = address.toString();
+    const known = this.#owners.get(text);
+    if (known !== undefined) return known;
+    if (this.#hostOwners.size + this.#netOwners.length === 0) this.#fileOwners();
+    const found = [
+      ...(this.#hostOwners.get(text) ?? []),
+      ...this.#netOwners.filter((party) => owns(party, address)),
+    ];
+    this.#owners.set(text, found);
+    return found;
+  }
+
+  #fileOwners(): void {
+    for (const party of this.parties) {
+      if (party.prefixes.some(({ isHost }) => !isHost)) {
+        this.#netOwners.push(party);
+        continue;
+      }
+      for (const { address } of party.prefixes) {
+        const text = address.toString();
+        const owners = this.#hostOwners.get(text) ?? [];
+        this.#hostOwners.set(text, owners);
+        if (!owners.includes(party)) owners.push(party);
+      }
+    }
   }
 
   #set({ kind, metadata, spec }: NetworkSet | GlobalNetworkSet): Party {
