@@ -1,12 +1,14 @@
 /**
  * What every store owes to resources: one of any kind, with any fields that its schema has, comes back as it was applied,
- * and is not written again when it is applied again.
+ * and is not written again when it is applied again. An explicit `false` may be missing
+ * afterwards where Calico's form has no place for it.
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type KindInfo, KINDS, parseManifests, type Resource, unwrap } from '../api/index.ts';
 import { arbitraryResource } from '../api/testing/arbitraries.ts';
 import { SimulatedClock } from '../clock/simulated.ts';
+import { inFull } from './etcd/go-json.ts';
 import { ResourceClient } from './resources.ts';
 import type { Store } from './store.ts';
 
@@ -58,9 +60,9 @@ export function resourceContract(
       const { name, namespace } = metadata;
       const [applied] = unwrap(await client.change([{ type: 'apply', resource: drawn }]));
       expect(applied?.outcome).to.equal('created');
-      expect(withoutServers(applied!.resource)).to.deep.equal(drawn);
+      expect(inFull(withoutServers(applied!.resource))).to.deep.equal(inFull(drawn));
       const read = unwrap(await client.get(kind, name, namespace));
-      expect(withoutServers(read)).to.deep.equal(drawn);
+      expect(inFull(withoutServers(read))).to.deep.equal(inFull(drawn));
       expect(
         unwrap(await client.list(kind, namespace)).find((one) => one.metadata.name === name),
       ).to.deep.equal(read);
@@ -86,7 +88,7 @@ export function resourceContract(
       };
       unwrap(await client.apply(changed as Resource));
       const after = (await store.get(key))?.value as Resource & { readonly spec: object };
-      expect(after.spec).to.deep.equal(newer.spec);
+      expect(inFull(after)).to.have.deep.property('spec', (inFull(newer) as typeof newer).spec);
       expect(after.metadata.annotations).to.deep.equal(changed.metadata.annotations);
     }
   });

@@ -14,7 +14,7 @@ import {
   TIERED_KINDS,
   writeProblems,
 } from '../api/index.ts';
-import { sameJson } from './json.ts';
+import { sameForCalico } from './etcd/go-json.ts';
 import type { Entry, Key, Operation } from './store.ts';
 
 /** Gives a field, written as users write it, its place in their text. */
@@ -129,7 +129,7 @@ function planChange(change: ResourceChange, found: Entry | undefined, situation:
   const [problem] = checkUpdate(before, change.resource);
   if (problem !== undefined) return problem;
   const resource = storedForm(keepingUnknown(change.resource, before), before, situation);
-  if (sameJson(resource, before)) return { outcome: 'unchanged', resource: toResource(found) };
+  if (sameForCalico(resource, before)) return { outcome: 'unchanged', resource: toResource(found) };
   const expect = { revision: found.revision };
   return { outcome: 'updated', resource, operation: { type: 'put', key, value: resource, expect } };
 }

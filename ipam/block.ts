@@ -5,7 +5,7 @@
  * An ordinal is an address's offset from the block's base. Fields that this release does not know stay as they are.
  */
 import { Address, Prefix } from '../net/addr/index.ts';
-import { sameJson } from '../datastore/json.ts';
+import { sameForCalico } from '../datastore/etcd/go-json.ts';
 import { type AllocationAttribute, withoutUnusedAttributes } from './attributes.ts';
 import { AT_ONCE, type Cooldown, hasRested, isResting, restingSince } from './cooldown.ts';
 
@@ -168,7 +168,10 @@ function isHeld({ allocations, attributes }: IPAMBlock, ordinal: number): boolea
 
 /** Where one stands among the attributes, put there if it is new: equal ones share a place. */
 function placeOf(attributes: AllocationAttribute[], one: AllocationAttribute): number {
-  const known = attributes.findIndex((other) => other.handle_id === one.handle_id && sameJson(other, one));
+  const known = attributes.findIndex(
+    (other) =>
+      other.handle_id === one.handle_id && sameForCalico({ attributes: [other] }, { attributes: [one] }),
+  );
   return known >= 0 ? known : attributes.push(one) - 1;
 }
 

@@ -8,7 +8,7 @@ import {
   type Result,
 } from '../api/index.ts';
 import type { Key } from '../datastore/index.ts';
-import { sameJson } from '../datastore/json.ts';
+import { sameForCalico } from '../datastore/etcd/go-json.ts';
 import { Address, Prefix } from '../net/addr/index.ts';
 import type { Records } from './records.ts';
 
@@ -102,7 +102,7 @@ export async function changeSettings(
     const written =
       entry === undefined
         ? await records.create(CONFIG, after)
-        : sameJson(before, after) || (await records.replace(entry, after));
+        : sameForCalico(before, after) || (await records.replace(entry, after));
     if (written !== undefined) return ok(await readSettings(records));
   }
   return fail({

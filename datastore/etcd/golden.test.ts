@@ -10,7 +10,7 @@ import type { z } from 'zod';
 import { API_VERSION, KINDS } from '../../api/index.ts';
 import { elementOf, fieldsOf, valueOf } from '../../api/schema/shape.ts';
 import { parseJson, stringifyJson } from '../json.ts';
-import { goJson } from './go-json.ts';
+import { goJson, sameForCalico } from './go-json.ts';
 import { type Order, resourceOrder } from './go-order.ts';
 import { keyAt, pathOf } from './keys.ts';
 import { decodeValue, encodeValue } from './values.ts';
@@ -88,3 +88,140 @@ function backwards(value: unknown): unknown {
   const members = Object.entries(value).map(([name, member]) => [name, backwards(member)] as const);
   return Object.fromEntries(members.reverse());
 }
+
+describe("what says nothing in Calico's etcd", () => {
+  const resource = (kind: string, spec: object, more: object = {}): object => ({
+    kind,
+    apiVersion: 'projectcalico.org/v3',
+    metadata: { name: 'x', labels: {}, annotations: {} },
+    spec,
+    ...more,
+  });
+  const written = (kind: string, spec: string, more = ''): string =>
+    `{"kind":"${kind}","apiVersion":"projectcalico.org/v3","metadata":{"name":"x"},"spec":${spec}${more}}`;
+
+  const cases: readonly { it: string; value: unknown; text: string }[] = [
+    {
+      it: 'false, 0, empty text and empty lists of a pool are left out',
+      value: resource('IPPool', {
+        allowedUses: [],
+        nodeSelector: '',
+        blockSize: 0,
+        disableBGPExport: false,
+        disabled: false,
+        natOutgoing: true,
+        cidr: '10.0.0.0/8',
+      }),
+      text: written('IPPool', '{"cidr":"10.0.0.0/8","natOutgoing":true}'),
+    },
+    {
+      it: 'false behind a pointer is said',
+      value: resource('BGPConfiguration', {
+        nodeToNodeMeshEnabled: false,
+        communities: [],
+        listenPort: 0,
+      }),
+      text: written('BGPConfiguration', '{"nodeToNodeMeshEnabled":false}'),
+    },
+    {
+      it: 'an empty list of failsafe ports means none, and is said; an empty prefix of the log is not',
+      value: resource('FelixConfiguration', { failsafeInboundHostPorts: [], logPrefix: '', ipipMTU: 0 }),
+      text: written('FelixConfiguration', '{"ipipMTU":0,"failsafeInboundHostPorts":[]}'),
+    },
+    {
+      it: 'a rule always has both its sides, and what is in them is left out when it is empty',
+      value: resource('GlobalNetworkPolicy', {
+        order: 0,
+        preDNAT: false,
+        egress: [],
+        ingress: [{ action: 'Allow', source: { nets: [], selector: '' } }],
+        types: ['Ingress'],
+      }),
+      text: written(
+        'GlobalNetworkPolicy',
+        '{"order":0,"ingress":[{"action":"Allow","source":{},"destination":{}}],"types":["Ingress"]}',
+      ),
+    },
+    {
+      it: 'a peer without an AS number of its own has none',
+      value: resource('BGPPeer', { asNumber: 0, keepOriginalNextHop: false, ttlSecurity: 0, node: '' }),
+      text: written('BGPPeer', '{"ttlSecurity":0}'),
+    },
+    {
+      it: 'structs stand there even when nobody filled them',
+      value: resource('Node', { bgp: {}, orchRefs: [] }),
+      text: written('Node', '{"bgp":{}}', ',"status":{}'),
+    },
+    {
+      it: 'in a status too',
+      value: resource('CalicoNodeStatus', { node: 'a', classes: ['BGP'] }, { status: { bgp: {} } }),
+      text: written(
+        'CalicoNodeStatus',
+        '{"node":"a","classes":["BGP"]}',
+        ',"status":{"lastUpdated":null,"agent":{"birdV4":{},"birdV6":{}},"bgp":{"numberEstablishedV4":0,' +
+          '"numberNotEstablishedV4":0,"numberEstablishedV6":0,"numberNotEstablishedV6":0},"routes":{}}',
+      ),
+    },
+    {
+      it: 'ports of an endpoint are whole',
+      value: resource('WorkloadEndpoint', {
+        node: 'a',
+        profiles: [],
+        ports: [{ protocol: 'TCP', port: 80 }],
+      }),
+      text: written(
+        'WorkloadEndpoint',
+        '{"node":"a","ports":[{"name":"","protocol":"TCP","port":80,"hostPort":0,"hostIP":""}]}',
+      ),
+    },
+    {
+      it: 'settings of IPAM say both booleans in the resource, and none in the old object',
+      value: resource('IPAMConfiguration', { maxBlocksPerHost: 0, ipCooldownSeconds: 0 }),
+      text: written('IPAMConfiguration', '{"strictAffinity":false,"autoAllocateBlocks":false}'),
+    },
+    {
+      it: 'the old object of IPAM',
+      value: {
+        ipCooldownSeconds: 0,
+        strict_affinity: false,
+        auto_allocate_blocks: true,
+        maxBlocksPerHost: 0,
+      },
+      text: '{"auto_allocate_blocks":true}',
+    },
+    {
+      it: "a block says that it is nobody's, and an owner without attributes says none",
+      value: {
+        cidr: '10.0.0.0/32',
+        affinity: null,
+        affinity_claim_time: null,
+        hostAffinity: null,
+        allocations: [0],
+        unallocated: [],
+        attributes: [{ handle_id: 'h', secondary: {} }],
+        deleted: false,
+      },
+      text: '{"cidr":"10.0.0.0/32","affinity":null,"allocations":[0],"unallocated":[],"attributes":[{"handle_id":"h"}],"deleted":false}',
+    },
+    {
+      it: 'what no release knows yet stays as it is',
+      value: resource('IPPool', { tomorrow: { a: false, b: 0, c: [] }, cidr: '10.0.0.0/8', later: '' }),
+      text: written('IPPool', '{"cidr":"10.0.0.0/8","tomorrow":{"a":false,"b":0,"c":[]},"later":""}'),
+    },
+  ];
+  for (const { it: what, value, text } of cases) {
+    it(what, () => {
+      expect(goJson(value)).to.equal(text);
+      expect(goJson(parseJson(text)), 'what has been written is written alike').to.equal(text);
+      expect(sameForCalico(value, parseJson(text))).to.equal(true);
+    });
+  }
+
+  it('is no difference, and all else is one', () => {
+    const pool = resource('IPPool', { cidr: '10.0.0.0/8', disabled: false });
+    expect(sameForCalico(pool, resource('IPPool', { cidr: '10.0.0.0/8' }))).to.equal(true);
+    expect(sameForCalico(pool, resource('IPPool', { cidr: '10.0.0.0/8', disabled: true }))).to.equal(false);
+    const mesh = (on: object): object => resource('BGPConfiguration', on);
+    expect(sameForCalico(mesh({}), mesh({ nodeToNodeMeshEnabled: false }))).to.equal(false);
+  });
+});

@@ -9,7 +9,8 @@ import {
   TIERED_KINDS,
 } from '../../api/index.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { sameJson, stringifyJson } from '../json.ts';
+import { sameForCalico } from '../etcd/go-json.ts';
+import { stringifyJson } from '../json.ts';
 import { type Entry, type Key, keyText, type Operation, type Store } from '../store.ts';
 import { type Dumped, isRecord } from './dump.ts';
 import { IPAM_KINDS, MIGRATED_KINDS } from './kinds.ts';
@@ -106,11 +107,11 @@ export function differencesOf(objects: readonly Dumped[], entries: readonly Entr
 }
 
 /**
- * Equal but for what a move changes: the lock, the label of a policy's tier, which etcd adds, and the uid, which Kubernetes
+ * Equal but for what Calico's form does not tell apart, and for what a move changes: the lock, the label of a policy's tier, which etcd adds, and the uid, which Kubernetes
  * gives anew; and that IPAM's objects are not deleted need not be said. Pure.
  */
 function sameObject(entry: Entry, object: Dumped): boolean {
-  return sameJson(comparable(entry.key, entry.value), comparable(object.key, object.value));
+  return sameForCalico(comparable(entry.key, entry.value), comparable(object.key, object.value));
 }
 
 function uidOf(value: unknown): unknown {
