@@ -89,17 +89,21 @@ function backwards(value: unknown): unknown {
   return Object.fromEntries(members.reverse());
 }
 
-describe("what says nothing in Calico's etcd", () => {
-  const resource = (kind: string, spec: object, more: object = {}): object => ({
+function resource(kind: string, spec: object, more: object = {}): object {
+  return {
     kind,
     apiVersion: 'projectcalico.org/v3',
     metadata: { name: 'x', labels: {}, annotations: {} },
     spec,
     ...more,
-  });
-  const written = (kind: string, spec: string, more = ''): string =>
-    `{"kind":"${kind}","apiVersion":"projectcalico.org/v3","metadata":{"name":"x"},"spec":${spec}${more}}`;
+  };
+}
 
+function written(kind: string, spec: string, more = ''): string {
+  return `{"kind":"${kind}","apiVersion":"projectcalico.org/v3","metadata":{"name":"x"},"spec":${spec}${more}}`;
+}
+
+describe("what says nothing in Calico's etcd", () => {
   const cases: readonly { it: string; value: unknown; text: string }[] = [
     {
       it: 'false, 0, empty text and empty lists of a pool are left out',
