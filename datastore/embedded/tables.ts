@@ -45,6 +45,8 @@ export class Tables {
   readonly #record: StatementSync;
   readonly #forget: StatementSync;
   readonly #compacted: StatementSync;
+  /** By their text, which depends on how many selections there are and whether they name a scope: a handful in all. */
+  readonly #others = new Map<string, StatementSync>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -99,9 +101,9 @@ export class Tables {
 
   list(selection: Selection): Entry[] {
     const where = condition([selection]);
-    const rows = this.#db
-      .prepare(`SELECT * FROM object WHERE ${where.sql} ORDER BY kind, scope, name`)
-      .all(...where.values) as unknown as ObjectRow[];
+    const rows = this.#prepared(`SELECT * FROM object WHERE ${where.sql} ORDER BY kind, scope, name`).all(
+      ...where.values,
+    ) as unknown as ObjectRow[];
     return rows.map((row) => entry(row, row.revision, row.value));
   }
 
@@ -137,11 +139,9 @@ export class Tables {
   /** The selected changes after `from`, up to and including `through`, one batch per commit. */
   changes(selections: readonly Selection[], from: number, through: number): WatchBatch[] {
     const where = condition(selections);
-    const rows = this.#db
-      .prepare(
-        `SELECT * FROM history WHERE revision > ? AND revision <= ? AND (${where.sql}) ORDER BY revision, ordinal`,
-      )
-      .all(from, through, ...where.values) as unknown as HistoryRow[];
+    const rows = this.#prepared(
+      `SELECT * FROM history WHERE revision > ? AND revision <= ? AND (${where.sql}) ORDER BY revision, ordinal`,
+    ).all(from, through, ...where.values) as unknown as HistoryRow[];
     const batches: { readonly revision: string; readonly events: WatchEvent[] }[] = [];
     for (const row of rows) {
       const revision = String(row.revision);
@@ -150,6 +150,13 @@ export class Tables {
       batch.events.push(event(row));
     }
     return batches;
+  }
+
+  /** Every commit has each watch ask: to compile the question takes longer than to answer it. */
+  #prepared(sql: string): StatementSync {
+    let statement = this.#others.get(sql);
+    if (statement === undefined) this.#others.set(sql, (statement = this.#db.prepare(sql)));
+    return statement;
   }
 }
 
