@@ -14,6 +14,7 @@ import { type Address, parseInterfaceAddress, Prefix } from '../../net/addr/inde
 import { namespaceIdentity } from '../../net/kernel/index.ts';
 import { assertHeld, takeAddresses } from './addresses.ts';
 import { type Attachment, handleOf } from './attachment.ts';
+import type { Burst, Guest } from './burst.ts';
 import type { Delegate } from './delegate.ts';
 import { removeEndpoint } from './del.ts';
 import { endpointFor, profileOf, recordOf } from './endpoint.ts';
@@ -38,23 +39,35 @@ export async function add(
   attachment: Attachment,
   invocation: Invocation,
   conf: NetConf,
-  delegate?: Delegate,
+  { burst, delegate }: Company,
 ): Promise<Added> {
   refuseWhileLocked(ports);
-  const { netns, pod } = await enter(ports, invocation);
+  const guest = burst.join();
   try {
-    return await attach(ports, attachment, invocation, conf, { netns, space: pod, delegate });
+    const { netns, pod } = await enter(ports, invocation);
+    try {
+      return await attach(ports, attachment, invocation, conf, { netns, space: pod, delegate, guest });
+    } finally {
+      pod.netlink.close();
+    }
   } finally {
-    pod.netlink.close();
+    guest.end();
   }
+}
+
+/** Who else has a part in it. */
+export interface Company {
+  readonly burst: Burst;
+  /** Who gives addresses in our place. */
+  readonly delegate: Delegate | undefined;
 }
 
 interface Circumstances {
   /** Identity of the workload's namespace. */
   readonly netns: string;
   readonly space: PodSpace;
-  /** Who gives addresses in our place. */
   readonly delegate: Delegate | undefined;
+  readonly guest: Guest;
 }
 
 async function attach(
@@ -62,7 +75,7 @@ async function attach(
   attachment: Attachment,
   invocation: Invocation,
   asked: NetConf,
-  { netns, space, delegate }: Circumstances,
+  { netns, space, delegate, guest }: Circumstances,
 ): Promise<Added> {
   const [found, pod] = await Promise.all([
     ports.client.get('Node', ports.node),
@@ -78,9 +91,9 @@ async function attach(
     withoutIpam.length > 0
       ? { addresses: withoutIpam, routes: conf.ipam.routes, from: 'annotation' }
       : delegate !== undefined
-        ? await delegated(delegate, conf, own)
+        ? await delegated(delegate, conf, own, guest)
         : {
-            addresses: await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {}),
+            addresses: await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {}, guest),
             routes: conf.ipam.routes,
             from: undefined,
           };
@@ -112,6 +125,7 @@ async function attach(
       },
       pod?.object,
     );
+    await guest.before('endpoint');
     const endpoint = unwrap(await ports.client.apply(wanted));
     const isLate = ports.clock.now() - begun > PROMPT;
     if (isLate && from === undefined) await assertHeld(ports, attachment, addresses);
@@ -132,11 +146,14 @@ async function delegated(
   delegate: Delegate,
   conf: NetConf,
   own: Node | undefined,
+  guest: Guest,
 ): Promise<{
   readonly addresses: Address[];
   readonly routes: readonly Prefix[] | undefined;
   readonly from: string;
 }> {
+  // It takes its own time, a minute where a server must answer first.
+  guest.end();
   const result = await delegate.add(own?.status?.podCIDRs);
   const routes = result.routes.flatMap(({ dst }) => Prefix.parse(dst) ?? []);
   return {

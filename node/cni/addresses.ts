@@ -11,6 +11,7 @@ import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import type { NetConf } from '../../cni-plugin/netconf.ts';
 import type { Address, IpVersion } from '../../net/addr/index.ts';
 import { ATTACHMENT_ATTRIBUTE, type Attachment } from './attachment.ts';
+import type { Guest } from './burst.ts';
 import type { CniPorts } from './ports.ts';
 
 /**
@@ -23,6 +24,7 @@ export async function takeAddresses(
   attachment: Attachment,
   conf: NetConf,
   nodeLabels: Labels,
+  guest: Guest,
 ): Promise<Address[]> {
   const { ipam, client, node } = ports;
   const wish = wishOf(conf, familiesOf(unwrap(await client.list('IPPool')), nodeLabels));
@@ -35,6 +37,7 @@ export async function takeAddresses(
   const { handle } = attachment;
   const attributes = attributesOf(ports, attachment);
   const { ipv4Pools, ipv6Pools } = conf.ipam;
+  await guest.before('addresses');
   try {
     // In one go: what other containers of this moment ask for is written along with it.
     const { v4, v6 } = unwrap(

@@ -22,6 +22,7 @@ import { Serial } from '../../ipam/serial.ts';
 import { SharedGate } from '../shared-gate.ts';
 import { add } from './add.ts';
 import { type Attachment, attachmentOf } from './attachment.ts';
+import { Burst } from './burst.ts';
 import { CallLog } from './call-log.ts';
 import { check } from './check.ts';
 import { del } from './del.ts';
@@ -65,10 +66,12 @@ export class CniServer {
   readonly #options: CniServerOptions;
   readonly #gate = new SharedGate();
   readonly #serial = new Serial();
+  readonly #burst: Burst;
   readonly #calls: CallLog;
 
   constructor(options: CniServerOptions) {
     this.#options = options;
+    this.#burst = new Burst(options.clock);
     this.#calls = new CallLog(options.clock, () => options.ports()?.log);
   }
 
@@ -201,7 +204,7 @@ export class CniServer {
     delegate: Delegate | undefined,
   ): Promise<CniOutcome> {
     const { endpoint, result } = await this.#ordered(attachment, () =>
-      add(ports, attachment, invocation, conf, delegate),
+      add(ports, attachment, invocation, conf, { burst: this.#burst, delegate }),
     );
     // Outside of the order: everything is recorded by now, and a DEL that overtakes us must not wait.
     const { name, namespace = '', resourceVersion = '' } = endpoint.metadata;
