@@ -32,8 +32,8 @@ export interface Selection {
   readonly kind: string;
   readonly scope?: string;
   /**
-   * Only WorkloadEndpoints of this node are wanted. An engine that can leaves out the others where they are (of 150,000
-   * pods, the thirty on this machine); one that cannot tells all, so whoever asks looks at `spec.node` all the same.
+   * Only WorkloadEndpoints of this node, or its Node, are wanted. An engine that can leaves out the others where they are (of 150,000
+   * pods, the thirty on this machine); one that cannot tells all, so whoever asks looks all the same.
    */
   readonly node?: string;
 }

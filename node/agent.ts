@@ -13,7 +13,6 @@ import { EXPOSITION, exposition } from '../daemon/metrics.ts';
 import { streamed } from '../daemon/stream.ts';
 import { openStore, reachStore, ResourceClient, type Store } from '../datastore/index.ts';
 import { FollowedFacts, Ipam } from '../ipam/index.ts';
-import type { Users } from '../ipam/gc/index.ts';
 import { EndpointStatusFolder } from './cni/endpoint-status.ts';
 import type { CniPorts } from './cni/ports.ts';
 import { type LauncherServer, serveLaunchers } from './cni/launcher.ts';
@@ -123,8 +122,7 @@ export class Agent {
     this.#store = store;
     const ports = await this.#makePorts(store);
     const { node, clock, log, leakGrace: grace } = this.#options;
-    const users = (): Users => ports.inventory.users();
-    this.#collector = new IpamCollector({ node, store, clock, log, users, grace });
+    this.#collector = new IpamCollector({ node, store, clock, log, grace });
     this.#collector.start();
     const tunnels = new TunnelAddresses({ node, clock, client: ports.client, ipam: ports.ipam });
     await this.#lookAtAddresses(ports, tunnels);

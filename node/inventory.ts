@@ -1,14 +1,17 @@
 /**
- * What the agent knows of the store without asking: a live mirror of the few kinds that it answers questions from. It may be
- * a moment behind, so what ADD decides by (pools, its Node) is read from the store itself.
+ * What the agent knows of the store without asking: a live mirror of the few kinds that it answers questions from, and of
+ * nodes and endpoints only its own, since a cluster has a hundred thousand others. It may be a moment behind, so what ADD
+ * decides by (pools, its Node) is read from the store itself.
  */
 import type { ClusterInformation, IPPool, Node, WorkloadEndpoint } from '../api/index.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../daemon/log.ts';
-import { type Entry, Mirror, type Store } from '../datastore/index.ts';
-import { type Users, usersOf } from '../ipam/gc/index.ts';
+import { Mirror, type Store } from '../datastore/index.ts';
 
-const KINDS = ['Node', 'IPPool', 'WorkloadEndpoint', 'ClusterInformation'] as const;
+/** Of these, all. */
+const KINDS = ['IPPool', 'ClusterInformation'] as const;
+/** Of these, what is of this node. */
+const OWN_KINDS = ['Node', 'WorkloadEndpoint'] as const;
 
 export class Inventory {
   readonly #node: string;
@@ -18,7 +21,7 @@ export class Inventory {
     this.#node = node;
     this.#mirror = new Mirror(
       store,
-      KINDS.map((kind) => ({ kind })),
+      [...KINDS.map((kind) => ({ kind })), ...OWN_KINDS.map((kind) => ({ kind, node }))],
       {
         clock,
         onError: (error, retryInMs) =>
@@ -61,14 +64,6 @@ export class Inventory {
     return this.#all<IPPool>('IPPool');
   }
 
-  /** Of the whole cluster: who uses addresses. */
-  users(): Users {
-    return usersOf(
-      this.#mirror.entries({ kind: 'Node' }) as Entry<Node>[],
-      this.#mirror.entries({ kind: 'WorkloadEndpoint' }) as Entry<WorkloadEndpoint>[],
-    );
-  }
-
   /** Ranges that Kubernetes gave this node. */
   get podCidrs(): readonly string[] {
     const entry = this.#mirror.get({ kind: 'Node', scope: '', name: this.#node });
@@ -86,7 +81,7 @@ export class Inventory {
     );
   }
 
-  #all<T>(kind: (typeof KINDS)[number]): T[] {
+  #all<T>(kind: (typeof KINDS)[number] | 'WorkloadEndpoint'): T[] {
     return this.#mirror.entries({ kind }).map(({ value }) => value as T);
   }
 }

@@ -3,9 +3,7 @@ import { expect } from 'chai';
 import { SimulatedClock } from '../clock/simulated.ts';
 import { createLog } from '../daemon/log.ts';
 import { exposition } from '../daemon/metrics.ts';
-import type { Entry } from '../datastore/index.ts';
 import { SimulatedStore } from '../datastore/simulated.ts';
-import { type Users, usersOf } from '../ipam/gc/index.ts';
 import { putNode, putPool } from '../ipam/gc/testing.ts';
 import { Ipam } from '../ipam/index.ts';
 import { IpamCollector } from './ipam-collector.ts';
@@ -16,7 +14,6 @@ const STEP = 5_000;
 describe('the IPAM collector of agents', () => {
   let store: SimulatedStore;
   let clock: SimulatedClock;
-  let users: Users;
   const started: IpamCollector[] = [];
 
   beforeEach(async () => {
@@ -24,7 +21,6 @@ describe('the IPAM collector of agents', () => {
     clock = new SimulatedClock();
     await putPool(store, 'v4', '10.0.0.0/24', 26);
     await putNode(store, 'n0');
-    users = usersOf((await store.list({ kind: 'Node' })).entries as Entry<never>[], []);
     await new Ipam(store, clock, () => 0).autoAssign({
       host: 'n0',
       handle: 'net.leaked',
@@ -39,7 +35,7 @@ describe('the IPAM collector of agents', () => {
 
   function start(node: string, grace?: number): IpamCollector {
     const log = createLog('test', 'error');
-    const one = new IpamCollector({ node, store, clock, log, users: () => users, grace });
+    const one = new IpamCollector({ node, store, clock, log, grace });
     started.push(one);
     one.start();
     return one;

@@ -4,11 +4,23 @@
  * period anew.
  */
 import { hostname } from 'node:os';
-import { type KubeControllersConfiguration, parseDuration } from '../api/index.ts';
+import {
+  type KubeControllersConfiguration,
+  type Node,
+  parseDuration,
+  type WorkloadEndpoint,
+} from '../api/index.ts';
 import { type Clock, type Millis, seconds } from '../clock/clock.ts';
 import type { Log } from '../daemon/log.ts';
-import type { Store } from '../datastore/index.ts';
-import { type Collected, Collector, type FindingKind, type Look, type Users } from '../ipam/gc/index.ts';
+import { type Entry, Mirror, type Store } from '../datastore/index.ts';
+import {
+  type Collected,
+  Collector,
+  type FindingKind,
+  type Look,
+  type Users,
+  usersOf,
+} from '../ipam/gc/index.ts';
 import { Lease } from './lease.ts';
 
 export interface IpamCollectorOptions {
@@ -16,8 +28,6 @@ export interface IpamCollectorOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  /** As the agent knows them anyway; called only once the world is known in full. */
-  readonly users: () => Users;
   /** Instead of what KubeControllersConfiguration says; 0 collects nothing, as in Calico. */
   readonly grace: Millis | undefined;
 }
@@ -64,6 +74,8 @@ export class IpamCollector {
   };
   /** As long as this agent is the leader: it remembers since when what was seen. */
   #collector: Collector | undefined;
+  /** Who uses addresses, in all of the cluster: only the leader has to know. */
+  #users: Mirror | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: IpamCollectorOptions) {
@@ -81,6 +93,7 @@ export class IpamCollector {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
+    await this.#users?.stop();
     try {
       await this.#lease.release();
     } catch (error) {
@@ -133,20 +146,22 @@ export class IpamCollector {
       if (!this.state.leader && before) {
         log.info({ holder: this.#lease.holder }, 'another agent collects the garbage of IPAM from now on');
         this.#collector = undefined;
+        await this.#users?.stop();
+        this.#users = undefined;
       }
     }
   }
 
   /** @returns when to look again */
   async #lookOnce(): Promise<Millis> {
-    const { store, clock, users } = this.#options;
+    const { store, clock } = this.#options;
     const grace = this.#options.grace ?? (await configuredGrace(store));
     if (grace === 0) return LOOK_SELDOM;
     const every = Math.max(LOOK_OFTEN, Math.min(LOOK_SELDOM, grace / LOOKS));
     const timing = { grace, longestGap: 2 * every + LOOK_SELDOM / 10 };
     this.#collector ??= new Collector(store, clock, Math.random, {
       ...timing,
-      users: async () => Promise.resolve(users()),
+      users: () => this.#usersNow(),
     });
     this.#collector.configure(timing);
     const look = await this.#collector.look();
@@ -154,6 +169,32 @@ export class IpamCollector {
     const collected = await this.#collector.collect(look.due, { mayGoOn: () => this.#mayGoOn() });
     for (const one of collected) this.#tellOne(one);
     return every;
+  }
+
+  /** As a mirror knows them, which may lag: before anything is released the collector asks the store itself. */
+  async #usersNow(): Promise<Users> {
+    this.#users ??= this.#followUsers();
+    const mirror = this.#users;
+    await new Promise<void>((resolve) => {
+      const cancel = mirror.onSync(resolve);
+      this.#stopping.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
+    });
+    if (!mirror.synced) throw new Error('the agent stops');
+    return usersOf(
+      mirror.entries({ kind: 'Node' }) as Entry<Node>[],
+      mirror.entries({ kind: 'WorkloadEndpoint' }) as Entry<WorkloadEndpoint>[],
+    );
+  }
+
+  #followUsers(): Mirror {
+    const { store, clock, log } = this.#options;
+    const mirror = new Mirror(store, [{ kind: 'Node' }, { kind: 'WorkloadEndpoint' }], {
+      clock,
+      onError: (error, retryInMs) =>
+        log.warn({ error: String(error), retryInMs }, 'the IPAM collector cannot follow the datastore'),
+    });
+    mirror.start();
+    return mirror;
   }
 
   #mayGoOn(): boolean {

@@ -37,6 +37,7 @@ export const nodes: NativeKind = {
   toEntries: (object) => [
     { key: { kind: 'Node', scope: '', name: object.metadata.name }, value: nodeOf(object) },
   ],
+  fieldSelectorOf: (node) => `metadata.name=${node}`,
   locate: ({ name }) => ({ name }),
   write: {
     subresource: 'status',
