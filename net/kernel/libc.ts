@@ -10,7 +10,7 @@
  */
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
-import { dlopen, getCurrentEventLoop, getInt32 } from 'node:ffi';
+import { dlopen, getCurrentEventLoop, getInt32, getRawPointer } from 'node:ffi';
 import { KernelError } from './errors.ts';
 
 const { lib, functions: c } = dlopen(null, {
@@ -22,6 +22,7 @@ const { lib, functions: c } = dlopen(null, {
   setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
   recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
   sendto: { arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'u32'], return: 'i64' },
+  ioctl: { arguments: ['i32', 'u64', 'pointer'], return: 'i32' },
   setns: { arguments: ['i32', 'i32'], return: 'i32' },
   unshare: { arguments: ['i32'], return: 'i32' },
   mount: { arguments: ['string', 'string', 'string', 'u64', 'pointer'], return: 'i32' },
@@ -79,6 +80,7 @@ export function lockExclusive(fd: number): void {
 
 const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
@@ -139,6 +141,20 @@ export function setBufferSizes(fd: number, receive: number, send: number): void 
       setSocketOption(fd, SOL_SOCKET, plain, size);
     }
   }
+}
+
+/**
+ * ioctl(2) of a socket with a struct ifreq: the name of an interface, and the address of `data`, which the kernel reads and
+ * writes.
+ *
+ * @throws KernelError
+ */
+export function interfaceControl(fd: number, request: number, name: string, data: Buffer): void {
+  const IFNAMSIZ = 16;
+  const ifreq = Buffer.alloc(40);
+  ifreq.write(name, 0, IFNAMSIZ - 1);
+  ifreq.writeBigUInt64LE(getRawPointer(data), IFNAMSIZ);
+  check(c.ioctl(fd, BigInt(request), ifreq), `ioctl ${name}`);
 }
 
 /**

@@ -9,6 +9,7 @@ import { constants } from 'node:os';
 import type { Cancel } from '../../../clock/clock.ts';
 import type { Address, IpVersion } from '../../addr/index.ts';
 import { isKernelError, KernelError } from '../errors.ts';
+import { setTransmitChecksums, transmitChecksums } from '../ethtool.ts';
 import {
   type AddressOptions,
   decodeAddress,
@@ -34,7 +35,14 @@ import { decodeForwarding, encodeForwarding, encodeForwardingDump, type Forwardi
 import { type IndexOf, MessageWriter } from './message.ts';
 import { decodeNeighbour, encodeNeighbour, encodeNeighbourDump, type Neighbour } from './neighbour.ts';
 import { formatRoute, matchesFilter, type Route, type RouteFilter, type RouteOperation } from './route.ts';
-import { decodeRoute, encodeRoute, encodeRouteDump } from './route-codec.ts';
+import {
+  decodeLookup,
+  decodeRoute,
+  encodeRoute,
+  encodeRouteDump,
+  encodeRouteLookup,
+  RTM_NEWROUTE,
+} from './route-codec.ts';
 import { RequestSocket } from './socket.ts';
 import { describeStep, encodeStep, type Step } from './steps.ts';
 import { encodeTunnel, type Tunnel } from './tunnel.ts';
@@ -351,6 +359,47 @@ export class Netlink {
     return this.unless(['ENOENT'], `RTM_DELNEIGH ${entry.address.toString()} dev ${entry.link}`, (w) =>
       encodeNeighbour(w, 'delete', index, entry.address),
     );
+  }
+
+  /** See ethtool.ts. @throws KernelError */
+  transmitChecksums(link: string): boolean | undefined {
+    return transmitChecksums(this.netns, link);
+  }
+
+  /** See ethtool.ts. @throws KernelError */
+  setTransmitChecksums(link: string, on: boolean): boolean {
+    return setTransmitChecksums(this.netns, link, on);
+  }
+
+  /**
+   * The route by which packets to the address leave, as the table has it, and what a packet would be given: `ip route get`
+   * with and without `fibmatch`.
+   *
+   * @returns undefined when there is none
+   */
+  async routeTo(
+    address: Address,
+  ): Promise<{ readonly route: Route; readonly source: Address | undefined } | undefined> {
+    const names = new Map((await this.listLinks()).map(({ index, name }) => [index, name]));
+    const ask = async (whole: boolean): Promise<Route | undefined> => {
+      let found: Route | undefined;
+      await this.socket.request(
+        `RTM_GETROUTE ${address.toString()}`,
+        (w) => encodeRouteLookup(w, address, whole),
+        (bytes, { type, start, end }) => {
+          if (type === RTM_NEWROUTE) found = decodeLookup(bytes, start, end, (index) => names.get(index));
+        },
+      );
+      return found;
+    };
+    try {
+      const route = await ask(true);
+      return route === undefined ? undefined : { route, source: (await ask(false))?.source };
+    } catch (error) {
+      // Rejecting routes answer so, too.
+      if (isKernelError(error, 'ENETUNREACH', 'EHOSTUNREACH', 'EINVAL', 'EACCES')) return undefined;
+      throw error;
+    }
   }
 
   /** The forwarding entries of a VXLAN device. */

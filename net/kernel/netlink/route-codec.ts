@@ -114,6 +114,26 @@ export function encodeRouteDump(w: MessageWriter, version: IpVersion, filter: Ro
   w.end();
 }
 
+const RTM_F_FIB_MATCH = 0x2000;
+
+/** Asks for the way to one address. @param whole  the entry of the table, in place of the way that one packet would take */
+export function encodeRouteLookup(w: MessageWriter, address: Address, whole: boolean): void {
+  w.begin(RTM_GETROUTE, 0);
+  w.u8(address.version === 4 ? AF_INET : AF_INET6);
+  w.u8(address.bits);
+  w.bytes(new Uint8Array(6));
+  w.u32(whole ? RTM_F_FIB_MATCH : 0);
+  w.attributeAddress(RTA_DST, address);
+  w.end();
+}
+
+/** An answer to a lookup; the way of one packet says that it is no entry of the table. */
+export function decodeLookup(bytes: Buffer, start: number, end: number, nameOf: NameOf): Route | undefined {
+  const flags = bytes.readUInt32LE(start + 8);
+  bytes.writeUInt32LE((flags & ~RTM_F_CLONED) >>> 0, start + 8);
+  return decodeRoute(bytes, start, end, nameOf);
+}
+
 const RTMSG = 12;
 const RTM_F_CLONED = 0x200;
 const UNSPECIFIED = { 4: Address.v4(0), 6: Address.v6(0, 0, 0, 0) } as const;
