@@ -89,12 +89,3 @@ export function vxlanDevice(version: IpVersion): string {
 
 /** Octets that wrapping adds: an IPv4 header; outer IP, UDP, VXLAN and inner Ethernet headers. */
 export const OVERHEADS = { ipip: 20, vxlan: { 4: 50, 6: 70 } } as const;
-
-/** What a packet may grow by on its way, at most: a workload's packets have to fit whichever pool the other end is in. */
-export function overheadInUse(pools: readonly IPPool[]): number {
-  const overheads = poolRoutings(pools).map(({ encapsulation, cidr }) => {
-    if (encapsulation === 'none') return 0;
-    return encapsulation === 'ipip' ? OVERHEADS.ipip : OVERHEADS.vxlan[cidr.version];
-  });
-  return Math.max(0, ...overheads);
-}

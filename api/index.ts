@@ -81,13 +81,14 @@ export {
   type Encapsulation,
   encapsulationTo,
   IPIP_DEVICE,
-  overheadInUse,
   OVERHEADS,
   type PoolRouting,
   poolRoutings,
   routingFor,
   vxlanDevice,
 } from './encapsulation.ts';
+export { type DeviceRoutes, deviceRouteProblems, deviceRoutes } from './device-routes.ts';
+export { podMtu, type PodMtu } from './pod-mtu.ts';
 export { ignoredFields, notActedOn } from './ignored.ts';
 export {
   asWritten,

@@ -3,13 +3,22 @@
  * nodes and endpoints only its own, since a cluster has a hundred thousand others. It may be a moment behind, so what ADD
  * decides by (pools, its Node) is read from the store itself.
  */
-import type { ClusterInformation, IPPool, Node, WorkloadEndpoint } from '../api/index.ts';
+import {
+  type ClusterInformation,
+  type DeviceRoutes,
+  deviceRoutes,
+  type FelixConfiguration,
+  type IPPool,
+  type Node,
+  readStored,
+  type WorkloadEndpoint,
+} from '../api/index.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../daemon/log.ts';
 import { Mirror, type Store } from '../datastore/index.ts';
 
 /** Of these, all. */
-const KINDS = ['IPPool', 'ClusterInformation'] as const;
+const KINDS = ['IPPool', 'ClusterInformation', 'FelixConfiguration'] as const;
 /** Of these, what is of this node. */
 const OWN_KINDS = ['Node', 'WorkloadEndpoint'] as const;
 
@@ -62,6 +71,20 @@ export class Inventory {
 
   pools(): IPPool[] {
     return this.#all<IPPool>('IPPool');
+  }
+
+  /** How routes to workloads are made on this node; felix-lite keeps them so. */
+  deviceRoutes(): DeviceRoutes {
+    return deviceRoutes(this.felix());
+  }
+
+  /** FelixConfiguration as it applies here. */
+  felix(): FelixConfiguration['spec'] {
+    const spec = (name: string): FelixConfiguration['spec'] => {
+      const read = readStored(this.#mirror.get({ kind: 'FelixConfiguration', scope: '', name })?.value);
+      return read.ok && read.value.kind === 'FelixConfiguration' ? read.value.spec : {};
+    };
+    return { ...spec('default'), ...spec(`node.${this.#node}`) };
   }
 
   /** Ranges that Kubernetes gave this node. */

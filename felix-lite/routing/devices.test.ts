@@ -4,7 +4,7 @@ import { SimulatedClock } from '../../clock/simulated.ts';
 import { makeRoute, Netlink } from '../../net/kernel/index.ts';
 import { describeOnKernel, freshNamespace } from '../../net/kernel/testing.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
-import { TunnelDevices } from './devices.ts';
+import { offloadIsBroken, TunnelDevices } from './devices.ts';
 
 const GRACE = 30_000;
 const address = (text: string) => Address.parse(text) ?? expect.fail(text);
@@ -29,6 +29,22 @@ describeOnKernel('tunnel devices', () => {
   afterEach(() => kernel.close());
 
   const retire = (): Promise<number> => devices.retire(['vxlan.calico']);
+
+  it('leave checksums to the hardware or not, as they are told', async () => {
+    const vxlan = { vni: 4096, port: 4789, mac: '66:3b:10:aa:bb:cc' };
+    const wish = { name: 'vxlan.calico', version: 4, overhead: 50, mtu: undefined } as const;
+    const ends = { underlay: address('192.0.2.1'), inner: address('10.244.1.1') };
+    for (const checksumOffload of [false, true, false]) {
+      await devices.ensure([{ ...wish, ...ends, vxlan: { ...vxlan, checksumOffload } }]);
+      expect(kernel.transmitChecksums('vxlan.calico')).to.equal(checksumOffload);
+    }
+    expect(['4.19.0-27-amd64', '5.7.1', '5.8.0', '6.1.0-13'].map(offloadIsBroken)).to.deep.equal([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
 
   it('are looked at again while routes of another daemon lead over them, and go a while after the last', async () => {
     const route = makeRoute({

@@ -4,6 +4,7 @@
  * Whose is it? `vxlan.calico` and `vxlan-v6.calico` of kind vxlan are ours, Calico's own included. `tunl0` the kernel makes
  * itself and nobody can remove it: it is ours while it carries our alias.
  */
+import { release } from 'node:os';
 import { formatProblem, IPIP_DEVICE, PoplinError, type Problem, vxlanDevice } from '../../api/index.ts';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import {
@@ -19,11 +20,21 @@ import type { TunnelWish } from './plan.ts';
 const ALIAS = 'poplin: tunnel';
 const SCOPE_UNIVERSE = 0;
 
+/** For people. */
+export interface TunnelStatus {
+  readonly address: string;
+  /** Octets. */
+  readonly mtu: number;
+  /** Why it is that. */
+  readonly mtuFrom: string;
+  /** The interface below. */
+  readonly over: string;
+}
+
 export interface DeviceOutcome {
   /** Index of each device that stands as wished. */
   readonly indexes: ReadonlyMap<string, number>;
-  /** Octets, of each device that stands. */
-  readonly mtus: ReadonlyMap<string, number>;
+  readonly standing: ReadonlyMap<string, TunnelStatus>;
   /** Indexes of the interfaces below. */
   readonly parents: ReadonlySet<number>;
   readonly steps: number;
@@ -54,7 +65,7 @@ export class TunnelDevices {
     const links = await this.#netlink.listLinks();
     const addresses = await this.#netlink.listAddresses();
     const indexes = new Map<string, number>();
-    const mtus = new Map<string, number>();
+    const standing = new Map<string, TunnelStatus>();
     const parents = new Set<number>();
     const problems: Problem[] = [];
     let steps = 0;
@@ -68,13 +79,21 @@ export class TunnelDevices {
           const mtu = wish.mtu ?? parent.mtu - wish.overhead;
           const made = await this.#one(wish, parent, mtu, links, addresses);
           indexes.set(wish.name, made.index);
-          mtus.set(wish.name, mtu);
+          standing.set(wish.name, {
+            address: wish.inner.toString(),
+            mtu,
+            mtuFrom:
+              wish.mtu === undefined
+                ? `${parent.mtu} of ${parent.name} less ${wish.overhead} for the tunnel`
+                : 'FelixConfiguration',
+            over: parent.name,
+          });
           steps += made.steps;
         } catch (error) {
           problems.push(...refused(wish, error));
         }
     }
-    return { indexes, mtus, parents, steps, problems };
+    return { indexes, standing, parents, steps, problems };
   }
 
   /** @returns how many went */
@@ -136,8 +155,18 @@ export class TunnelDevices {
       await netlink.setLink(index, { mtu, mac, alias: ALIAS, up: true });
       steps++;
     }
+    steps += this.#checksums(wish);
     steps += await this.#address(index, wish, addresses);
     return { index, steps };
+  }
+
+  /** Where nobody says anything and the kernel can be trusted, whoever set it otherwise had his reasons. */
+  #checksums({ name, vxlan }: TunnelWish): number {
+    if (vxlan === undefined) return 0;
+    const wanted = vxlan.checksumOffload ?? (offloadIsBroken(release()) ? false : undefined);
+    if (wanted === undefined || this.#netlink.transmitChecksums(name) !== !wanted) return 0;
+    this.#netlink.setTransmitChecksums(name, wanted);
+    return 1;
   }
 
   /** The one address that is wished, and no other that somebody else in the cluster may hold by now. */
@@ -169,6 +198,12 @@ export class TunnelDevices {
       await this.#netlink.deleteAddress(link.index, address, prefixLength);
     await this.#netlink.setLink(link.index, { up: false, alias: '' });
   }
+}
+
+/** Up to Linux 5.7, packets through a VXLAN device could leave with wrong checksums (Calico's rule). */
+export function offloadIsBroken(kernel: string): boolean {
+  const [major = 0, minor = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10));
+  return major < 5 || (major === 5 && minor <= 7);
 }
 
 function isOurs({ kind, alias }: Link): boolean {

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { type IPPool, type Node, readStored, type Resource, type WorkloadEndpoint } from '../../api/index.ts';
 import { Address, type InterfaceAddress, parseInterfaceAddress, Prefix } from '../../net/addr/index.ts';
+import { type RoutingSettings, routingSettings } from './settings.ts';
 
 /** A node in one version of IP. */
 export interface NodeEnd {
@@ -28,6 +29,18 @@ export interface Destination {
   readonly node: string;
 }
 
+export interface EndpointFacts {
+  /** `namespace/name`. */
+  readonly name: string;
+  readonly node: string;
+  readonly interfaceName: string;
+  readonly addresses: readonly Destination[];
+  /** Other addresses that lead to it, where floating IPs are switched on. */
+  readonly floating: readonly Destination[];
+  /** OpenStack's, for whom floating IPs were made: whether they are switched on or not. */
+  readonly alwaysFloats: boolean;
+}
+
 export const ROUTING_KINDS = ['Node', 'IPPool', 'BlockAffinity', 'WorkloadEndpoint', 'FelixConfiguration'];
 
 /** As the mirror tells it; `value` undefined: gone. */
@@ -42,12 +55,25 @@ export class Facts {
   readonly nodes = new Map<string, NodeFacts>();
   readonly #pools = new Map<string, IPPool>();
   readonly #blocks = new Map<string, Destination>();
-  readonly #endpoints = new Map<string, readonly Destination[]>();
+  readonly #endpoints = new Map<string, EndpointFacts>();
   readonly #settings = new Map<string, Extract<Resource, { kind: 'FelixConfiguration' }>['spec']>();
+  /** Who has which block, and how long blocks are; undefined: not worked out since they changed. */
+  #coverage: Coverage | undefined;
 
-  /** What cannot be read keeps its last readable form: a typing error takes no route down. */
-  update(changes: readonly FactChange[]): void {
+  /**
+   * What cannot be read keeps its last readable form: a typing error takes no route down.
+   *
+   * @returns false when nothing is different for anybody but the node that the endpoints in it are on: workloads come and
+   *   go all day, and nearly all of them inside the blocks of their node
+   */
+  update(changes: readonly FactChange[]): boolean {
+    let matters = false;
     for (const { key, value } of changes) {
+      if (key.kind === 'WorkloadEndpoint') {
+        matters = this.#endpoint(key, value) || matters;
+        continue;
+      }
+      matters = true;
       if (key.kind === 'BlockAffinity') this.#block(key, value);
       else if (value === undefined) this.#forget(key);
       else {
@@ -55,6 +81,7 @@ export class Facts {
         if (read.ok) this.#take(key, read.value);
       }
     }
+    return matters;
   }
 
   get pools(): readonly IPPool[] {
@@ -67,40 +94,66 @@ export class Facts {
   }
 
   /** Of FelixConfigurations, the node's own over the cluster's. */
-  settings(node: string) {
-    return { ...this.#settings.get('default'), ...this.#settings.get(`node.${node}`) };
+  settings(node: string): RoutingSettings {
+    return routingSettings({ ...this.#settings.get('default'), ...this.#settings.get(`node.${node}`) });
   }
 
-  /** Addresses of workloads and tunnels that no block of their node covers. */
-  borrowed(): readonly Destination[] {
-    const owners = new Map([...this.#blocks.values()].map(({ prefix, node }) => [prefix.toString(), node]));
-    const lengths = { 4: new Set<number>(), 6: new Set<number>() };
-    for (const { prefix } of this.#blocks.values()) lengths[prefix.version].add(prefix.length);
-    const covered = ({ prefix, node }: Destination): boolean =>
-      [...lengths[prefix.version]].some(
-        (length) =>
-          length <= prefix.length && owners.get(Prefix.of(addressOf(prefix), length).toString()) === node,
-      );
-    const tunnels = [...this.nodes.values()].flatMap(tunnelAddresses);
-    return [...[...this.#endpoints.values()].flat(), ...tunnels].filter((each) => !covered(each));
+  /** Addresses of workloads and tunnels that no block of their node covers. @param floating  those of floating IPs too */
+  borrowed(floating: boolean): readonly Destination[] {
+    return this.single(floating).filter((each) => !this.#covered(each));
   }
 
-  #take({ scope, name }: FactChange['key'], resource: Resource): void {
+  /** Addresses of all workloads and tunnels. */
+  single(floating: boolean): readonly Destination[] {
+    const workloads = [...this.#endpoints.values()].flatMap((endpoint) => [
+      ...endpoint.addresses,
+      ...(floating || endpoint.alwaysFloats ? endpoint.floating : []),
+    ]);
+    return [...workloads, ...[...this.nodes.values()].flatMap(tunnelAddresses)];
+  }
+
+  /** Of this node, by their keys. */
+  endpointsOn(node: string): readonly EndpointFacts[] {
+    return [...this.#endpoints.values()].filter((endpoint) => endpoint.node === node);
+  }
+
+  #covered({ prefix, node }: Destination): boolean {
+    this.#coverage ??= coverageOf([...this.#blocks.values()]);
+    const { owners, lengths } = this.#coverage;
+    return lengths[prefix.version].some(
+      (length) =>
+        length <= prefix.length && owners.get(Prefix.of(addressOf(prefix), length).toString()) === node,
+    );
+  }
+
+  #endpoint({ scope, name }: FactChange['key'], value: unknown): boolean {
+    const key = `${scope}/${name}`;
+    const before = this.#endpoints.get(key);
+    const read = value === undefined ? undefined : readStored(value);
+    if (read?.ok === false) return false;
+    const resource = read?.value;
+    const after = resource?.kind === 'WorkloadEndpoint' ? endpointFacts(resource) : undefined;
+    if (after === undefined) this.#endpoints.delete(key);
+    else this.#endpoints.set(key, after);
+    const perWorkload = [...this.#settings.values()].some(({ routeSource }) => routeSource === 'WorkloadIPs');
+    const known = [before, after].flatMap((each) => [...(each?.addresses ?? []), ...(each?.floating ?? [])]);
+    return known.some((each) => perWorkload || !this.#covered(each));
+  }
+
+  #take({ name }: FactChange['key'], resource: Resource): void {
     if (resource.kind === 'Node') this.nodes.set(name, nodeFacts(resource));
     else if (resource.kind === 'IPPool') this.#pools.set(name, resource);
     else if (resource.kind === 'FelixConfiguration') this.#settings.set(name, resource.spec);
-    else if (resource.kind === 'WorkloadEndpoint')
-      this.#endpoints.set(`${scope}/${name}`, endpointAddresses(resource));
   }
 
-  #forget({ kind, scope, name }: FactChange['key']): void {
+  #forget({ kind, name }: FactChange['key']): void {
     if (kind === 'Node') this.nodes.delete(name);
     else if (kind === 'IPPool') this.#pools.delete(name);
     else if (kind === 'FelixConfiguration') this.#settings.delete(name);
-    else this.#endpoints.delete(`${scope}/${name}`);
   }
 
   #block({ scope, name }: FactChange['key'], value: unknown): void {
+    this.#coverage = undefined;
     const prefix = Prefix.parse(name);
     const key = `${scope} ${name}`;
     // An affinity without a word about its state is confirmed (calico-data-model §6.2).
@@ -145,10 +198,35 @@ export function vxlanMac(node: string, version: 4 | 6): string {
   return octets.toString('hex').replaceAll(/(..)(?!$)/g, '$1:');
 }
 
-function endpointAddresses({ spec }: WorkloadEndpoint): readonly Destination[] {
-  return (spec.ipNetworks ?? [])
-    .flatMap((text) => parseInterfaceAddress(text) ?? [])
-    .map(({ address }) => ({ prefix: Prefix.host(address), node: spec.node }));
+function endpointFacts({ metadata, spec }: WorkloadEndpoint): EndpointFacts {
+  const { node } = spec;
+  const at = (text: string): readonly Destination[] => {
+    const address = parseInterfaceAddress(text)?.address;
+    return address === undefined ? [] : [{ prefix: Prefix.host(address), node }];
+  };
+  return {
+    name: `${metadata.namespace ?? ''}/${metadata.name}`,
+    node,
+    interfaceName: spec.interfaceName ?? '',
+    addresses: (spec.ipNetworks ?? []).flatMap(at),
+    floating: (spec.ipNATs ?? []).flatMap(({ externalIP }) => at(externalIP)),
+    alwaysFloats: spec.orchestrator === 'openstack',
+  };
+}
+
+interface Coverage {
+  readonly owners: ReadonlyMap<string, string>;
+  readonly lengths: Readonly<Record<4 | 6, readonly number[]>>;
+}
+
+function coverageOf(blocks: readonly Destination[]): Coverage {
+  const lengthsOf = (version: 4 | 6): readonly number[] => [
+    ...new Set(blocks.filter(({ prefix }) => prefix.version === version).map(({ prefix }) => prefix.length)),
+  ];
+  return {
+    owners: new Map(blocks.map(({ prefix, node }) => [prefix.toString(), node])),
+    lengths: { 4: lengthsOf(4), 6: lengthsOf(6) },
+  };
 }
 
 function tunnelAddresses(facts: NodeFacts): readonly Destination[] {

@@ -7,8 +7,6 @@
  */
 import type { Problem } from '../../api/index.ts';
 import {
-  formatRoute,
-  type KernelError,
   makeRoute,
   type NeighbourChange,
   type Netlink,
@@ -19,17 +17,18 @@ import {
   TABLE_MAIN,
 } from '../../net/kernel/index.ts';
 import type { RouteWish, RoutingPlan, Vtep } from './plan.ts';
+import { routeRefused, stranger, told } from './refusals.ts';
 
 export const PROTOCOL_FELIX = 81;
 const PREDECESSORS: readonly number[] = [80, 12];
-/** Of each kind of refusal so many are told; the rest is counted. */
-const TOLD = 5;
 
 export interface RoutesOutcome {
   readonly steps: number;
   readonly routes: number;
   /** Of another mode, until bgpd has taken their place. */
   readonly kept: number;
+  /** That the kernel or somebody else's route keeps out. */
+  readonly missing: number;
   readonly problems: readonly Problem[];
 }
 
@@ -46,7 +45,8 @@ export async function applyRoutes(netlink: Netlink, plan: RoutingPlan): Promise<
   const refused = await netlink.applyRoutes(changes);
   const inTheWay = refused.flatMap(({ change, error }) => (error?.code === 'EEXIST' ? [change.route] : []));
   const rest = refused.filter(({ error }) => error !== undefined && error.code !== 'EEXIST');
-  if (inTheWay.length > 0) problems.push(...(await takeOver(netlink, inTheWay)));
+  const taken = inTheWay.length > 0 ? await takeOver(netlink, inTheWay) : { missing: 0, problems: [] };
+  problems.push(...taken.problems);
   problems.push(...told(rest.map(({ change, error }) => routeRefused(change, error))));
   const removals = gone.filter((route) => !kept.includes(route));
   await netlink.applyRoutes(removals.map((route) => ({ op: 'delete', route })));
@@ -54,6 +54,7 @@ export async function applyRoutes(netlink: Netlink, plan: RoutingPlan): Promise<
     steps: changes.length + removals.length,
     routes: wanted.size,
     kept: kept.length,
+    missing: taken.missing + rest.filter(({ change }) => change.op !== 'delete').length,
     problems,
   };
 }
@@ -62,8 +63,12 @@ function keyed(route: Route): [string, Route] {
   return [routeKey(route), route];
 }
 
-export function routeOf({ prefix, gateway, device }: RouteWish): Route {
-  const ours = { destination: prefix, protocol: PROTOCOL_FELIX };
+export function routeOf({ prefix, gateway, device, source }: RouteWish): Route {
+  const ours = {
+    destination: prefix,
+    protocol: PROTOCOL_FELIX,
+    ...(source === undefined ? {} : { source }),
+  };
   if (gateway === undefined) return makeRoute({ ...ours, type: 'blackhole' });
   const hop = device === undefined ? { gateway } : { gateway, interface: device, onlink: true };
   return makeRoute({ ...ours, nextHops: [hop] });
@@ -81,7 +86,10 @@ function changeTo(wanted: Route, actual: Route | undefined): readonly RouteChang
 }
 
 /** Where somebody else's route stands in the place of ours. */
-async function takeOver(netlink: Netlink, wanted: readonly Route[]): Promise<readonly Problem[]> {
+async function takeOver(
+  netlink: Netlink,
+  wanted: readonly Route[],
+): Promise<Pick<RoutesOutcome, 'missing' | 'problems'>> {
   const table = new Map<string, Route>();
   for (const route of await netlink.listRoutes({ table: TABLE_MAIN }))
     if (route.protocol !== PROTOCOL_FELIX) table.set(routeKey(route), route);
@@ -101,7 +109,10 @@ async function takeOver(netlink: Netlink, wanted: readonly Route[]): Promise<rea
   });
   const outcomes = await netlink.applyRoutes(changes);
   const refused = outcomes.filter(({ change, error }) => error !== undefined && change.op !== 'delete');
-  return [...told(strangers), ...told(refused.map(({ change, error }) => routeRefused(change, error)))];
+  return {
+    missing: strangers.length + refused.length,
+    problems: [...told(strangers), ...told(refused.map(({ change, error }) => routeRefused(change, error)))],
+  };
 }
 
 /** Who is behind the device: `before` is carried out before routes, `after` when they are gone. */
@@ -131,28 +142,4 @@ export async function vtepChanges(
   for (const [mac, remote] of behind)
     after.push({ type: 'forwarding', op: 'delete', entry: { link, mac, remote } });
   return { before, after };
-}
-
-function told(problems: readonly Problem[]): readonly Problem[] {
-  const [first] = problems;
-  if (first === undefined || problems.length <= TOLD) return problems;
-  return [...problems.slice(0, TOLD), { ...first, what: `and ${problems.length - TOLD} more like these` }];
-}
-
-function routeRefused({ route }: RouteChange, error: KernelError | undefined): Problem {
-  return {
-    code: 'ROUTE_REFUSED',
-    value: route.destination.toString(),
-    what: `the kernel did not take the route ${formatRoute(route)}: ${error?.problems[0]?.what ?? 'no reason given'}`,
-    remedy: 'it is tried again; look whether this machine has a way to that gateway',
-  };
-}
-
-function stranger(route: Route, other: Route): Problem {
-  return {
-    code: 'ROUTE_STRANGER',
-    value: route.destination.toString(),
-    what: `somebody else's route stands where ours would: ${formatRoute(other)}`,
-    remedy: 'remove it, or give it another metric; it is left alone, and ours waits',
-  };
 }

@@ -30,6 +30,18 @@ const CLUSTER: readonly FactChange[] = [
   block('b1', '10.244.4.0/26', 'pending'),
 ];
 
+const lone = (name: string, on: string, ...ipNetworks: string[]): FactChange =>
+  resource('WorkloadEndpoint', `${on}-cni-${name}-eth0`, {
+    orchestrator: 'cni',
+    node: on,
+    containerID: name,
+    endpoint: 'eth0',
+    interfaceName: `cali${name}`,
+    ipNetworks,
+    ipNATs: [{ internalIP: ipNetworks[0]?.split('/')[0], externalIP: '10.244.200.1' }],
+  });
+const felix = (spec: object): FactChange => resource('FelixConfiguration', 'default', spec);
+
 function planned(...changes: readonly FactChange[]): RoutingPlan {
   const facts = new Facts();
   facts.update([...CLUSTER, ...changes]);
@@ -45,6 +57,10 @@ const routesOf = ({ routes }: RoutingPlan): Record<string, string> =>
         : `${gateway.toString()}${device === undefined ? '' : ` ${device}`}`,
     ]),
   );
+
+const offload = (featureDetectOverride: string): boolean | undefined =>
+  planned(pool({ vxlanMode: 'Always' }), resource('FelixConfiguration', 'default', { featureDetectOverride }))
+    .tunnels[0]?.vxlan?.checksumOffload;
 
 const codes = (plan: RoutingPlan): string[] => plan.problems.map(({ code }) => code);
 
@@ -97,9 +113,67 @@ describe('the plan of routes', () => {
       vxlanMTU: 1400,
     });
     const [tunnel] = planned(pool({ vxlanMode: 'Always' }), settings).tunnels;
-    expect(tunnel).to.deep.include({ mtu: 1400, vxlan: { vni: 1, port: 8472, mac: vxlanMac('a1', 4) } });
+    expect(tunnel).to.deep.include({
+      mtu: 1400,
+      vxlan: { vni: 1, port: 8472, mac: vxlanMac('a1', 4), checksumOffload: undefined },
+    });
     expect(vxlanMac('a1', 4)).to.match(/^66(:[0-9a-f]{2}){5}$/);
     expect(vxlanMac('a1', 6)).not.to.equal(vxlanMac('a1', 4));
+  });
+
+  it('leads to each workload by itself where addresses come from another IPAM', () => {
+    const workload = lone('x', 'b1', '10.244.77.1/32');
+    const mode = pool({ vxlanMode: 'Always' });
+    expect(routesOf(planned(mode, workload, felix({ routeSource: 'WorkloadIPs' })))).to.deep.equal({
+      '10.244.77.1/32': '10.244.3.1 vxlan.calico',
+      // Of tunnels.
+      '10.244.2.1/32': '10.244.2.1 vxlan.calico',
+      '10.244.3.1/32': '10.244.3.1 vxlan.calico',
+    });
+  });
+
+  it('leads to floating IPs where they are switched on, and nowhere else', () => {
+    const changes = [pool({ vxlanMode: 'Always' }), lone('x', 'b1', '10.244.3.9/32')];
+    expect(routesOf(planned(...changes))).not.to.have.property('10.244.200.1/32');
+    expect(routesOf(planned(...changes, felix({ floatingIPs: 'Enabled' })))).to.include({
+      '10.244.200.1/32': '10.244.3.1 vxlan.calico',
+    });
+  });
+
+  it('sends from the address that FelixConfiguration says', () => {
+    const { routes } = planned(
+      pool({ vxlanMode: 'Always' }),
+      felix({ deviceRouteSourceAddress: '192.0.2.1' }),
+    );
+    expect(routes.map(({ source }) => String(source)).sort()).to.deep.equal([
+      '192.0.2.1',
+      '192.0.2.1',
+      'undefined',
+    ]);
+  });
+
+  it('leaves checksums to the hardware as featureDetectOverride says', () => {
+    expect(offload('SNATFullyRandom=true,ChecksumOffloadBroken=true')).to.equal(false);
+    expect(offload('ChecksumOffloadBroken=false')).to.equal(true);
+    expect(offload('ChecksumOffloadBroken=')).to.equal(undefined);
+  });
+
+  it('says which changes of workloads concern no other node', () => {
+    const facts = new Facts();
+    facts.update([...CLUSTER, pool({ vxlanMode: 'Always' })]);
+    const inside = resource('WorkloadEndpoint', 'b1-cni-y-eth0', {
+      orchestrator: 'cni',
+      node: 'b1',
+      containerID: 'y',
+      endpoint: 'eth0',
+      interfaceName: 'caliy',
+      ipNetworks: ['10.244.3.9/32'],
+    });
+    expect(facts.update([inside]), 'inside its block').to.equal(false);
+    expect(facts.update([{ ...inside, value: undefined }]), 'gone again').to.equal(false);
+    expect(facts.update([lone('x', 'b1', '10.244.2.9/32')]), 'lent').to.equal(true);
+    expect(facts.update([felix({ routeSource: 'WorkloadIPs' })])).to.equal(true);
+    expect(facts.update([inside]), 'each by itself').to.equal(true);
   });
 
   it('tells of a node without an address, of two with one, and of a pool over the own subnet', () => {

@@ -14,6 +14,7 @@ import {
 } from '../../api/index.ts';
 import type { Address, IpVersion, Prefix } from '../../net/addr/index.ts';
 import type { Destination, Facts, NodeEnd } from './facts.ts';
+import type { RoutingSettings } from './settings.ts';
 
 /** A device as it shall be, less what only the machine knows. */
 export interface TunnelWish {
@@ -27,7 +28,13 @@ export interface TunnelWish {
   readonly mtu: number | undefined;
   readonly overhead: number;
   /** Absent: IPIP. */
-  readonly vxlan?: { readonly vni: number; readonly port: number; readonly mac: string };
+  readonly vxlan?: {
+    readonly vni: number;
+    readonly port: number;
+    readonly mac: string;
+    /** Undefined: as this kernel can be trusted with it. */
+    readonly checksumOffload?: boolean | undefined;
+  };
 }
 
 /** The far end of a VXLAN tunnel. */
@@ -43,9 +50,13 @@ export interface RouteWish {
   readonly gateway?: Address;
   /** Undefined: the kernel knows the way to the gateway. */
   readonly device?: string;
+  /** That this machine sends from, other than the kernel would choose. */
+  readonly source?: Address;
 }
 
 export interface RoutingPlan {
+  /** How each pool is routed, as this node sees it. */
+  readonly pools: readonly PoolRouting[];
   readonly tunnels: readonly TunnelWish[];
   /** By device. */
   readonly vteps: ReadonlyMap<string, readonly Vtep[]>;
@@ -57,16 +68,12 @@ export interface RoutingPlan {
   readonly problems: readonly Problem[];
 }
 
-const DEFAULT_VNI = 4096;
-const DEFAULT_PORT = 4789;
 const DEVICES = [IPIP_DEVICE, vxlanDevice(4), vxlanDevice(6)];
-
-type Settings = ReturnType<Facts['settings']>;
 
 export function planRouting(node: string, facts: Facts): RoutingPlan {
   const settings = facts.settings(node);
-  const pools = poolRoutings(facts.pools, { felix: settings.programClusterRoutes });
-  const problems: Problem[] = [...doubles(facts), ...overlaps(node, facts, pools)];
+  const pools = poolRoutings(facts.pools, { felix: settings.clusterRoutes });
+  const problems: Problem[] = [...settings.problems, ...doubles(facts), ...overlaps(node, facts, pools)];
   const tunnels = ([4, 6] as const).flatMap((version) =>
     wishes(node, facts, pools, settings, version, problems),
   );
@@ -78,21 +85,28 @@ export function planRouting(node: string, facts: Facts): RoutingPlan {
   );
   const routes = new Map<string, RouteWish>();
   const handedOver = new Set<string>();
-  for (const destination of [...facts.blocks, ...facts.borrowed()]) {
+  for (const destination of destinations(facts, settings)) {
     const key = destination.prefix.toString();
     const routing = routingFor(pools, destination.prefix);
     if (routing?.writer === 'bgpd' && destination.node !== node) handedOver.add(key);
     if (routing?.writer !== 'felix') continue;
     const route = routeTo(destination, routing, node, facts, names);
-    if (route !== undefined) routes.set(key, route);
+    const source = settings.workloads.source[destination.prefix.version];
+    if (route !== undefined)
+      routes.set(key, route.gateway === undefined || source === undefined ? route : { ...route, source });
   }
   const unneeded = DEVICES.filter((name) => !isNeeded(name, pools, settings));
-  return { tunnels, vteps, routes: [...routes.values()], handedOver, unneeded, problems };
+  return { pools, tunnels, vteps, routes: [...routes.values()], handedOver, unneeded, problems };
 }
 
-function isNeeded(device: string, pools: readonly PoolRouting[], settings: Settings): boolean {
+/** Blocks, and what lives outside of them; or each address by itself, where blocks are not where addresses come from. */
+function destinations(facts: Facts, { perWorkload, floatingIps }: RoutingSettings): readonly Destination[] {
+  return perWorkload ? facts.single(floatingIps) : [...facts.blocks, ...facts.borrowed(floatingIps)];
+}
+
+function isNeeded(device: string, pools: readonly PoolRouting[], settings: RoutingSettings): boolean {
   const ipip = device === IPIP_DEVICE;
-  const forced = ipip ? settings.ipipEnabled : settings.vxlanEnabled;
+  const forced = ipip ? settings.tunnels.ipip : settings.tunnels.vxlan;
   if (forced !== undefined) return forced;
   return pools.some(({ encapsulation, cidr }) =>
     ipip ? encapsulation === 'ipip' : encapsulation === 'vxlan' && device === vxlanDevice(cidr.version),
@@ -103,7 +117,7 @@ function wishes(
   node: string,
   facts: Facts,
   pools: readonly PoolRouting[],
-  settings: Settings,
+  settings: RoutingSettings,
   version: IpVersion,
   problems: Problem[],
 ): readonly TunnelWish[] {
@@ -124,7 +138,7 @@ function wishFor(
   name: string,
   version: IpVersion,
   self: NodeEnd,
-  settings: Settings,
+  settings: RoutingSettings,
 ): TunnelWish | undefined {
   const underlay = self.underlay.address;
   if (name === IPIP_DEVICE) {
@@ -134,7 +148,7 @@ function wishFor(
       version,
       underlay,
       inner: self.ipip,
-      mtu: given(settings.ipipMTU),
+      mtu: settings.mtu.ipip,
       overhead: OVERHEADS.ipip,
     };
   }
@@ -144,19 +158,10 @@ function wishFor(
     version,
     underlay,
     inner: self.vxlan,
-    mtu: given(version === 4 ? settings.vxlanMTU : settings.vxlanMTUV6),
+    mtu: settings.mtu.vxlan[version],
     overhead: OVERHEADS.vxlan[version],
-    vxlan: {
-      vni: settings.vxlanVNI ?? DEFAULT_VNI,
-      port: settings.vxlanPort ?? DEFAULT_PORT,
-      mac: self.mac,
-    },
+    vxlan: { ...settings.vxlan, mac: self.mac, checksumOffload: settings.checksumOffload },
   };
-}
-
-/** In FelixConfiguration, 0 leaves an MTU to us. */
-function given(mtu: number | undefined): number | undefined {
-  return mtu === 0 ? undefined : mtu;
 }
 
 function vtepsOf(node: string, facts: Facts, version: IpVersion): readonly Vtep[] {

@@ -5,15 +5,17 @@
  * What others do to our devices, addresses, routes and neighbours is heard of and put right at once; forwarding entries, of
  * which the kernel tells under the name of bridges, on a timer.
  */
-import { formatProblem, parseDuration, type Problem } from '../../api/index.ts';
+import { formatProblem, type Problem } from '../../api/index.ts';
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Log } from '../../daemon/log.ts';
 import { Mirror, type Store } from '../../datastore/index.ts';
-import { type KernelEvent, Netlink } from '../../net/kernel/index.ts';
-import { type DeviceOutcome, isTunnelName, TunnelDevices } from './devices.ts';
+import { type KernelEvent, Netlink, type Route } from '../../net/kernel/index.ts';
+import { isTunnelName, TunnelDevices } from './devices.ts';
 import { Facts, ROUTING_KINDS } from './facts.ts';
-import { applyRoutes, PROTOCOL_FELIX, type RoutesOutcome, vtepChanges } from './kernel.ts';
+import { applyRoutes, PROTOCOL_FELIX, vtepChanges } from './kernel.ts';
 import { planRouting, type RoutingPlan } from './plan.ts';
+import { type LastPass, type RoutingStatus, routingStatus } from './status.ts';
+import { type WorkloadRouteWish, WorkloadRoutes, workloadRouteWishes } from './workload-routes.ts';
 
 export interface RoutingOptions {
   readonly node: string;
@@ -26,20 +28,8 @@ export interface RoutingOptions {
   readonly grace?: Millis;
 }
 
-export interface RoutingStatus {
-  readonly synced: boolean;
-  readonly passes: number;
-  /** Octets, by device. */
-  readonly tunnels: Readonly<Record<string, { readonly mtu: number }>>;
-  readonly routes: number;
-  readonly kept: number;
-  readonly problems: readonly Problem[];
-}
-
 const GATHER: Millis = 20;
 const GRACE: Millis = 30_000;
-/** Calico's routeRefreshInterval. */
-const REFRESH: Millis = 90_000;
 const RETRY: Millis = 1_000;
 
 export class Routing {
@@ -48,18 +38,23 @@ export class Routing {
   readonly #facts = new Facts();
   readonly #netlink: Netlink;
   readonly #devices: TunnelDevices;
+  readonly #workloads: WorkloadRoutes;
   #plan: RoutingPlan | undefined;
-  #wanted = new Set<string>();
+  #wishes: readonly WorkloadRouteWish[] | undefined;
+  /** Destinations. */
+  #wanted: ReadonlySet<string> = new Set();
+  #wantedHere: ReadonlySet<string> = new Set();
+  #devicesHere: ReadonlySet<string> = new Set();
   #indexes: ReadonlyMap<string, number> = new Map();
   #parents: ReadonlySet<number> = new Set();
   #gathering: Cancel | undefined;
   #timer: Cancel = () => {};
   #unsubscribe: Cancel = () => {};
   #running: Promise<void> | undefined;
-  #again = false;
+  #due: Readonly<Record<Part, boolean>> = NOTHING_DUE;
   #stopped = false;
   #passes = 0;
-  #last: { readonly devices: DeviceOutcome; readonly routes: RoutesOutcome } | undefined;
+  #last: LastPass = {};
   #problems: readonly Problem[] = [];
 
   constructor(options: RoutingOptions) {
@@ -67,6 +62,7 @@ export class Routing {
     this.#options = options;
     this.#netlink = Netlink.open({ netns });
     this.#devices = new TunnelDevices(this.#netlink, clock, options.grace ?? GRACE);
+    this.#workloads = new WorkloadRoutes(this.#netlink);
     this.#mirror = new Mirror(
       store,
       ROUTING_KINDS.map((kind) => ({ kind })),
@@ -90,13 +86,14 @@ export class Routing {
 
   start(): void {
     this.#mirror.onChange((changes) => {
-      this.#facts.update(changes);
-      this.#plan = undefined;
-      if (this.#mirror.synced) this.#gather();
+      const all = this.#facts.update(changes);
+      if (all) this.#plan = undefined;
+      this.#wishes = undefined;
+      if (this.#mirror.synced) this.#gather(...(all ? ALL : (['workloads'] as const)));
     });
-    this.#mirror.onSync(() => this.#gather());
+    this.#mirror.onSync(() => this.#gather(...ALL));
     this.#unsubscribe = this.#netlink.subscribe(['link', 'address', 'route', 'neighbour'], (event) => {
-      if (this.#concerns(event)) this.#gather();
+      this.#gather(...this.#concerns(event));
     });
     this.#mirror.start();
   }
@@ -113,46 +110,56 @@ export class Routing {
   }
 
   status(): RoutingStatus {
-    const { devices, routes } = this.#last ?? {};
-    return {
+    return routingStatus({
       synced: this.#mirror.synced,
       passes: this.#passes,
-      tunnels: Object.fromEntries([...(devices?.mtus ?? [])].map(([name, mtu]) => [name, { mtu }])),
-      routes: routes?.routes ?? 0,
-      kept: routes?.kept ?? 0,
+      settings: this.#facts.settings(this.#options.node),
+      plan: this.#plan,
+      ...this.#last,
       problems: this.#problems,
-    };
+    });
   }
 
-  /** Others' changes; our own come back as events too, and find nothing to do. */
-  #concerns(event: KernelEvent): boolean {
+  /** The parts that others' changes concern; our own come back as events too, and find nothing to do. */
+  #concerns(event: KernelEvent): readonly Part[] {
     switch (event.type) {
       case 'resync':
-        return true;
+        return ALL;
       case 'route':
-        // A route of ours went, or a stranger's that may have stood in our way.
-        return (
-          event.change === 'deleted' &&
-          (event.route.protocol === PROTOCOL_FELIX || this.#wanted.has(event.route.destination.toString()))
-        );
+        return this.#concernsRoute(event.change, event.route);
       case 'neighbour':
-        return event.change === 'deleted' && [...this.#indexes.values()].includes(event.neighbour.link);
-      // Of the interfaces of workloads, which come and go all day, nothing.
+        return event.change === 'deleted' && [...this.#indexes.values()].includes(event.neighbour.link)
+          ? ['cluster']
+          : [];
+      // Of the interfaces of workloads, which come and go all day, those that a route leads over.
       case 'link':
-        return isTunnelName(event.link.name) || this.#parents.has(event.link.index);
+        if (this.#devicesHere.has(event.link.name)) return ['workloads'];
+        return isTunnelName(event.link.name) || this.#parents.has(event.link.index) ? ['cluster'] : [];
       case 'address': {
         const { link, address } = event.address;
         const ours = this.#plan?.tunnels.some(({ underlay }) => underlay.equals(address)) ?? false;
-        return ours || [...this.#indexes.values()].includes(link);
+        return ours || [...this.#indexes.values()].includes(link) ? ['cluster'] : [];
       }
     }
   }
 
-  #gather(): void {
-    if (this.#stopped) return;
+  /** A route of ours went, or one that may stand in the place of ours came or went. */
+  #concernsRoute(change: 'new' | 'deleted', { protocol, destination }: Route): readonly Part[] {
+    const { protocol: here } = this.#facts.settings(this.#options.node).workloads;
+    const key = destination.toString();
+    const gone = change === 'deleted';
+    const parts: Part[] = [];
+    const between = this.#wanted.has(key) && (gone || protocol !== PROTOCOL_FELIX);
+    if (between || (gone && protocol === PROTOCOL_FELIX)) parts.push('cluster');
+    if (this.#wantedHere.has(key) && (gone || protocol !== here)) parts.push('workloads');
+    return parts;
+  }
+
+  #gather(...parts: readonly Part[]): void {
+    if (this.#stopped || parts.length === 0) return;
+    this.#due = { ...this.#due, ...Object.fromEntries(parts.map((part) => [part, true])) };
     this.#gathering ??= this.#options.clock.after(GATHER, 'gather changes of routing', () => {
       this.#gathering = undefined;
-      this.#again = true;
       this.#running ??= this.#run().finally(() => {
         this.#running = undefined;
       });
@@ -160,12 +167,17 @@ export class Routing {
   }
 
   async #run(): Promise<void> {
-    while (this.#again && !this.#stopped && this.#mirror.synced) {
-      this.#again = false;
-      this.#timer();
+    while ((this.#due.cluster || this.#due.workloads) && !this.#stopped && this.#mirror.synced) {
+      const due = this.#due;
+      this.#due = NOTHING_DUE;
       try {
-        await this.#pass();
-        const soon = this.#devices.waiting || this.#problems.some(({ code }) => TRIED_AGAIN.has(code));
+        if (due.workloads) await this.#passWorkloads();
+        if (due.cluster) await this.#passCluster();
+        this.#tell();
+        const soon =
+          this.#devices.waiting ||
+          this.#workloads.waiting ||
+          this.#problems.some(({ code }) => TRIED_AGAIN.has(code));
         this.#later(soon ? Math.min(this.#refresh, SOON) : this.#refresh);
       } catch (error) {
         if (!this.#stopped)
@@ -176,18 +188,39 @@ export class Routing {
   }
 
   get #refresh(): Millis {
-    const text = this.#facts.settings(this.#options.node).routeRefreshInterval;
-    const millis = text === undefined ? REFRESH : (parseDuration(text) ?? REFRESH);
-    return millis === 0 ? REFRESH : millis;
+    return this.#facts.settings(this.#options.node).refresh;
   }
 
   #later(delay: Millis): void {
+    this.#timer();
     if (!this.#stopped)
-      this.#timer = this.#options.clock.after(delay, 'look at routes', () => this.#gather());
+      this.#timer = this.#options.clock.after(delay, 'look at routes', () => this.#gather(...ALL));
   }
 
-  async #pass(): Promise<void> {
-    this.#plan ??= planRouting(this.#options.node, this.#facts);
+  /** Those of this node's own workloads: a small part, for most of what happens happens to them. */
+  async #passWorkloads(): Promise<void> {
+    const { node, clock, log } = this.#options;
+    const settings = this.#facts.settings(node);
+    this.#wishes ??= workloadRouteWishes(this.#facts.endpointsOn(node), settings);
+    this.#wantedHere = new Set(this.#wishes.map(({ prefix }) => prefix.toString()));
+    this.#devicesHere = new Set(this.#wishes.map(({ device }) => device));
+    if (!settings.sync) {
+      this.#last = { ...this.#last, workloads: undefined };
+      return;
+    }
+    const workloads = await this.#workloads.apply(this.#wishes, settings, clock.now());
+    this.#passes++;
+    this.#last = { ...this.#last, workloads };
+    if (workloads.steps > 0)
+      log.info(
+        { steps: workloads.steps, routes: workloads.routes },
+        'the kernel holds the routes to workloads',
+      );
+  }
+
+  async #passCluster(): Promise<void> {
+    const { node, log } = this.#options;
+    this.#plan ??= planRouting(node, this.#facts);
     const plan = this.#plan;
     this.#wanted = new Set(plan.routes.map(({ prefix }) => prefix.toString()));
     const devices = await this.#devices.ensure(plan.tunnels);
@@ -206,21 +239,27 @@ export class Routing {
       );
       after.push(...changes.after);
     }
-    const routes = await applyRoutes(this.#netlink, overStanding(plan, devices.indexes));
+    const routes = this.#facts.settings(node).sync
+      ? await applyRoutes(this.#netlink, overStanding(plan, devices.indexes))
+      : undefined;
     refused.push(...(await this.#netlink.applyNeighbours(after)).flatMap(({ problems }) => problems));
-    steps += routes.steps + (await this.#devices.retire(plan.unneeded));
+    steps += (routes?.steps ?? 0) + (await this.#devices.retire(plan.unneeded));
     this.#passes++;
-    this.#last = { devices, routes };
-    this.#tell([...plan.problems, ...devices.problems, ...routes.problems, ...refused]);
+    this.#last = { ...this.#last, devices, routes, refused };
     if (steps > 0)
-      this.#options.log.info(
-        { steps, routes: routes.routes, kept: routes.kept },
-        'the kernel holds the routes',
-      );
+      log.info({ steps, routes: routes?.routes, kept: routes?.kept }, 'the kernel holds the routes');
   }
 
   /** Each problem once, when it appears; and when it is gone. */
-  #tell(problems: readonly Problem[]): void {
+  #tell(): void {
+    const { devices, routes, workloads, refused } = this.#last;
+    const problems = [
+      ...(this.#plan?.problems ?? []),
+      ...(devices?.problems ?? []),
+      ...(routes?.problems ?? []),
+      ...(refused ?? []),
+      ...(workloads?.problems ?? []),
+    ];
     const before = new Set(this.#problems.map(formatProblem));
     const now = new Set(problems.map(formatProblem));
     for (const text of now) if (!before.has(text)) this.#options.log.warn({}, text);
@@ -228,6 +267,11 @@ export class Routing {
     this.#problems = problems;
   }
 }
+
+/** What a change may concern: routes and tunnels between nodes, and routes to workloads of this one. */
+type Part = 'cluster' | 'workloads';
+const ALL: readonly Part[] = ['cluster', 'workloads'];
+const NOTHING_DUE = { cluster: false, workloads: false };
 
 /**
  * A route over a device that does not stand would be refused, for a reason that has been told already; and one that leads

@@ -4,7 +4,7 @@
  * Each step's trace can be found again by the sweep: an address by its handle, a cable by its alias, an endpoint by its
  * record. So a crash between any two steps leaks nothing for longer than the agent is away.
  */
-import { type Node, overheadInUse, unwrap, type WorkloadEndpoint } from '../../api/index.ts';
+import { deviceRoutes, type Node, podMtu, unwrap, type WorkloadEndpoint } from '../../api/index.ts';
 import type { Invocation } from '../../cni-plugin/environment.ts';
 import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import type { NetConf } from '../../cni-plugin/netconf.ts';
@@ -98,8 +98,9 @@ async function attach(
             from: undefined,
           };
   try {
-    const mtu =
-      conf.mtu ?? (await ports.mtu.of(addressesOfNode(own))) - overheadInUse(ports.inventory.pools());
+    const felix = ports.inventory.felix();
+    const uplink = async (): Promise<number> => ports.mtu.of(addressesOfNode(own), felix.mtuIfacePattern);
+    const mtu = conf.mtu ?? podMtu(await uplink(), ports.inventory.pools(), felix).mtu;
     const wired = await wire(ports.host, space, {
       handle: attachment.handle,
       hostInterface: attachment.hostInterface,
@@ -111,6 +112,7 @@ async function attach(
       routes,
       includeDefaultRoutes: conf.includeDefaultRoutes,
       allowIpForwarding: conf.allowIpForwarding,
+      deviceRoutes: deviceRoutes(felix),
     });
     await ensureProfile(ports, attachment);
     const wanted = endpointFor(

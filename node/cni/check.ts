@@ -99,7 +99,7 @@ function isRoute(route: Route, expected: CniRoute): boolean {
 }
 
 async function checkHost(
-  { host }: CniPorts,
+  { host, inventory }: CniPorts,
   { hostInterface }: Attachment,
   addresses: readonly Address[],
 ): Promise<string[]> {
@@ -112,8 +112,9 @@ async function checkHost(
   const routes = new Map(
     (await host.netlink.listRoutes({ table: 254 })).map((route) => [routeKey(route), route]),
   );
+  const wished = inventory.deviceRoutes();
   for (const address of addresses) {
-    const found = routes.get(routeKey(workloadRoute(address, hostInterface)));
+    const found = routes.get(routeKey(workloadRoute(address, hostInterface, wished)));
     if (found?.nextHops[0]?.interface !== hostInterface) {
       differences.push(`the host has no route to ${address.toString()} on ${hostInterface}`);
     }

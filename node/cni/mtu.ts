@@ -19,21 +19,27 @@ export class UplinkMtu {
   }
 
   /** See {@link uplinkMtu}; at most a second old. */
-  of(nodeAddresses: readonly Address[]): Promise<number> {
-    const of = nodeAddresses.join();
+  of(nodeAddresses: readonly Address[], pattern?: string): Promise<number> {
+    const of = `${nodeAddresses.join()} ${pattern ?? ''}`;
     const now = this.#clock.now();
     if (this.#last === undefined || this.#last.of !== of || now - this.#last.at > FRESH_FOR)
-      this.#last = { at: now, of, mtu: uplinkMtu(this.#host, nodeAddresses) };
+      this.#last = { at: now, of, mtu: uplinkMtu(this.#host, nodeAddresses, pattern) };
     return this.#last.mtu;
   }
 }
 
 /**
- * The interface with one of the node's own addresses, else the one that the default route leaves by, else the
- * smallest of those that are up.
+ * The smallest of the interfaces that `mtuIfacePattern` describes, where one does; else that of the interface with one of
+ * the node's own addresses, else of the one that the default route leaves by, else the smallest of those that are up.
  */
-export async function uplinkMtu(host: Netlink, nodeAddresses: readonly Address[]): Promise<number> {
+export async function uplinkMtu(
+  host: Netlink,
+  nodeAddresses: readonly Address[],
+  pattern?: string,
+): Promise<number> {
   const links = await host.listLinks();
+  const described = links.filter(({ name, up }) => up && matches(pattern, name));
+  if (described.length > 0) return Math.min(...described.map(({ mtu }) => mtu));
   const mtuOf = (match: (link: (typeof links)[number]) => boolean): number | undefined =>
     links.find(match)?.mtu;
   const addresses = await host.listAddresses();
@@ -45,4 +51,14 @@ export async function uplinkMtu(host: Netlink, nodeAddresses: readonly Address[]
     return mtuOf(({ name, index }) => name === device || index === device) ?? ETHERNET;
   const candidates = links.filter(({ up, loopback, name }) => up && !loopback && !name.startsWith('cali'));
   return candidates.length === 0 ? ETHERNET : Math.min(...candidates.map(({ mtu }) => mtu));
+}
+
+/** A pattern that is none describes nothing, as an empty one. */
+function matches(pattern: string | undefined, name: string): boolean {
+  if (pattern === undefined || pattern === '') return false;
+  try {
+    return new RegExp(pattern).test(name);
+  } catch {
+    return false;
+  }
 }

@@ -13,7 +13,7 @@
  * migration holds the datastore, and no ADD or DEL is under way meanwhile.
  * Endpoints that do have their cable get their host end checked: routes and settings that are missing return.
  */
-import { unwrap, type WorkloadEndpoint } from '../../api/index.ts';
+import { type DeviceRoutes, unwrap, type WorkloadEndpoint } from '../../api/index.ts';
 import { Prefix } from '../../net/addr/index.ts';
 import { type Link, routeKey, sameRoute, TABLE_MAIN } from '../../net/kernel/index.ts';
 import { ATTACHMENT_ATTRIBUTE } from './attachment.ts';
@@ -66,7 +66,8 @@ export async function sweep(ports: CniPorts, keep: Keep = () => true): Promise<S
     await ipam.releaseByHandle(handle);
     swept.handles.push(handle);
   }
-  return { ...swept, repaired: await repair(host, [...kept.values()], links) };
+  const repaired = await repair(host, [...kept.values()], links, ports.inventory.deviceRoutes());
+  return { ...swept, repaired };
 }
 
 /** Asked of the store itself: a mirror may be a moment behind what this agent wrote. */
@@ -100,6 +101,7 @@ async function repair(
   host: Host,
   endpoints: readonly WorkloadEndpoint[],
   links: readonly Link[],
+  wished: DeviceRoutes,
 ): Promise<number> {
   const routes = new Map(
     (await host.netlink.listRoutes({ table: TABLE_MAIN })).map((route) => [routeKey(route), route]),
@@ -113,12 +115,12 @@ async function repair(
     const isWhole =
       link.up &&
       addresses.every((address) => {
-        const wanted = workloadRoute(address, name);
+        const wanted = workloadRoute(address, name, wished);
         const actual = routes.get(routeKey(wanted));
         return actual !== undefined && sameRoute(wanted, actual);
       });
     if (isWhole) continue;
-    await prepareHostEnd(host, link, addresses);
+    await prepareHostEnd(host, link, addresses, wished);
     repaired++;
   }
   return repaired;

@@ -7,7 +7,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PoplinError } from '../../api/index.ts';
+import { type DeviceRoutes, deviceRoutes, PoplinError } from '../../api/index.ts';
 import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import {
@@ -67,6 +67,8 @@ export interface Cable {
   /** Everything, too, where `routes` are given. */
   readonly includeDefaultRoutes?: boolean;
   readonly allowIpForwarding: boolean;
+  /** Of the host's routes to it; default: Calico's. */
+  readonly deviceRoutes?: DeviceRoutes;
 }
 
 export interface Wired {
@@ -128,7 +130,7 @@ async function patiently<T>(list: () => Promise<T>): Promise<T> {
 export async function wire(host: Host, pod: PodSpace, cable: Cable): Promise<Wired> {
   const ends = await plugIn(host, cable);
   try {
-    await prepareHostEnd(host, ends.hostInterface, cable.addresses);
+    await prepareHostEnd(host, ends.hostInterface, cable.addresses, cable.deviceRoutes);
     return await preparePodEnd(pod, ends.podIndex, cable);
   } catch (error) {
     await unwire(host, cable.hostInterface);
@@ -189,6 +191,7 @@ export async function prepareHostEnd(
   { netlink, netns }: Host,
   { name, index }: Pick<Link, 'name' | 'index'>,
   addresses: readonly Address[],
+  wished: DeviceRoutes = deviceRoutes({}),
 ): Promise<void> {
   const hasIPv4 = addresses.some(({ version }) => version === 4);
   inSpace(netns, () => {
@@ -216,15 +219,23 @@ export async function prepareHostEnd(
       },
     },
     // Replace: IPAM gave us these addresses alone, so a route to one over another interface is a dead workload's.
-    ...addresses.map((address): Step => ({ type: 'route', route: workloadRoute(address, index) })),
+    ...addresses.map((address): Step => ({ type: 'route', route: workloadRoute(address, index, wished) })),
   ]);
 }
 
-export function workloadRoute(address: Address, hostInterface: string | number): Route {
+/** felix-lite keeps the same. */
+export function workloadRoute(
+  address: Address,
+  hostInterface: string | number,
+  { protocol, metric, source }: DeviceRoutes = deviceRoutes({}),
+): Route {
+  const from = source[address.version];
   return makeRoute({
     destination: Prefix.host(address),
-    protocol: PROTOCOL_BOOT,
+    protocol,
+    metric: metric[address.version] ?? 0,
     nextHops: [{ interface: hostInterface }],
+    ...(from === undefined ? {} : { source: from }),
   });
 }
 

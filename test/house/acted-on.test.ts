@@ -10,16 +10,19 @@ import { fieldsOf, schemaAt } from '../../api/schema/shape.ts';
 import { isTest, readSources, type Source } from './sources.ts';
 
 /** What two daemons have to agree upon stands in a room below both. */
-const DAEMONS = /^(?:api\/encapsulation\.ts$|(?:felix-lite|bgpd|ipam|node|cni-plugin)\/(?!.*testing))/;
+const DAEMONS =
+  /^(?:api\/(?:encapsulation|device-routes|pod-mtu)\.ts$|(?:felix-lite|bgpd|ipam|node|cni-plugin)\/(?!.*testing))/;
 
 /** Named in daemons for other reasons: they write the field, or mean something else by the word. */
 const OTHER_MEANINGS: ReadonlySet<string> = new Set([
   // bgpd's own log level in router.yaml; one word in two kinds.
   'BGPConfiguration spec.logSeverityScreen',
   'KubeControllersConfiguration spec.logSeverityScreen',
-  // BGPConfiguration's, which bgpd acts on.
-  'FelixConfiguration spec.ipv4NormalRoutePriority',
-  'FelixConfiguration spec.ipv6NormalRoutePriority',
+  // They change the MTU of workloads; nobody makes the tunnel.
+  'FelixConfiguration spec.wireguardEnabled',
+  'FelixConfiguration spec.wireguardEnabledV6',
+  'FelixConfiguration spec.wireguardMTU',
+  'FelixConfiguration spec.wireguardMTUV6',
   // The agent takes these from pods into endpoints; nobody carries them out.
   'FelixConfiguration spec.floatingIPs',
   'WorkloadEndpoint spec.ipNATs',
