@@ -133,6 +133,12 @@ export class ResourceClient {
     return fail(busy());
   }
 
+  /** What {@link change} would do if it were called now, checked as it checks. Nothing is written. */
+  async preview(changes: readonly ResourceChange[]): Promise<Result<ResourceChanged[]>> {
+    const { steps, problems } = await this.#plan(changes);
+    return problems.length > 0 ? fail(...problems) : ok(changed(steps, []));
+  }
+
   async #one<R extends Resource>(change: ResourceChange): Promise<Result<R>> {
     const result = await this.change([change]);
     if (!result.ok) return result;
