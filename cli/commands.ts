@@ -33,7 +33,12 @@ import {
   labTestTable,
   labUpTable,
 } from './tables/lab.ts';
-import { explainPacketTable, policyCountersTable, policyMatrixTable } from './tables/policy.ts';
+import {
+  explainPacketTable,
+  policyCountersTable,
+  policyMatrixTable,
+  policyPreviewTable,
+} from './tables/policy.ts';
 import { nodeInitTable, nodeInstallCniTable, nodeStatusTable } from './tables/node.ts';
 import { completionTable, versionTable } from './tables/other.ts';
 import { applyTable, createTable, deleteTable, getTable, replaceTable } from './tables/resources.ts';
@@ -47,6 +52,7 @@ export const COMMANDS: readonly Command[] = [
   command(nodeInitTable, async () => (await import('./actions/node-init.ts')).nodeInit),
   command(explainPacketTable, async () => (await import('./actions/explain-packet.ts')).explainPacket),
   command(policyMatrixTable, async () => (await import('./actions/policy-matrix.ts')).policyMatrix),
+  command(policyPreviewTable, async () => (await import('./actions/preview.ts')).policyPreview),
   command(policyCountersTable, async () => (await import('./actions/policy-counters.ts')).policyCounters),
   command(nodeStatusTable, async () => (await import('./actions/node-status.ts')).nodeStatus),
   command(nodeInstallCniTable, async () => (await import('./actions/node-install-cni.ts')).nodeInstallCni),

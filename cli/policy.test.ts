@@ -107,6 +107,47 @@ describe('poplin explain packet and policy matrix', () => {
     );
   });
 
+  it('previews a change, writes nothing, and checks as ever', async () => {
+    const open = `apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: { name: open-db, namespace: shop }
+spec: { selector: role == 'db', ingress: [{ action: Allow, protocol: TCP, destination: { ports: [22] } }] }
+`;
+    const shown = await poplin('apply --preview -f -', open);
+    expect([shown.code, shown.err]).to.deep.equal([0, '']);
+    expect(shown.out).to.contain(
+      "Preview of 1 'NetworkPolicy' resource(s): 1 would be created. Nothing was written.",
+    );
+    expect(shown.out.replaceAll(/ +/g, ' ')).to.match(/^opens shop\/web, .* shop\/db TCP 22$/m);
+    expect((await poplin('get policy open-db -n shop')).code).to.equal(1);
+    const wrong = await poplin('apply --preview -f -', open.replace('TCP', 'TPC'));
+    expect(wrong.code).to.equal(1);
+    const unknown = await poplin('apply --preview -f -', open.replace('spec: {', 'spec: { tier: none,'));
+    expect([unknown.code, unknown.err]).to.satisfy(
+      ([code, err]: [number, string]) => code === 1 && err.includes('none'),
+    );
+    // What is there is taken away in thought.
+    expect((await poplin('apply -f -', open)).code).to.equal(0);
+    const gone = await poplin('delete --preview policy open-db -n shop -o json');
+    expect(JSON.parse(gone.out)).to.have.nested.property('flows[0].change', 'closes');
+    expect((await poplin('get policy open-db -n shop')).code).to.equal(0);
+  });
+
+  it('previews what staged policies would do, when they come and when they lie there', async () => {
+    const stop = staged('stop-web', "{selector: role == 'web', types: [Egress], egress: [{action: Deny}]}");
+    const shown = await poplin('apply --preview -f -', stop);
+    expect(shown.out).to.match(
+      /opens or closes\.\n\nIf StagedNetworkPolicy\/shop\/stop-web were enforced:\nCHANGE/,
+    );
+    expect((await poplin('apply -f -', stop)).code).to.equal(0);
+    const one = await poplin('policy preview stop-web -n shop');
+    expect(one.out.replaceAll(/ +/g, ' ')).to.match(/^closes shop\/web shop\/db TCP 5432 \(IPv4\)$/m);
+    expect(one.out).to.contain('shop/db');
+    expect((await poplin('policy preview --all')).out).to.equal(one.out);
+    expect((await poplin('policy preview none')).code).to.equal(2);
+    expect((await poplin('policy preview')).code).to.equal(2);
+  });
+
   it('draws a namespace', async () => {
     expect((await poplin('policy matrix -n shop --port 5432')).out).to.equal(
       'FROM \\ TO  shop/db  shop/web\nshop/db    -        yes\nshop/web   IPv4     -\n',

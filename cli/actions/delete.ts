@@ -8,6 +8,7 @@ import { cannotBeDeleted, warningsFor } from '../resources/in-use.ts';
 import { countResources } from '../resources/outcome.ts';
 import { namespaceFor, selectKinds } from '../resources/select.ts';
 import { withStore } from '../store.ts';
+import { previewChanges } from './preview.ts';
 import type { deleteTable } from '../tables/resources.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -27,6 +28,7 @@ export const remove: Action<DeleteArguments> = async (args, terminal) => {
     const { existing, problems } = await look(client, targets, args['skip-not-exists']);
     problems.push(...existing.flatMap((resource) => cannotBeDeleted(resource) ?? []));
     if (problems.length > 0) return refuse(problems, terminal);
+    if (args.preview) return previewChanges(open, existing.map(deletion), terminal, args.output);
     const warnings = await warningsFor(existing, open);
     const result = await client.change(existing.map(deletion));
     if (!result.ok) return refuse(result.problems, terminal);

@@ -7,11 +7,12 @@ import { structured } from '../output/structured.ts';
 import { loadManifests } from '../resources/manifests.ts';
 import { countResources, notWritable } from '../resources/outcome.ts';
 import { type OpenStore, withStore } from '../store.ts';
+import { previewChanges } from './preview.ts';
 import type { applyTable, createTable, replaceTable } from '../tables/resources.ts';
 import type { Terminal } from '../terminal.ts';
 
 export const apply: Action<Arguments<typeof applyTable>> = (args, terminal) =>
-  write(args, terminal, { type: 'apply', done: 'applied', skipExisting: false });
+  write(args, terminal, { type: 'apply', done: 'applied', skipExisting: false, preview: args.preview });
 
 export const create: Action<Arguments<typeof createTable>> = (args, terminal) =>
   write(args, terminal, { type: 'create', done: 'created', skipExisting: args['skip-exists'] });
@@ -23,10 +24,12 @@ interface Manner {
   readonly type: 'apply' | 'create' | 'update';
   readonly done: string;
   readonly skipExisting: boolean;
+  /** Only say what it would open and close. */
+  readonly preview?: boolean;
 }
 
 async function write(
-  args: Arguments<typeof applyTable>,
+  args: Omit<Arguments<typeof applyTable>, 'preview'>,
   terminal: Terminal,
   manner: Manner,
 ): Promise<ExitCode> {
@@ -37,14 +40,14 @@ async function write(
     const documents = manner.skipExisting ? await withoutExisting(open.client, loaded.value) : loaded.value;
     return change(open, documents, loaded.value, manner, terminal, args.output);
   };
-  return withStore(args, terminal, write, { create: manner.type !== 'update' });
+  return withStore(args, terminal, write, { create: manner.type !== 'update' && manner.preview !== true });
 }
 
 async function change(
-  { client, store }: OpenStore,
+  open: OpenStore,
   documents: readonly ManifestDocument[],
   given: readonly ManifestDocument[],
-  { type, done }: Manner,
+  { type, done, preview = false }: Manner,
   terminal: Terminal,
   format: string,
 ): Promise<ExitCode> {
@@ -55,6 +58,8 @@ async function change(
       at: (field) => document.at(field),
     }),
   );
+  if (preview) return previewChanges(open, changes, terminal, format);
+  const { client, store } = open;
   const result = await client.change(changes);
   if (!result.ok) return refused(result.problems, terminal, store.transactional);
   const skipped = given.length - documents.length;

@@ -52,6 +52,29 @@ export const policyMatrixTable = table({
   options: { ...namespaceOption, ...packetOptions, ...structuredOutput, ...storeOptions },
 });
 
+export const policyPreviewTable = table({
+  path: ['policy', 'preview'],
+  summary: 'Say which flows staged policies would open or close if they were enforced',
+  description:
+    'Judges policy as it is and as it would be with the staged policies in force, together, for all pairs of workloads and for addresses outside that rules name, as apply --preview does. Nothing is written: enforcing a staged policy is applying the policy that it stages.',
+  examples: [
+    ['poplin policy preview db-in -n shop', 'one staged policy'],
+    ['poplin policy preview --all -o json', 'all of them together, for programs'],
+  ],
+  positionals: { names: { describe: 'Names of staged policies, of any of their kinds', many: true } },
+  options: {
+    all: { type: 'boolean', describe: 'All staged policies together' },
+    namespace: {
+      type: 'string',
+      alias: 'n',
+      value: 'NAMESPACE',
+      describe: 'Only staged policies of this namespace; without it also those of the cluster',
+    },
+    ...structuredOutput,
+    ...storeOptions,
+  },
+});
+
 export const policyCountersTable = table({
   path: ['policy', 'counters'],
   summary: 'Show how many packets each rule of policy decided on a node',

@@ -54,17 +54,28 @@ const outcomeOutput = {
   },
 } as const;
 
+const previewOption = {
+  preview: {
+    type: 'boolean',
+    describe: 'Write nothing; say which flows the change would open or close',
+  },
+} as const;
+
+const judged =
+  'With --preview nothing is written: the resources are checked as ever, and policy is judged before and after for all pairs of workloads, and for addresses outside that rules name, over all traffic that rules tell apart, from a client port that no rule names. What nothing tells apart is judged once and told in one row. Policies of host endpoints are not judged.';
+
 export const applyTable = table({
   path: ['apply'],
   summary: 'Create or replace resources from files',
-  description: `Creates what does not exist and replaces the whole specification of what does. ${whole}`,
+  description: `Creates what does not exist and replaces the whole specification of what does. ${whole} ${judged} Staged policies change nothing by themselves; for each of them it is said, too, what enforcing it would do.`,
   examples: [
     ['poplin apply -f policy.yaml', 'one file, any number of documents'],
     ['poplin apply -f topologies/quickstart/', 'every manifest of a folder'],
     ['cat policy.json | poplin apply -f -', 'standard input'],
+    ['poplin apply --preview -f policy.yaml', 'which flows it would open or close'],
   ],
   positionals: {},
-  options: { ...fileOptions, ...outcomeOutput, ...namespaceOption, ...storeOptions },
+  options: { ...fileOptions, ...previewOption, ...outcomeOutput, ...namespaceOption, ...storeOptions },
 });
 
 export const createTable = table({
@@ -98,9 +109,10 @@ export const deleteTable = table({
   path: ['delete'],
   summary: 'Delete resources by kind and name, or those that files name',
   description:
-    'Deletes resources in one transaction: either all, or none. A tier that holds policies is not deleted, nor is what the system needs (the default tier). Deleting a pool with addresses in use, or a node with workloads, warns.',
+    'Deletes resources in one transaction: either all, or none. A tier that holds policies is not deleted, nor is what the system needs (the default tier). Deleting a pool with addresses in use, or a node with workloads, warns. With --preview nothing is deleted, and it is said which flows that would open or close, as apply does.',
   examples: [
     ['poplin delete policy web-in -n prod', 'one policy'],
+    ['poplin delete --preview policy web-in -n prod', 'which flows that would open or close'],
     ['poplin delete -f topologies/quickstart/', 'what a folder of manifests names'],
   ],
   positionals: kinds,
@@ -111,6 +123,8 @@ export const deleteTable = table({
       alias: 's',
       describe: 'Count resources that do not exist as deleted',
     },
+    ...previewOption,
+    output: { ...structuredOutput.output, describe: 'Form of the preview' },
     ...namespaceOption,
     ...storeOptions,
   },

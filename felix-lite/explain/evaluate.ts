@@ -52,7 +52,7 @@ export function judge(
     };
   }
   const question = { world, party: world.workload(workload), direction, packet, steps };
-  const said = askTiers(question, (policy) => stageOf(policy) === 'normal', true);
+  const said = askTiers(question, isNormal, true);
   const allowed = said === undefined ? askProfiles(question, workload.spec.profiles ?? []) : said === 'Allow';
   return { allowed, steps };
 }
@@ -152,15 +152,24 @@ function firstMatch(
   return undefined;
 }
 
-interface TierStep {
+export interface TierStep {
   readonly name: string;
   readonly defaultAction: 'Deny' | 'Pass';
   readonly policies: readonly Policy[];
 }
 
+/** The tiers and policies that judge a workload, in order. */
+export function tiersOf(world: World, party: Party, direction: Direction): readonly TierStep[] {
+  return tiersFor({ world, party, direction }, isNormal);
+}
+
+function isNormal(policy: Policy): boolean {
+  return stageOf(policy) === 'normal';
+}
+
 /** Tiers with at least one policy for this party in this direction. */
 function tiersFor(
-  { world, party, direction }: Question,
+  { world, party, direction }: Pick<Question, 'world' | 'party' | 'direction'>,
   wanted: (policy: Policy) => boolean,
 ): readonly TierStep[] {
   const policies = policiesFor(world, party).filter(

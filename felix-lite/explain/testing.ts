@@ -449,7 +449,7 @@ export const packet: fc.Arbitrary<Packet> = fc
     port: fc.constantFrom(22, 53, 80, 85, 443, 4789, 8000, 8005, 8010, 9999),
     sourcePort: fc.constantFrom(80, 53, 22, 40000),
     other: fc.constantFrom(4, 89, 1, 58),
-    icmpType: fc.constantFrom(0, 8, 128, 129),
+    icmpType: fc.constantFrom(0, 8, 128, 129, 135),
   })
   .map(({ version, source, destination, protocol, port: destinationPort, sourcePort, other, icmpType }) => {
     const ends = { source: address(version, source), destination: address(version, destination) };

@@ -72,6 +72,13 @@ export function guardOf(world: World, node: NodeView, interfaceName: string): Ho
   );
 }
 
+const ICMPV6 = 58;
+/** Listener, router and neighbour discovery: RFC 4890 §4.4.1. */
+const NEIGHBOUR_DISCOVERY: ReadonlySet<number> = new Set([130, 131, 132, 133, 134, 135, 136, 143]);
+
+/** Of those, what a workload may always tell its router, as in Calico. */
+const HEARD_BY_ROUTERS: ReadonlySet<number> = new Set([130, 131, 132, 133, 135, 136]);
+
 class Walk {
   readonly #world: World;
   readonly #node: NodeView;
@@ -87,6 +94,7 @@ class Walk {
 
   toHost(from: string): boolean {
     if (from.startsWith(this.#node.interfacePrefix)) {
+      if (this.#isIcmpv6(HEARD_BY_ROUTERS)) return true;
       return this.#workload(from, 'egress') && this.#node.endpointToHost !== 'Drop';
     }
     const guard = guardOf(this.#world, this.#node, from);
@@ -169,6 +177,8 @@ class Walk {
   /** @param side  of the port: `source` is the answer to what the port is open for */
   #isOpen(ports: readonly FailsafePort[], side: 'source' | 'destination'): boolean {
     const packet = this.#packet;
+    // Without its neighbours a node has no IPv6 at all, and no port of it is open.
+    if (this.#isIcmpv6(NEIGHBOUR_DISCOVERY)) return true;
     const port = side === 'source' ? packet.sourcePort : packet.destinationPort;
     const outward = ports === this.#node.failsafes.outbound;
     const peer = outward === (side === 'destination') ? packet.destination : packet.source;
@@ -178,6 +188,11 @@ class Walk {
         each.port === port &&
         (each.net === undefined || (each.net.version === peer.version && each.net.contains(peer))),
     );
+  }
+
+  #isIcmpv6(types: ReadonlySet<number>): boolean {
+    const { protocol, source, icmpType = -1 } = this.#packet;
+    return protocol === ICMPV6 && source.version === 6 && types.has(icmpType);
   }
 
   #name({ metadata }: HostEndpoint): string {
