@@ -4,13 +4,16 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unwrap, validate } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { askControl } from '../../daemon/control.ts';
 import { openStore, ResourceClient, type Store } from '../../datastore/index.ts';
+import { run } from '../../net/kernel/index.ts';
 import { Lab } from '../interop/peers/lab.ts';
+import { echoIn, knockFrom, Transfer } from './transfer.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const MAINS = {
@@ -32,6 +35,10 @@ const PLACES = {
 } as const;
 const BLOCKS = { a1: 1, a2: 2, b1: 3 } as const;
 
+/** Some full packets, some fifty times a second. */
+const PORTION = 8 * 1024;
+const PORTION_MS = 20;
+
 /** How often to look, and for how long; on a slow machine, looking takes time from what is looked at. */
 export interface Pace {
   readonly pauseMs: number;
@@ -44,9 +51,10 @@ export class Fabric {
   readonly #database = join(this.lab.folder, 'datastore.db');
   readonly #mtu = 1500;
   readonly #pace: Pace;
+  readonly #echoes: Server[] = [];
   #store: Store | undefined;
 
-  constructor(pace: Pace = { pauseMs: 100, withinMs: 20_000 }) {
+  constructor(pace: Pace = { pauseMs: 100, withinMs: 60_000 }) {
     this.#pace = pace;
   }
 
@@ -55,7 +63,7 @@ export class Fabric {
     const { lab } = this;
     this.#store = await openStore(this.#database);
     await lab.node('r');
-    await this.#ip('r', ['link add br1 type bridge', 'link set br1 up']);
+    const router = ['link add br1 type bridge', 'link set br1 up'];
     for (const name of NODES) {
       const { subnet } = PLACES[name];
       await lab.node(name);
@@ -63,22 +71,22 @@ export class Fabric {
         { node: name, interface: 'eth0', addresses: [] },
         { node: 'r', interface: `to-${name}`, addresses: [] },
       );
-      await this.#ip(name, [
+      const near = subnet === 1 ? 'br1' : `to-${name}`;
+      router.push(
+        `link set to-${name} mtu ${this.#mtu}`,
+        ...(subnet === 1 ? [`link set to-${name} master br1`] : []),
+        ...(name === 'a2' ? [] : [`addr add 10.10.${subnet}.254/24 dev ${near}`]),
+        ...(name === 'a2' ? [] : [`addr add fd00:${subnet}::254/64 dev ${near} nodad`]),
+      );
+      await this.#workload(name, podMtu, [
         `link set eth0 mtu ${this.#mtu}`,
         `addr add ${underlay(name, 4)}/24 dev eth0`,
         `addr add ${underlay(name, 6)}/64 dev eth0 nodad`,
         `route add default via 10.10.${subnet}.254`,
         `route add default via fd00:${subnet}::254`,
       ]);
-      const near = subnet === 1 ? 'br1' : `to-${name}`;
-      await this.#ip('r', [
-        `link set to-${name} mtu ${this.#mtu}`,
-        ...(subnet === 1 ? [`link set to-${name} master br1`] : []),
-        ...(name === 'a2' ? [] : [`addr add 10.10.${subnet}.254/24 dev ${near}`]),
-        ...(name === 'a2' ? [] : [`addr add fd00:${subnet}::254/64 dev ${near} nodad`]),
-      ]);
     }
-    for (const name of NODES) await this.#workload(name, podMtu);
+    await this.#ip('r', router);
     await this.apply(
       ...NODES.map((name) => nodeResource(name)),
       ...NODES.map(endpointResource),
@@ -134,13 +142,14 @@ export class Fabric {
       }
   }
 
-  async until(what: string, ask: () => Promise<string>, right: (answer: string) => boolean): Promise<void> {
+  async until<T>(what: string, ask: () => Promise<T>, right: (answer: T) => boolean): Promise<void> {
     const { pauseMs, withinMs } = this.#pace;
     const until = performance.now() + withinMs;
     for (;;) {
       const answer = await ask();
       if (right(answer)) return;
-      if (performance.now() > until) throw new Error(`${what}: not within ${withinMs} ms; it is: ${answer}`);
+      if (performance.now() > until)
+        throw new Error(`${what}: not within ${withinMs} ms; it is: ${String(answer)}`);
       await sleep(pauseMs);
     }
   }
@@ -148,22 +157,35 @@ export class Fabric {
   /**
    * Sends so many octets from one workload to the other, which sends them back.
    *
-   * @param paced  over so many milliseconds at least, so that something can happen meanwhile
    * @throws when the connection breaks or what comes back is not what went
    */
-  async transfer(from: NodeName, to: NodeName, version: 4 | 6, octets: number, paced = 0): Promise<void> {
-    const server = this.#script(pod(to), ['serve', workload(to, version)]);
+  async transfer(from: NodeName, to: NodeName, version: 4 | 6, octets: number): Promise<void> {
+    await this.whileTransferring(from, to, version, (transfer) => transfer.send(octets));
+  }
+
+  /** The same, of as much as goes while something happens: over one connection, begun before and ended after. */
+  async whileTransferring(
+    from: NodeName,
+    to: NodeName,
+    version: 4 | 6,
+    what: (transfer: Transfer) => Promise<unknown>,
+  ): Promise<void> {
+    const transfer = new Transfer(this.lab.netns(pod(from)), workload(to, version));
+    const over = new AbortController();
+    const sending = (async () => {
+      while (!over.signal.aborted) {
+        await transfer.send(PORTION);
+        await sleep(PORTION_MS);
+      }
+    })();
+    sending.catch(() => {});
     try {
-      if (server.stdout === null) throw new Error('no pipe');
-      await once(server.stdout, 'data');
-      const client = this.#script(pod(from), ['send', workload(to, version), String(octets), String(paced)]);
-      let words = '';
-      client.stderr?.setEncoding('utf8').on('data', (text: string) => (words += text));
-      const [code] = (await once(client, 'exit')) as [number];
-      if (code !== 0) throw new Error(`${from} to ${to}: ${words}`);
+      await what(transfer);
     } finally {
-      await this.lab.kill(server);
+      over.abort();
     }
+    await sending;
+    await transfer.finish();
   }
 
   /** What passes an interface, of the router unless another is named, while `during` runs, as tcpdump decodes it. */
@@ -174,13 +196,33 @@ export class Fabric {
     at: NodeName | 'r' = 'r',
   ): Promise<string[]> {
     const file = join(this.lab.folder, `${link}-${Math.random().toString(36).slice(2)}.pcap`);
-    const args = ['-i', link, '-U', '--immediate-mode', '-w', file, '-Z', 'root', filter];
+    const args = ['-i', link, '-B', '8192', '-U', '--immediate-mode', '-w', file, '-Z', 'root', filter];
     const dump = spawn('nsenter', [`--net=${this.lab.netns(at)}`, 'tcpdump', ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    await once(dump.stderr, 'data');
+    let said = '';
+    dump.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    await this.until(
+      'tcpdump listens',
+      () => Promise.resolve(said),
+      (text) => text.includes('listening on'),
+    );
     try {
       await during();
+      await this.until(
+        'tcpdump has read all that passed',
+        async () => {
+          said = '';
+          dump.kill('SIGUSR1');
+          await once(dump.stderr, 'data');
+          return said;
+        },
+        (text) => {
+          const [captured = -1, received = 0, dropped = 0] =
+            text.match(/\d+(?= packets?)/g)?.map(Number) ?? [];
+          return captured + dropped === received;
+        },
+      );
     } finally {
       dump.kill('SIGINT');
       await once(dump, 'exit');
@@ -189,13 +231,12 @@ export class Fabric {
   }
 
   /** Whether somebody at the address answers within a second, if only to refuse. */
-  async answers(from: NodeName | 'r', to: string): Promise<boolean> {
-    const script = join(import.meta.dirname, 'transfer.ts');
-    const at = from === 'r' ? from : pod(from);
-    return (await this.lab.run(at, process.execPath, [script, 'knock', to])) === 'true';
+  answers(from: NodeName | 'r', to: string): Promise<boolean> {
+    return knockFrom(this.lab.netns(from === 'r' ? from : pod(from)), to);
   }
 
   async close(): Promise<void> {
+    for (const echo of this.#echoes) echo.close();
     await this.lab.close();
     await this.#store?.close();
   }
@@ -205,8 +246,12 @@ export class Fabric {
     return this.#store;
   }
 
-  /** As the agent does it, with what packets need and no more. */
-  async #workload(name: NodeName, mtu: number): Promise<void> {
+  /**
+   * As the agent does it, with what packets need and no more.
+   *
+   * @param first  what the node itself needs before
+   */
+  async #workload(name: NodeName, mtu: number, first: readonly string[]): Promise<void> {
     const { lab } = this;
     const inside = pod(name);
     await lab.node(inside);
@@ -217,6 +262,7 @@ export class Fabric {
     );
     const gateways = { 4: '169.254.1.1', 6: 'fe80::ecee:eeff:feee:eeee' } as const;
     await this.#ip(name, [
+      ...first,
       `link set ${host} address ee:ee:ee:ee:ee:ee mtu ${mtu}`,
       `addr add ${gateways[6]}/64 dev ${host} nodad`,
       ...([4, 6] as const).map((version) => `route add ${workload(name, version)} dev ${host} proto boot`),
@@ -230,11 +276,12 @@ export class Fabric {
         `route add default via ${gateway} dev eth0 onlink`,
       ]),
     ]);
+    this.#echoes.push(await echoIn(lab.netns(inside)));
   }
 
   /** All in one process: inside a user-mode kernel, starting one is dear. */
   async #ip(node: string, commands: readonly string[]): Promise<void> {
-    await this.lab.run(node, 'sh', ['-ec', `ip -batch - <<'END'\n${commands.join('\n')}\nEND`]);
+    await run('ip', ['-batch', '-'], { netns: this.lab.netns(node), stdin: commands.join('\n') });
   }
 
   /** Blocks of the node, as IPAM leaves them. */
@@ -246,13 +293,6 @@ export class Fabric {
       expect: 'any' as const,
     }));
     if (!(await this.#opened.commit(operations)).ok) throw new Error('refused');
-  }
-
-  #script(node: string, args: readonly string[]): ChildProcess {
-    const script = join(import.meta.dirname, 'transfer.ts');
-    return spawn('nsenter', [`--net=${this.lab.netns(node)}`, process.execPath, script, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
   }
 }
 

@@ -58,12 +58,12 @@ export const SCENARIOS: readonly Scenario[] = [
     title:
       'CrossSubnet: bare in the subnet, wrapped across the router; changed during a transfer, which goes on',
     run: async (fabric) => {
-      const transfer = fabric.transfer('a1', 'a2', 4, MEGABYTE, 2500);
-      await fabric.apply(...pools({ v4: { ipipMode: 'CrossSubnet' } }));
-      await fabric.routed((from, to) =>
-        sameSubnet(from, to) ? new RegExp(`via ${underlay(to, 4)} dev eth0 proto 80`) : tunnelled(from, to),
-      );
-      await transfer;
+      await fabric.whileTransferring('a1', 'a2', 4, async () => {
+        await fabric.apply(...pools({ v4: { ipipMode: 'CrossSubnet' } }));
+        await fabric.routed((from, to) =>
+          sameSubnet(from, to) ? new RegExp(`via ${underlay(to, 4)} dev eth0 proto 80`) : tunnelled(from, to),
+        );
+      });
       const packets = await fabric.captured('to-a2', 'ip proto 4 or tcp port 7007', async () => {
         await fabric.transfer('a1', 'a2', 4, 1000);
         await fabric.transfer('b1', 'a2', 4, 1000);
@@ -83,23 +83,23 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     title: 'to VXLAN in a live cluster: the connection survives, and tunl0 is at rest once VXLAN carries',
     run: async (fabric) => {
-      const transfer = fabric.transfer('a1', 'b1', 4, MEGABYTE, 3500);
-      await fabric.apply(...pools({ v4: { vxlanMode: 'Always' } }));
-      await fabric.routed((_, to) => new RegExp(`via ${tunnelAddress(to, 4)} dev vxlan.calico proto 81`));
-      const tunl0 = (): Promise<string> => fabric.lab.run('a1', 'ip', ['addr', 'show', 'tunl0']);
-      await fabric.until('tunl0 at rest', tunl0, (text) => !text.includes('inet ') && !text.includes(',UP'));
-      await transfer;
+      await fabric.whileTransferring('a1', 'b1', 4, async () => {
+        await fabric.apply(...pools({ v4: { vxlanMode: 'Always' } }));
+        await fabric.routed((_, to) => new RegExp(`via ${tunnelAddress(to, 4)} dev vxlan.calico proto 81`));
+        const tunl0 = (): Promise<string> => fabric.lab.run('a1', 'ip', ['addr', 'show', 'tunl0']);
+        await fabric.until('tunl0 at rest', tunl0, (text) => !/inet |,UP/.test(text));
+      });
     },
   },
   {
     title: 'and back to IPIP: the device of the old mode goes when nothing leads over it any more',
     run: async (fabric) => {
-      const transfer = fabric.transfer('b1', 'a2', 4, MEGABYTE, 3500);
-      await fabric.apply(...pools({ v4: { ipipMode: 'Always' } }));
-      await fabric.routed(tunnelled);
-      const links = (): Promise<string> => fabric.lab.run('a1', 'ip', ['-br', 'link']);
-      await fabric.until('vxlan.calico gone', links, (text) => !text.includes('vxlan.calico'));
-      await transfer;
+      await fabric.whileTransferring('b1', 'a2', 4, async () => {
+        await fabric.apply(...pools({ v4: { ipipMode: 'Always' } }));
+        await fabric.routed(tunnelled);
+        const links = (): Promise<string> => fabric.lab.run('a1', 'ip', ['-br', 'link']);
+        await fabric.until('vxlan.calico gone', links, (text) => !text.includes('vxlan.calico'));
+      });
     },
   },
 ];

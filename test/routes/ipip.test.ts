@@ -9,7 +9,7 @@ import { runInUml, umlPresent } from '../../containerlab/uml/uml.ts';
 import { SCENARIOS } from './ipip.scenarios.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const WITHIN_MS = 150_000;
+const WITHIN_MS = 400_000;
 const SAID = 'POPLIN-SCENARIO ';
 
 interface Outcome {

@@ -6,8 +6,23 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createNamespace, deleteNamespace, namespacePath } from '../../../net/kernel/netns.ts';
-import { run } from '../../../net/kernel/process.ts';
+import { parseInterfaceAddress } from '../../../net/addr/index.ts';
+import {
+  createNamespace,
+  deleteNamespace,
+  namespacePath,
+  Netlink,
+  run,
+  writeSysctl,
+} from '../../../net/kernel/index.ts';
+
+/** A node forwards, and duplicate address detection would keep every address unusable for a second. */
+const SWITCHES = [
+  ['net.ipv4.ip_forward', 1],
+  ['net.ipv6.conf.all.forwarding', 1],
+  ['net.ipv6.conf.all.accept_dad', 0],
+  ['net.ipv6.conf.default.accept_dad', 0],
+] as const;
 
 /** One end of a link: where it is and what it is called there. */
 export interface LinkEnd {
@@ -36,15 +51,10 @@ export class Lab {
   async node(name: string): Promise<void> {
     createNamespace(this.#prefix + name);
     this.#nodes.add(name);
-    await this.run(name, 'ip', ['link', 'set', 'lo', 'up']);
-    await this.run(name, 'sysctl', [
-      '-qw',
-      'net.ipv4.ip_forward=1',
-      'net.ipv6.conf.all.forwarding=1',
-      // Duplicate address detection would keep every address unusable for a second.
-      'net.ipv6.conf.all.accept_dad=0',
-      'net.ipv6.conf.default.accept_dad=0',
-    ]);
+    const netns = this.netns(name);
+    using netlink = Netlink.open({ netns });
+    await netlink.setLink('lo', { up: true });
+    for (const [name, value] of SWITCHES) writeSysctl(name, value, netns);
   }
 
   /** Path of the node's namespace. */
@@ -53,15 +63,22 @@ export class Lab {
   }
 
   async link(a: LinkEnd, b: LinkEnd): Promise<void> {
-    const peer = ['peer', 'name', b.interface, 'netns', this.#prefix + b.node];
-    await this.run(a.node, 'ip', ['link', 'add', a.interface, 'type', 'veth', ...peer]);
-    for (const end of [a, b]) {
-      await this.run(end.node, 'ip', ['link', 'set', end.interface, 'up']);
-      for (const address of end.addresses) {
-        const flags = address.includes(':') ? ['nodad'] : [];
-        await this.run(end.node, 'ip', ['addr', 'add', address, 'dev', end.interface, ...flags]);
+    const netns = this.netns(b.node);
+    using near = Netlink.open({ netns: this.netns(a.node) });
+    using far = Netlink.open({ netns });
+    await near.createVeth({ name: a.interface, up: true, peer: { name: b.interface, netns } });
+    await far.setLink(b.interface, { up: true });
+    for (const { end, netlink } of [
+      { end: a, netlink: near },
+      { end: b, netlink: far },
+    ])
+      for (const text of end.addresses) {
+        const given = parseInterfaceAddress(text);
+        if (given === undefined) throw new Error(`not an address with its length: ${text}`);
+        await netlink.addAddress(end.interface, given.address, given.prefix.length, {
+          noDuplicateDetection: true,
+        });
       }
-    }
   }
 
   /** Runs a program in the node to its end. @returns what it wrote */
