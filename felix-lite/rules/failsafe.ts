@@ -30,6 +30,14 @@ export const DEFAULT_FAILSAFES: Failsafes = {
   outbound: [...ports(UDP, 53, 67), ...ports(TCP, 179, 2379, 2380, 5473, 6443, 6666, 6667)],
 };
 
+const ICMPV6 = 58;
+/**
+ * ICMPv6 by which an interface knows its neighbours, routers and groups: listener discovery, router and neighbour
+ * discovery (RFC 4890 §4.4.1). Where they are dropped no packet of IPv6 arrives, by whatever port; IPv4 has ARP for them,
+ * which no policy closes either. Calico leaves them to policy, and a node whose policy forgets them has no IPv6.
+ */
+export const NEIGHBOUR_DISCOVERY: readonly number[] = [130, 131, 132, 133, 134, 135, 136, 143];
+
 export const FAILSAFE_IN = 'cali-failsafe-in';
 export const FAILSAFE_OUT = 'cali-failsafe-out';
 
@@ -47,12 +55,15 @@ export function failsafeChains(
       .filter(({ net }) => net === undefined || net.version === version)
       .map((each) => rule(matches(each, port, peer), { kind: 'accept' }));
   const answers = table === 'raw';
+  // Behind Calico's own, which keep their places and hashes.
+  const neighbours = version === 4 ? [] : NEIGHBOUR_DISCOVERY.map(neighbourRule);
   return [
     {
       name: FAILSAFE_IN,
       rules: [
         ...open(inbound, 'destination', 'source'),
         ...(answers ? open(outbound, 'source', 'source') : []),
+        ...neighbours,
       ],
     },
     {
@@ -60,9 +71,20 @@ export function failsafeChains(
       rules: [
         ...open(outbound, 'destination', 'destination'),
         ...(answers ? open(inbound, 'source', 'destination') : []),
+        ...neighbours,
       ],
     },
   ];
+}
+
+function neighbourRule(type: number): Rule {
+  return rule(
+    [
+      { kind: 'protocol', protocol: ICMPV6 },
+      { kind: 'icmp', type },
+    ],
+    { kind: 'accept' },
+  );
 }
 
 function matches({ protocol, port, net }: FailsafePort, portSide: Side, peer: Side): readonly Match[] {
