@@ -34,6 +34,8 @@ export class IpSender {
       4: openSocket(AF_INET, SOCK_RAW, IPPROTO_RAW),
       6: openSocket(AF_INET6, SOCK_RAW, IPPROTO_RAW),
     }));
+    // What waits for a neighbour to be found counts as not yet sent.
+    for (const fd of [this.#fds[4], this.#fds[6]]) setBufferSizes(fd, LITTLE_BUFFER, LARGE_BUFFER);
   }
 
   /**
@@ -105,7 +107,7 @@ export class IpListener {
     this.version = version;
     this.protocol = protocol;
     this.#fd = inNamespace(netns, () => openSocket(version === 4 ? AF_INET : AF_INET6, SOCK_RAW, protocol));
-    setBufferSizes(this.#fd, RECEIVE_BUFFER, SEND_BUFFER);
+    setBufferSizes(this.#fd, LARGE_BUFFER, LITTLE_BUFFER);
   }
 
   /**
@@ -135,9 +137,9 @@ export class IpListener {
   }
 }
 
-/** Thousands of probes may arrive before anybody looks. */
-const RECEIVE_BUFFER = 64 << 20;
-const SEND_BUFFER = 1 << 20;
+/** For thousands of packets that arrive before anybody looks, or that wait. */
+const LARGE_BUFFER = 64 << 20;
+const LITTLE_BUFFER = 1 << 16;
 
 /** A TCP socket of a namespace, for `new Socket({ fd })` to connect with. Throws {@link KernelError}. */
 export function tcpSocket(netns: string, version: 4 | 6): number {

@@ -11,9 +11,6 @@ export const PORTS = [8080, 9090] as const;
 export const OUTSIDE: Addresses = { 4: '198.51.100.2', 6: 'fd99::2' };
 /** The node's own address towards `outside`. */
 export const UPLINK: Addresses = { 4: '198.51.100.1', 6: 'fd99::1' };
-/** Behind a second uplink, for packets that the node only forwards. */
-export const BEYOND: Addresses = { 4: '203.0.113.2', 6: 'fd98::2' };
-export const UPLINK2: Addresses = { 4: '203.0.113.1', 6: 'fd98::1' };
 
 /** Name of the station that is the node itself. */
 export const HOST = 'host';
@@ -39,10 +36,10 @@ export class TestNetwork {
   }
 
   /** @param id  unique on the machine */
-  static async create(id: string, workloads: readonly Wired[], hasBeyond = false): Promise<TestNetwork> {
+  static async create(id: string, workloads: readonly Wired[]): Promise<TestNetwork> {
     const network = new TestNetwork(id);
     try {
-      await network.#wire(workloads, hasBeyond);
+      await network.#wire(workloads);
     } catch (error) {
       network.remove();
       throw error;
@@ -115,17 +112,15 @@ export class TestNetwork {
     for (const name of this.#namespaces) deleteNamespace(name);
   }
 
-  async #wire(workloads: readonly Wired[], hasBeyond: boolean): Promise<void> {
+  async #wire(workloads: readonly Wired[]): Promise<void> {
     this.#namespace(this.#id);
     await this.#ip(this.netns, 'link set lo up');
     await Promise.all([
       ...workloads.map((each) => this.#wireWorkload(each)),
       this.#wireUplink('outside', 'up0', UPLINK, OUTSIDE),
-      ...(hasBeyond ? [this.#wireUplink('beyond', 'up1', UPLINK2, BEYOND)] : []),
     ]);
     this.#attach({ name: HOST, netns: this.netns, ends: [] });
-    for (const address of [UPLINK, UPLINK2].flatMap((each) => [each[4], each[6]]))
-      this.#stations.set(address, HOST);
+    for (const version of [4, 6] as const) this.#stations.set(UPLINK[version], HOST);
   }
 
   async #wireWorkload({ name, index }: Wired): Promise<void> {
@@ -170,6 +165,48 @@ export class TestNetwork {
     await this.#join(
       name,
       indexes.map((index) => [`e${index}`, NODE_MAC, addressesOf(index)] as const),
+    );
+  }
+
+  /**
+   * One namespace on many interfaces of the node, each with a subnet of its own: what a node has beside workloads.
+   * What is sent from an address of it leaves by the interface of that subnet.
+   */
+  async wirePeers(name: string, indexes: readonly number[]): Promise<void> {
+    const netns = this.#namespace(`${this.#id}-${name}`);
+    await this.#ip(netns, 'link set lo up');
+    await this.#ip(
+      this.netns,
+      ...indexes.flatMap((index) => {
+        const [device, { node }] = [uplinkOf(index), subnetOf(index)];
+        return [
+          `link add ${device} type veth peer name p${index} netns ${this.#id}-${name}`,
+          `link set ${device} address ${NODE_MAC}`,
+          `link set ${device} up`,
+          `address add ${node[4]}/24 dev ${device}`,
+          `address add ${node[6]}/64 dev ${device} nodad`,
+        ];
+      }),
+    );
+    await this.#ip(
+      netns,
+      ...indexes.flatMap((index) => {
+        const [device, { node, peer }, table] = [`p${index}`, subnetOf(index), 1000 + index];
+        return [
+          `link set ${device} up`,
+          `address add ${peer[4]}/24 dev ${device}`,
+          `address add ${peer[6]}/64 dev ${device} nodad`,
+          `route add default via ${node[4]} dev ${device} table ${table}`,
+          `route add default via ${node[6]} dev ${device} table ${table}`,
+          `rule add from ${peer[4]} table ${table}`,
+        ];
+      }),
+    );
+    const rules = indexes.map((index) => `rule add from ${subnetOf(index).peer[6]} table ${1000 + index}`);
+    await run('ip', ['-6', '-batch', '-'], { netns, stdin: `${rules.join('\n')}\n` });
+    await this.#join(
+      name,
+      indexes.map((index) => [`p${index}`, NODE_MAC, subnetOf(index).peer] as const),
     );
   }
 
@@ -274,6 +311,18 @@ function gateways(device: string, table: string): readonly string[] {
 
 export function addressesOf(index: number): Addresses {
   return { 4: `10.65.${index >> 8}.${index & 255}`, 6: `fd65::${index}` };
+}
+
+/** Of an interface that `wirePeers` made: the node's end and the other. */
+export function subnetOf(index: number): { readonly node: Addresses; readonly peer: Addresses } {
+  return {
+    node: { 4: `172.20.${index}.1`, 6: `fd20:0:0:${index}::1` },
+    peer: { 4: `172.20.${index}.2`, 6: `fd20:0:0:${index}::2` },
+  };
+}
+
+export function uplinkOf(index: number): string {
+  return `h${index}`;
 }
 
 export function interfaceOf(index: number): string {

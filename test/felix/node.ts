@@ -40,9 +40,8 @@ export class TestNode {
     this.#folder = folder;
   }
 
-  /** @param hasBeyond  whether there is a second uplink */
-  static async create(workloads: readonly Workload[], hasBeyond = false): Promise<TestNode> {
-    const network = await TestNetwork.create(`pfx${process.pid}-${++count}`, workloads, hasBeyond);
+  static async create(workloads: readonly Workload[]): Promise<TestNode> {
+    const network = await TestNetwork.create(`pfx${process.pid}-${++count}`, workloads);
     const folder = mkdtempSync(join(tmpdir(), 'poplin-felix-'));
     return new TestNode(await EmbeddedStore.open(join(folder, 'datastore.db')), network, folder);
   }
