@@ -3,8 +3,9 @@
  * inherit more from parents (profiles).
  *
  * Neither side is tried against everything. From each selector one necessary condition is taken, such as "label
- * `role` is `db` or `web`"; selectors wait under those label values, items are filed under theirs, and only
- * those that meet are evaluated. A selector without such a condition is tried against all.
+ * `role` is `db` or `web`", and of several the one under which the fewest meet: nearly every selector also names a
+ * namespace, where all the others wait too. Selectors wait under those label values, items are filed under theirs, and
+ * only those that meet are evaluated. A selector without such a condition is tried against all.
  */
 import type { Labels, Selector, SelectorNode } from '../../api/selector/index.ts';
 
@@ -54,14 +55,15 @@ export class LabelIndex<Item> {
     const labels = this.#inherit(own, parents);
     if (present === undefined) {
       this.#items.set(item, { own, parents, labels, matches: new Set() });
+      this.#file(item, labels, NO_LABELS, true);
     } else {
-      this.#file(item, present.labels, false);
+      this.#file(item, present.labels, labels, false);
+      this.#file(item, labels, present.labels, true);
       for (const parent of present.parents) remove(this.#children, parent, item);
       present.own = own;
       present.parents = parents;
       present.labels = labels;
     }
-    this.#file(item, labels, true);
     for (const parent of parents) insert(this.#children, parent, item);
     this.#rescan(item);
   }
@@ -69,7 +71,7 @@ export class LabelIndex<Item> {
   deleteItem(item: Item): void {
     const present = this.#items.get(item);
     if (present === undefined) return;
-    this.#file(item, present.labels, false);
+    this.#file(item, present.labels, NO_LABELS, false);
     for (const parent of present.parents) remove(this.#children, parent, item);
     this.#items.delete(item);
     for (const id of present.matches) this.#end(item, present, id);
@@ -90,7 +92,7 @@ export class LabelIndex<Item> {
   putSelector(selector: Selector): void {
     const { id } = selector;
     if (this.#selectors.has(id)) return;
-    const necessary = necessaryCondition(selector.root);
+    const necessary = this.#narrowest(necessaryConditions(selector.root));
     this.#selectors.set(id, { selector, necessary });
     this.#matching.set(id, new Set());
     this.#wait(id, necessary, true);
@@ -125,11 +127,12 @@ export class LabelIndex<Item> {
   #rescan(item: Item): void {
     const present = this.#items.get(item);
     if (present === undefined) return;
+    const before = [...present.matches];
     for (const id of this.#waitingFor(present.labels)) {
-      const matches = this.#selectors.get(id)?.selector.matches(present.labels) ?? false;
-      if (matches && !present.matches.has(id)) this.#begin(item, present, id);
+      if (present.matches.has(id)) continue;
+      if (this.#selectors.get(id)?.selector.matches(present.labels) === true) this.#begin(item, present, id);
     }
-    for (const id of present.matches) {
+    for (const id of before) {
       if (this.#selectors.get(id)?.selector.matches(present.labels) !== true) this.#end(item, present, id);
     }
   }
@@ -153,15 +156,41 @@ export class LabelIndex<Item> {
     return layers.length === 0 ? own : Object.assign({}, ...layers.reverse(), own);
   }
 
-  #file(item: Item, labels: Labels, there: boolean): void {
-    for (const [label, value] of Object.entries(labels)) this.#itemsByLabel.set(label, value, item, there);
+  /** Those labels that are not as in `except`. */
+  #file(item: Item, labels: Labels, except: Labels, there: boolean): void {
+    for (const label of Object.keys(labels)) {
+      const value = labels[label] ?? '';
+      if (!Object.hasOwn(except, label) || except[label] !== value)
+        this.#itemsByLabel.set(label, value, item, there);
+    }
   }
 
-  #candidates(necessary: Necessary | undefined): Iterable<Item> {
-    if (necessary === undefined) return this.#items.keys();
-    const { label, values } = necessary;
-    if (values === undefined) return this.#itemsByLabel.all(label);
-    return new Set(values.flatMap((value) => [...this.#itemsByLabel.get(label, value)]));
+  /** The condition under which the fewest items and selectors meet by now. */
+  #narrowest(conditions: readonly Necessary[]): Necessary | undefined {
+    let [best, least] = [conditions[0], Number.POSITIVE_INFINITY];
+    if (conditions.length === 1) return best;
+    for (const condition of conditions) {
+      const meeting = this.#meeting(condition);
+      if (meeting < least) [best, least] = [condition, meeting];
+    }
+    return best;
+  }
+
+  /** How many pairs of an item and a selector meet there, one more selector being there. */
+  #meeting({ label, values }: Necessary): number {
+    if (values === undefined)
+      return (this.#itemsByLabel.size(label) + 1) * ((this.#selectorsByAnyValue.get(label)?.size ?? 0) + 1);
+    let pairs = 0;
+    for (const value of values)
+      pairs += (this.#itemsByLabel.size(label, value) + 1) * (this.#selectorsByLabel.size(label, value) + 1);
+    return pairs;
+  }
+
+  *#candidates(necessary: Necessary | undefined): Iterable<Item> {
+    if (necessary === undefined) yield* this.#items.keys();
+    else if (necessary.values === undefined) yield* this.#itemsByLabel.all(necessary.label);
+    // An item has one value for a label: nobody is met twice.
+    else for (const value of necessary.values) yield* this.#itemsByLabel.get(necessary.label, value);
   }
 
   #wait(id: string, necessary: Necessary | undefined, there: boolean): void {
@@ -178,45 +207,53 @@ export class LabelIndex<Item> {
 
   *#waitingFor(labels: Labels): Iterable<string> {
     yield* this.#selectorsForAll;
-    for (const [label, value] of Object.entries(labels)) {
-      yield* this.#selectorsByLabel.get(label, value);
+    for (const label of Object.keys(labels)) {
+      yield* this.#selectorsByLabel.get(label, labels[label] ?? '');
       yield* this.#selectorsByAnyValue.get(label) ?? [];
     }
   }
 }
 
-/** The narrowest condition that is easy to see; undefined when there is none. */
-export function necessaryCondition(node: SelectorNode): Necessary | undefined {
+const NO_LABELS: Labels = {};
+
+/** Conditions that are easy to see, each of them necessary. */
+export function necessaryConditions(node: SelectorNode): readonly Necessary[] {
   switch (node.op) {
     case '==':
-      return { label: node.label, values: [node.value] };
+      return [{ label: node.label, values: [node.value] }];
     case 'in':
-      return { label: node.label, values: node.values };
+      return [{ label: node.label, values: node.values }];
     case 'has':
     case 'contains':
     case 'starts with':
     case 'ends with':
-      return { label: node.label, values: undefined };
-    case 'and': {
-      const found = node.operands.flatMap((operand) => necessaryCondition(operand) ?? []);
-      const size = ({ values }: Necessary): number => values?.length ?? Number.MAX_SAFE_INTEGER;
-      return found.sort((a, b) => size(a) - size(b))[0];
-    }
-    case 'or': {
-      const found = node.operands.map(necessaryCondition);
-      const [first] = found;
-      if (first === undefined || found.some((other) => other?.label !== first.label)) return undefined;
-      const values = found.flatMap((other) => other?.values ?? []);
-      const anyValue = found.some((other) => other?.values === undefined);
-      return { label: first.label, values: anyValue ? undefined : [...new Set(values)] };
-    }
+      return [{ label: node.label, values: undefined }];
+    case 'and':
+      return node.operands.flatMap(necessaryConditions);
+    case 'or':
+      return eitherCondition(node.operands.map(necessaryConditions));
     case 'all':
     case 'global':
     case 'not':
     case '!=':
     case 'not in':
-      return undefined;
+      return [];
   }
+}
+
+/** On each label about which all of the alternatives say something. */
+function eitherCondition(alternatives: readonly (readonly Necessary[])[]): readonly Necessary[] {
+  const [first = [], ...others] = alternatives;
+  return [...new Set(first.map(({ label }) => label))].flatMap((label) => {
+    let values: string[] | undefined = [];
+    for (const conditions of [first, ...others]) {
+      const same = conditions.filter((each) => each.label === label);
+      if (same.length === 0) return [];
+      const narrow = same.find((each) => each.values !== undefined)?.values;
+      values = narrow === undefined ? undefined : values && [...values, ...narrow];
+    }
+    return [{ label, values: values && [...new Set(values)] }];
+  });
 }
 
 class TwoLevel<T> {
@@ -224,6 +261,14 @@ class TwoLevel<T> {
 
   get(label: string, value: string): Iterable<T> {
     return this.#byLabel.get(label)?.get(value) ?? [];
+  }
+
+  size(label: string, value?: string): number {
+    const byValue = this.#byLabel.get(label);
+    if (value !== undefined) return byValue?.get(value)?.size ?? 0;
+    let size = 0;
+    for (const members of byValue?.values() ?? []) size += members.size;
+    return size;
   }
 
   *all(label: string): Iterable<T> {
