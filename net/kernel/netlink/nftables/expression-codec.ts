@@ -58,6 +58,12 @@ export function writeExpressions(
   });
 }
 
+const NAT_TYPES = { snat: 0, dnat: 1 } as const;
+/** NFPROTO_IPV4, NFPROTO_IPV6. */
+const NAT_FAMILIES = { 4: 2, 6: 10 } as const;
+/** NF_NAT_RANGE_MAP_IPS and NF_NAT_RANGE_PROTO_SPECIFIED. */
+const NAT_SPECIFIED = 3;
+
 function nameOf(each: Expression): string {
   switch (each.kind) {
     case 'meta-set':
@@ -71,6 +77,7 @@ function nameOf(each: Expression): string {
       return 'fib';
     case 'masquerade':
       return 'masq';
+    case 'load':
     case 'verdict':
       return 'immediate';
     case 'unknown':
@@ -150,7 +157,23 @@ function writeBody(w: MessageWriter, each: Expression): void {
       w.attributeBE32(1, 0);
       writeVerdict(w, 2, each.verdict);
       return;
+    case 'load':
+      w.attributeBE32(1, each.register);
+      writeValue(w, 2, each.data);
+      return;
     case 'masquerade':
+      if (each.ports === undefined) return;
+      w.attributeBE32(2, each.ports.from);
+      w.attributeBE32(3, each.ports.to);
+      return;
+    case 'nat':
+      w.attributeBE32(1, NAT_TYPES[each.type]);
+      w.attributeBE32(2, NAT_FAMILIES[each.version]);
+      w.attributeBE32(3, each.address);
+      if (each.ports === undefined) return;
+      w.attributeBE32(5, each.ports.from);
+      w.attributeBE32(6, each.ports.to);
+      return;
     case 'notrack':
     case 'unknown':
   }
@@ -263,16 +286,36 @@ function readBody(bytes: Buffer, name: string, body: Attributes): Expression | u
       return { kind: 'log', prefix: text(2), level: u32(5) };
     case 'notrack':
       return { kind: 'notrack' };
-    case 'masq':
-      return body.size === 0 ? { kind: 'masquerade' } : undefined;
+    case 'masq': {
+      if (body.size === 0) return { kind: 'masquerade' };
+      if ((u32(1) & ~NAT_SPECIFIED) !== 0 || !body.has(2)) return undefined;
+      return { kind: 'masquerade', ports: { from: u32(2), to: body.has(3) ? u32(3) : u32(2) } };
+    }
+    case 'nat':
+      return natOf(body, u32);
     case 'immediate': {
       const found = body.get(2);
-      const verdict = found === undefined ? undefined : readData(bytes, ...found).verdict;
-      return verdict === undefined ? undefined : { kind: 'verdict', verdict };
+      const data = found === undefined ? {} : readData(bytes, ...found);
+      if (data.value !== undefined) return { kind: 'load', register: u32(1), data: data.value };
+      return data.verdict === undefined ? undefined : { kind: 'verdict', verdict: data.verdict };
     }
     default:
       return undefined;
   }
+}
+
+/** To one address, to which the kernel adds the flags that what is given implies. */
+function natOf(body: Attributes, u32: (attribute: number) => number): Expression | undefined {
+  const version = u32(2) === NAT_FAMILIES[4] ? 4 : u32(2) === NAT_FAMILIES[6] ? 6 : undefined;
+  const oneAddress = body.has(3) && (!body.has(4) || u32(4) === u32(3));
+  if (version === undefined || !oneAddress || (u32(7) & ~NAT_SPECIFIED) !== 0) return undefined;
+  return {
+    kind: 'nat',
+    type: u32(1) === NAT_TYPES.snat ? 'snat' : 'dnat',
+    version,
+    address: u32(3),
+    ...(body.has(5) ? { ports: { from: u32(5), to: body.has(6) ? u32(6) : u32(5) } } : {}),
+  };
 }
 
 /** NFTA_DATA: octets as hexadecimal text, or a verdict. */

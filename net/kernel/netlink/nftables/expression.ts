@@ -6,6 +6,8 @@
  * and connection states in the machine's.
  */
 
+import type { IpVersion } from '../../../addr/index.ts';
+
 /** 0 is the verdict; 1 to 4 hold 16 octets; 8 to 23 are their quarters, of which the kernel names 8, 12, 16, 20 by 1 to 4. */
 export type Register = number;
 
@@ -17,6 +19,12 @@ export interface NftVerdict {
   readonly code: VerdictCode;
   /** Of jump and goto. */
   readonly chain?: string;
+}
+
+/** First and last port to choose from, in network order. */
+export interface PortRegisters {
+  readonly from: Register;
+  readonly to: Register;
 }
 
 export type Expression =
@@ -62,7 +70,16 @@ export type Expression =
   | { readonly kind: 'counter'; readonly packets: bigint; readonly bytes: bigint }
   | { readonly kind: 'limit'; readonly rate: number; readonly perSeconds: number; readonly burst: number }
   | { readonly kind: 'log'; readonly prefix: string; readonly level: number }
-  | { readonly kind: 'masquerade' }
+  | { readonly kind: 'load'; readonly register: Register; readonly data: string }
+  | { readonly kind: 'masquerade'; readonly ports?: PortRegisters }
+  | {
+      readonly kind: 'nat';
+      readonly type: 'snat' | 'dnat';
+      readonly version: IpVersion;
+      /** Holds the address that is put in the place of the old one. */
+      readonly address: Register;
+      readonly ports?: PortRegisters;
+    }
   /** The packet belongs to no connection. Only before connections are looked up. */
   | { readonly kind: 'notrack' }
   | { readonly kind: 'verdict'; readonly verdict: NftVerdict }
@@ -103,9 +120,18 @@ function expressionKey(each: Expression): string {
     case 'ct-status':
     case 'fib-source-route':
       return `[${each.kind} ${each.register}]`;
-    case 'counter':
+    case 'load':
+      return `[load ${each.register} ${each.data}]`;
     case 'masquerade':
+      return `[masquerade ${portsKey(each.ports)}]`;
+    case 'nat':
+      return `[${each.type} ${each.version} ${each.address} ${portsKey(each.ports)}]`;
+    case 'counter':
     case 'notrack':
       return `[${each.kind}]`;
   }
+}
+
+function portsKey(ports: PortRegisters | undefined): string {
+  return ports === undefined ? '' : `${ports.from}-${ports.to}`;
 }

@@ -37,6 +37,10 @@ const EXPRESSIONS: readonly Expression[] = [
   { kind: 'limit', rate: 10, perSeconds: 60, burst: 5 },
   { kind: 'log', prefix: 'calico-packet: ', level: 5 },
   { kind: 'masquerade' },
+  { kind: 'load', register: 1, data: 'c0000201' },
+  { kind: 'masquerade', ports: { from: 2, to: 3 } },
+  { kind: 'nat', type: 'dnat', version: 4, address: 1 },
+  { kind: 'nat', type: 'snat', version: 6, address: 1, ports: { from: 2, to: 3 } },
   { kind: 'verdict', verdict: { code: 'goto', chain: 'filter-cali-x' } },
   { kind: 'verdict', verdict: { code: 'drop' } },
 ];
