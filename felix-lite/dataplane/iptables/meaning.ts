@@ -13,12 +13,17 @@ export interface Condition {
 
 export interface ParsedRule {
   readonly conditions: readonly Condition[];
-  /** ACCEPT, DROP, RETURN, LOG, MARK, MASQUERADE, NOTRACK, or a chain. */
+  /** ACCEPT, DROP, RETURN, LOG, MARK, MASQUERADE, SNAT, DNAT, NOTRACK, or a chain. */
   readonly target: string | undefined;
   readonly goto: boolean;
   /** Of MARK: value and mask. */
   readonly mark: readonly [number, number] | undefined;
+  /** What an address is changed to, of SNAT, DNAT and MASQUERADE. */
+  readonly to: string | undefined;
 }
+
+/** Their values say what a packet is changed to. */
+const TO = new Set(['--to-source', '--to-destination', '--to-ports']);
 
 const OPTIONS: Readonly<Record<string, string>> = {
   '-p': 'protocol',
@@ -55,6 +60,7 @@ export function parseRule(text: string): ParsedRule {
   let target: string | undefined;
   let goto = false;
   let mark: ParsedRule['mark'];
+  let to: string | undefined;
   let not = false;
   for (let index = 0; index < words.length; index++) {
     const word = words[index] ?? '';
@@ -79,10 +85,11 @@ export function parseRule(text: string): ParsedRule {
     } else if (word === '-j' || word === '--jump') target = value;
     else if (word === '-g' || word === '--goto') [target, goto] = [value, true];
     else if (word === '--set-mark' || word === '--set-xmark') mark = masked(value);
+    else if (TO.has(word)) to = value;
     else if (!IGNORED.has(word)) throw new RangeError(`no meaning known for ${word} in: ${text}`);
     if (word !== '-m') not = false;
   }
-  return { conditions, target, goto, mark };
+  return { conditions, target, goto, mark, to };
 }
 
 /** False also where one of them cannot be read. */
@@ -95,14 +102,14 @@ export function sameMeaning(a: string, b: string): boolean {
 }
 
 function summary(text: string): string {
-  const { conditions, target, goto, mark } = parseRule(text);
+  const { conditions, target, goto, mark, to } = parseRule(text);
   const asked = conditions
     // Everything lies in a prefix of length 0; the kernel does not print it.
     .filter(
       ({ option, value, not }) => not || !(/^(?:source|destination)$/.test(option) && value.endsWith('/0')),
     )
     .map(({ option, value, not }) => `${not ? '!' : ''}${option} ${value}`);
-  return JSON.stringify([asked.sort(), target, goto, mark]);
+  return JSON.stringify([asked.sort(), target, goto, mark, to]);
 }
 
 /** `0x10000/0x30000`; without a mask, all bits. */

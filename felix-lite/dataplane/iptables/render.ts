@@ -101,9 +101,14 @@ function verdictText(verdict: Verdict): string {
     case 'accept':
     case 'drop':
     case 'return':
-    case 'masquerade':
     case 'notrack':
       return `--jump ${verdict.kind.toUpperCase()}`;
+    case 'masquerade':
+      return `--jump MASQUERADE${verdict.ports === undefined ? '' : ` --to-ports ${natPorts(verdict.ports)}`}`;
+    case 'snat':
+      return `--jump SNAT --to-source ${sourceText(verdict)}`;
+    case 'dnat':
+      return `--jump DNAT --to-destination ${verdict.address}`;
     case 'jump':
     case 'goto':
       return `--${verdict.kind} ${verdict.chain}`;
@@ -117,6 +122,15 @@ function verdictText(verdict: Verdict): string {
     case 'log':
       return `--jump LOG --log-prefix "${logPrefix(verdict.prefix)}" --log-level 5`;
   }
+}
+
+function sourceText({ address, ports }: Verdict & { readonly kind: 'snat' }): string {
+  if (ports === undefined) return address;
+  return `${address.includes(':') ? `[${address}]` : address}:${natPorts(ports)}`;
+}
+
+function natPorts({ first, last }: PortRange): string {
+  return `${first}-${last}`;
 }
 
 function icmpText(match: Match & { readonly kind: 'icmp' }, version: IpVersion): string {

@@ -1,7 +1,7 @@
 /** Rules as expressions of nf_tables. Pure. Hashes are those of the iptables backend: they name what a rule says. */
 import { Address, Prefix, type IpVersion } from '../../../net/addr/index.ts';
 import type { Expression, NftVerdict } from '../../../net/kernel/index.ts';
-import type { Protocol } from '../../calc/model.ts';
+import type { PortRange, Protocol } from '../../calc/model.ts';
 import type { Match, Rule, Side, TableName, Verdict } from '../../rules/types.ts';
 import { protocolNumber } from '../iptables/meaning.ts';
 import { HASH_PREFIX, renderChain } from '../iptables/render.ts';
@@ -37,7 +37,7 @@ export function renderNftChain(
       expressions: [
         ...rule.matches.flatMap((match) => matchExpressions(match, version)),
         { kind: 'counter', packets: 0n, bytes: 0n },
-        ...(rule.verdict === undefined ? [] : verdictExpressions(rule.verdict, table)),
+        ...(rule.verdict === undefined ? [] : verdictExpressions(rule.verdict, table, version)),
       ],
       portSets: rule.matches.flatMap((match) =>
         match.kind === 'ports' && match.ranges.length > 1 ? [portSet(match.ranges, version)] : [],
@@ -115,7 +115,7 @@ function matchExpressions(match: Match, version: IpVersion): readonly Expression
   }
 }
 
-function verdictExpressions(verdict: Verdict, table: TableName): readonly Expression[] {
+function verdictExpressions(verdict: Verdict, table: TableName, version: IpVersion): readonly Expression[] {
   switch (verdict.kind) {
     case 'accept':
     case 'drop':
@@ -124,9 +124,21 @@ function verdictExpressions(verdict: Verdict, table: TableName): readonly Expres
     case 'jump':
     case 'goto':
       return [final({ code: verdict.kind, chain: layered(table, verdict.chain) })];
-    case 'masquerade':
     case 'notrack':
-      return [{ kind: verdict.kind }];
+      return [{ kind: 'notrack' }];
+    case 'masquerade':
+      return verdict.ports === undefined
+        ? [{ kind: 'masquerade' }]
+        : [...loadPorts(verdict.ports), { kind: 'masquerade', ports: PORT_REGISTERS }];
+    case 'snat':
+    case 'dnat': {
+      const data = Buffer.from(addressIn(verdict.address).toBytes()).toString('hex');
+      const load: Expression = { kind: 'load', register: 1, data };
+      const nat: Expression = { kind: 'nat', type: verdict.kind, version, address: 1 };
+      return verdict.kind === 'dnat' || verdict.ports === undefined
+        ? [load, nat]
+        : [load, ...loadPorts(verdict.ports), { ...nat, ports: PORT_REGISTERS }];
+    }
     case 'set-mark':
       return setMark(verdict.value, verdict.mask);
     case 'clear-mark':
@@ -142,6 +154,21 @@ function verdictExpressions(verdict: Verdict, table: TableName): readonly Expres
         { kind: 'verdict-map', register: 1, map: layered(table, verdict.map) },
       ];
   }
+}
+
+const PORT_REGISTERS = { from: 2, to: 3 } as const;
+
+function loadPorts({ first, last }: PortRange): readonly Expression[] {
+  return [
+    { kind: 'load', register: PORT_REGISTERS.from, data: octets(first, 2) },
+    { kind: 'load', register: PORT_REGISTERS.to, data: octets(last, 2) },
+  ];
+}
+
+function addressIn(text: string): Address {
+  const address = Address.parse(text);
+  if (address === undefined) throw new RangeError(`no address ${text}`);
+  return address;
 }
 
 const SECONDS = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
