@@ -48,6 +48,10 @@ const schema = z.looseObject({
     .optional(),
   container_settings: z.looseObject({ allow_ip_forwarding: z.boolean().optional() }).optional(),
   nodename: z.string().optional(),
+  nodename_file: z.string().optional(),
+  hostname: z.string().optional(),
+  dataplane_options: z.looseObject({ type: z.string().optional() }).optional(),
+  readiness_gates: z.array(z.string()).optional(),
   log_level: z.string().optional(),
   log_file_path: z.string().optional(),
   log_file_max_size: z.number().int().min(0).optional(),
@@ -135,6 +139,11 @@ export interface NetConf {
   readonly allowIpForwarding: boolean;
   /** Whose configuration this is; undefined: whoever reads it. */
   readonly nodeName: string | undefined;
+  /** A file that says whose, where `nodeName` does not. */
+  readonly nodeNameFile: string | undefined;
+  /** URLs that must answer before a workload is attached. Unchecked, as the dataplane: DEL must not fail for them. */
+  readonly readinessGates: readonly string[];
+  readonly dataplane: string;
   /** The default routes beside `ipam.routes`. */
   readonly includeDefaultRoutes: boolean;
   /** How long ADD may wait for policy; undefined: as the agent is told. */
@@ -216,7 +225,10 @@ export function readNetConf(
         routes: conf.ipam?.routes?.flatMap((route) => Prefix.parse(route.dst) ?? []),
       },
       allowIpForwarding: conf.container_settings?.allow_ip_forwarding ?? false,
-      nodeName: conf.nodename === '' ? undefined : conf.nodename,
+      nodeName: conf.nodename || conf.hostname || undefined,
+      nodeNameFile: conf.nodename_file || undefined,
+      readinessGates: conf.readiness_gates ?? [],
+      dataplane: conf.dataplane_options?.type ?? 'linux',
       includeDefaultRoutes: conf.include_default_routes ?? false,
       policySetupSeconds: conf.policy_setup_timeout_seconds,
       log:

@@ -27,7 +27,9 @@ import { CallLog } from './call-log.ts';
 import { check } from './check.ts';
 import { del } from './del.ts';
 import { Delegate } from './delegate.ts';
+import { misfitOf } from './misfit.ts';
 import type { CniPorts } from './ports.ts';
+import { passGates } from './readiness.ts';
 import { type Swept, sweep } from './sweep.ts';
 
 export interface Unready {
@@ -176,10 +178,8 @@ export class CniServer {
       if (invocation.command === 'DEL') return putOff(request, conf, notReady());
       return { ok: false, error: notReady() };
     }
-    if (conf.nodeName !== undefined && conf.nodeName !== ports.node && invocation.command !== 'DEL') {
-      const msg = `nodename is ${JSON.stringify(conf.nodeName)}, and this node's agent serves ${ports.node}; make them agree, or leave nodename out`;
-      return { ok: false, error: cniError(CniCode.invalidConfiguration, msg) };
-    }
+    const misfit = invocation.command === 'DEL' ? undefined : misfitOf(conf, ports.node);
+    if (misfit !== undefined) return { ok: false, error: misfit };
     const attachment = attachmentOf(ports.node, conf.name, invocation);
     // A name that can name no endpoint never did: there is nothing to delete under it.
     if (!attachment.ok) return invocation.command === 'DEL' ? DONE : attachment;
@@ -203,6 +203,8 @@ export class CniServer {
     conf: NetConf,
     delegate: Delegate | undefined,
   ): Promise<CniOutcome> {
+    // Before the order: a DEL of the same workload must not wait for a gate.
+    await passGates(conf.readinessGates, this.#options.clock);
     const { endpoint, result } = await this.#ordered(attachment, () =>
       add(ports, attachment, invocation, conf, { burst: this.#burst, delegate }),
     );
