@@ -103,20 +103,30 @@ export class MessageWriter {
 
   u8(value: number): void {
     this.ensure(1);
-    this.buffer.writeUInt8(value, this.at);
-    this.at += 1;
+    this.buffer[this.at++] = value;
+  }
+
+  /** Changes an octet that is there already. */
+  setU8(at: number, value: number): void {
+    this.buffer[at] = value;
   }
 
   u16(value: number): void {
     this.ensure(2);
-    this.buffer.writeUInt16LE(value, this.at);
-    this.at += 2;
+    const { buffer, at } = this;
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    this.at = at + 2;
   }
 
   u32(value: number): void {
     this.ensure(4);
-    this.buffer.writeUInt32LE(value >>> 0, this.at);
-    this.at += 4;
+    const { buffer, at } = this;
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    buffer[at + 2] = value >>> 16;
+    buffer[at + 3] = value >>> 24;
+    this.at = at + 4;
   }
 
   bytes(value: Uint8Array): void {
@@ -187,22 +197,75 @@ export class MessageWriter {
 
   be32(value: number): void {
     this.ensure(4);
-    this.buffer.writeUInt32BE(value >>> 0, this.at);
-    this.at += 4;
+    const { buffer, at } = this;
+    buffer[at] = value >>> 24;
+    buffer[at + 1] = value >>> 16;
+    buffer[at + 2] = value >>> 8;
+    buffer[at + 3] = value;
+    this.at = at + 4;
   }
 
   /** NUL-terminated, as the kernel wants names. */
   attributeString(type: number, value: string): void {
-    this.attribute(type, Buffer.from(`${value}\0`));
+    const start = this.openAttribute(type);
+    this.text(value);
+    this.u8(0);
+    this.closeAttribute(start);
+  }
+
+  /** As UTF-8. */
+  text(value: string): void {
+    const { length } = value;
+    this.ensure(length);
+    const { buffer } = this;
+    let { at } = this;
+    // Letter by letter: for text as short as names are, a call of the runtime costs more than all of it.
+    for (let index = 0; index < length; index++) {
+      const code = value.charCodeAt(index);
+      if (code >= 0x80) {
+        this.bytes(Buffer.from(value));
+        return;
+      }
+      buffer[at++] = code;
+    }
+    this.at = at;
+  }
+
+  /** Octets given as hexadecimal text. */
+  hex(value: string): void {
+    const size = value.length >>> 1;
+    this.ensure(size);
+    const { buffer, at } = this;
+    for (let index = 0; index < size; index++)
+      buffer[at + index] =
+        (hexDigit(value.charCodeAt(2 * index)) << 4) | hexDigit(value.charCodeAt(2 * index + 1));
+    this.at = at + size;
   }
 
   /** An attribute whose value `fill` writes: attributes again, possibly behind a fixed part. */
   nested(type: number, fill: () => void): void {
+    const start = this.openNested(type);
+    fill();
+    this.closeAttribute(start);
+  }
+
+  /** As {@link nested}, for what is written ten thousand times: without a function for each. Ends with {@link closeAttribute}. */
+  openNested(type: number): number {
+    return this.openAttribute(type | NLA_F_NESTED);
+  }
+
+  /** @returns where it starts, for {@link closeAttribute} behind its value */
+  openAttribute(type: number): number {
     const start = this.at;
     this.u16(0);
-    this.u16(type | NLA_F_NESTED);
-    fill();
-    this.buffer.writeUInt16LE(this.at - start, start);
+    this.u16(type);
+    return start;
+  }
+
+  closeAttribute(start: number): void {
+    const size = this.at - start;
+    this.buffer[start] = size;
+    this.buffer[start + 1] = size >>> 8;
     this.pad();
   }
 
@@ -221,10 +284,16 @@ export class MessageWriter {
 
   private ensure(more: number): void {
     if (this.at + more <= this.buffer.length) return;
-    const bigger = Buffer.alloc(Math.max(this.buffer.length * 2, this.at + more));
+    // What is not written is never sent.
+    const bigger = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.at + more));
     this.buffer.copy(bigger, 0, 0, this.at);
     this.buffer = bigger;
   }
+}
+
+/** Value of a hexadecimal digit. */
+function hexDigit(code: number): number {
+  return code < 0x3a ? code - 0x30 : (code | 0x20) - 0x57;
 }
 
 /** One message inside a datagram. Positions are offsets into that datagram, which must not be kept. */

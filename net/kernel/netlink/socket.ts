@@ -2,12 +2,13 @@
  * A netlink socket that asks and waits for the answer.
  *
  * Sending is where the kernel does the work, all of it before write(2) returns; so it happens in libuv's thread
- * pool (a batch of routes takes milliseconds, deleting a veth 20 ms). The answers then wait in the socket's
- * buffer and are taken without blocking, in slices that leave the event loop its turn.
+ * pool (a batch of routes takes milliseconds, deleting a veth 20 ms), unless who asks knows that the kernel is done with as
+ * little as this before the pool's thread is awake: on a busy machine that alone takes longer than most changes. The
+ * answers then wait in the socket's buffer and are taken without blocking, in slices that leave the event loop its turn.
  *
  * One question at a time: the next one waits until the last is answered.
  */
-import { close, closeSync, write } from 'node:fs';
+import { close, closeSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { PoplinError } from '../../../api/problem.ts';
 import { KernelError } from '../errors.ts';
@@ -126,15 +127,17 @@ export class RequestSocket {
    * carried them out: for transactions, whose answers follow no order that a batch could count on.
    *
    * @param visit  gets the index of the message that is answered; answers to nobody's message are passed over
+   * @param options.atOnce  a send of at most so many octets blocks the event loop; default: none does
    * @throws KernelError, with ENOBUFS when answers were lost: what was asked for has happened or not as a whole
    */
   burst(
     writer: MessageWriter,
     visit: (index: number, bytes: Buffer, message: Message) => void,
+    { atOnce = 0 }: { readonly atOnce?: number } = {},
   ): Promise<void> {
     return this.exclusively(async () => {
       const first = this.take(writer.count);
-      await this.send(writer.finish(first, false));
+      await this.send(writer.finish(first, false), atOnce);
       const turn = { since: performance.now() };
       while (
         takeDatagram(this.fd, (bytes, message) => {
@@ -209,9 +212,10 @@ export class RequestSocket {
     return first;
   }
 
-  private async send(bytes: Buffer): Promise<void> {
+  private async send(bytes: Buffer, atOnce = 0): Promise<void> {
     try {
-      await writeFile(this.fd, bytes, 0, bytes.length, null);
+      if (bytes.length <= atOnce) writeSync(this.fd, bytes, 0, bytes.length, null);
+      else await writeFile(this.fd, bytes, 0, bytes.length, null);
     } catch (error) {
       const errno = error instanceof Error && 'errno' in error ? Number(error.errno) : 0;
       throw new KernelError(-errno, 'netlink write');

@@ -7,7 +7,7 @@
  */
 import type { IpsetStep, SavedSet } from '../../ipset-text.ts';
 import { errnoName } from '../../errors.ts';
-import { MessageWriter, NLMSG_ERROR, readVerdict } from '../message.ts';
+import { type Message, MessageWriter, NLMSG_ERROR, readVerdict } from '../message.ts';
 import { NFPROTO } from '../nfnetlink.ts';
 import { NETLINK_NETFILTER, RequestSocket } from '../socket.ts';
 import { IpsetError } from './errors.ts';
@@ -32,6 +32,8 @@ import {
 const MEMBERS_PER_MESSAGE = 1000;
 /** Octets of one send. The kernel works through it in one go, in the thread pool. */
 const SEND_SIZE = 512 * 1024;
+/** Some hundred members, for which the kernel takes a millisecond. */
+const AT_ONCE = 16 * 1024;
 
 /**
  * Newest revision of each type that the ipset tool of Debian 12 (7.17) can list. Later ones add options that are not
@@ -103,8 +105,9 @@ export class IpsetNetlink {
       if (step === undefined) continue;
       // An exchange must not follow members that were refused.
       if (step.op !== 'add' && step.op !== 'delete') await flush();
-      pending ??= { writer: new MessageWriter(4096), firstSteps: [] };
+      pending ??= { writer: new MessageWriter(4096), firstSteps: [], slow: false };
       pending.firstSteps.push(index);
+      pending.slow ||= step.op !== 'add' && step.op !== 'delete';
       this.#encode(pending.writer, step, group, exist);
       if (pending.writer.length > SEND_SIZE || (step.op !== 'add' && step.op !== 'delete')) await flush();
     }
@@ -145,15 +148,16 @@ export class IpsetNetlink {
     }
   }
 
-  async #send({ writer, firstSteps }: Pending, steps: readonly IpsetStep[]): Promise<void> {
+  async #send({ writer, firstSteps, slow }: Pending, steps: readonly IpsetStep[]): Promise<void> {
     let refused: { errno: number; index: number } | undefined;
-    await this.#socket.burst(writer, (message, bytes, answer) => {
+    const hear = (message: number, bytes: Buffer, answer: Message): void => {
       if (answer.type !== NLMSG_ERROR) return;
       const { errno } = readVerdict(bytes, answer);
       if (errno === 0 || refused !== undefined) return;
       const line = readRefusedLine(bytes, answer);
       refused = { errno, index: line === undefined ? (firstSteps[message] ?? 0) : line - 1 };
-    });
+    };
+    await this.#socket.burst(writer, hear, { atOnce: slow ? 0 : AT_ONCE });
     if (refused === undefined) return;
     const step = steps[refused.index];
     throw new IpsetError(refused.errno, step === undefined ? '' : stepText(step), refused.index);
@@ -237,6 +241,8 @@ interface Pending {
   readonly writer: MessageWriter;
   /** Of each message, the index of its first step. */
   readonly firstSteps: number[];
+  /** Among them is one for which the kernel may wait for its readers, or load a module. */
+  slow: boolean;
 }
 
 /** Steps that share a message: adding to, or deleting from, one set in a row. */

@@ -49,13 +49,16 @@ export function writeExpressions(
   attribute: number,
   expressions: readonly Expression[],
 ): void {
-  w.nested(attribute, () => {
-    for (const each of expressions)
-      w.nested(LIST_ELEMENT, () => {
-        w.attributeString(EXPRESSION_NAME, nameOf(each));
-        w.nested(EXPRESSION_DATA, () => writeBody(w, each));
-      });
-  });
+  const list = w.openNested(attribute);
+  for (const each of expressions) {
+    const element = w.openNested(LIST_ELEMENT);
+    w.attributeString(EXPRESSION_NAME, nameOf(each));
+    const data = w.openNested(EXPRESSION_DATA);
+    writeBody(w, each);
+    w.closeAttribute(data);
+    w.closeAttribute(element);
+  }
+  w.closeAttribute(list);
 }
 
 const NAT_TYPES = { snat: 0, dnat: 1 } as const;
@@ -180,16 +183,20 @@ function writeBody(w: MessageWriter, each: Expression): void {
 }
 
 export function writeValue(w: MessageWriter, attribute: number, hex: string): void {
-  w.nested(attribute, () => w.attribute(DATA_VALUE, Buffer.from(hex, 'hex')));
+  const value = w.openNested(attribute);
+  const data = w.openAttribute(DATA_VALUE);
+  w.hex(hex);
+  w.closeAttribute(data);
+  w.closeAttribute(value);
 }
 
 export function writeVerdict(w: MessageWriter, attribute: number, { code, chain }: NftVerdict): void {
-  w.nested(attribute, () =>
-    w.nested(DATA_VERDICT, () => {
-      w.attributeBE32(VERDICT_CODE, VERDICTS[code]);
-      if (chain !== undefined) w.attributeString(VERDICT_CHAIN, chain);
-    }),
-  );
+  const value = w.openNested(attribute);
+  const data = w.openNested(DATA_VERDICT);
+  w.attributeBE32(VERDICT_CODE, VERDICTS[code]);
+  if (chain !== undefined) w.attributeString(VERDICT_CHAIN, chain);
+  w.closeAttribute(data);
+  w.closeAttribute(value);
 }
 
 /** Reads a list of expressions. */

@@ -113,15 +113,22 @@ export function encodeRule(w: MessageWriter, table: TableRef, rule: NftRule, ech
   w.attributeString(1, table.name);
   w.attributeString(2, rule.chain);
   writeExpressions(w, 4, rule.expressions);
-  if (rule.comment !== undefined) w.attribute(7, commentBytes(rule.comment));
+  if (rule.comment !== undefined) writeComment(w, rule.comment);
   w.end();
 }
 
 /** NFTNL_UDATA_RULE_COMMENT: type, length, text with its NUL. The nft tool takes 128 octets. */
-function commentBytes(comment: string): Buffer {
-  const text = Buffer.from(`${comment}\0`);
-  if (text.length > 128) throw new RangeError(`nftables: a comment of more than 127 octets: ${comment}`);
-  return Buffer.concat([Buffer.from([0, text.length]), text]);
+function writeComment(w: MessageWriter, comment: string): void {
+  const start = w.openAttribute(7);
+  w.u8(0);
+  w.u8(0);
+  const from = w.length;
+  w.text(comment);
+  w.u8(0);
+  const size = w.length - from;
+  if (size > 128) throw new RangeError(`nftables: a comment of more than 127 octets: ${comment}`);
+  w.setU8(from - 1, size);
+  w.closeAttribute(start);
 }
 
 const SET_FLAG = { anonymous: 1, interval: 4, map: 8 } as const;
@@ -201,21 +208,26 @@ export function encodeElements(
     begin(w, op === 'add' ? 'newElement' : 'deleteElement', table, op === 'add' ? NLM_F_CREATE : 0);
     w.attributeString(1, table.name);
     w.attributeString(2, set);
-    w.nested(3, () => {
-      for (const { key, end, verdict } of elements.slice(at, at + ELEMENTS_PER_MESSAGE)) {
-        w.nested(1, () => {
-          writeValue(w, 1, key);
-          if (verdict !== undefined) writeVerdict(w, 2, verdict);
-        });
-        if (end !== undefined)
-          w.nested(1, () => {
-            writeValue(w, 1, end);
-            w.attributeBE32(3, INTERVAL_END);
-          });
-      }
-    });
+    const list = w.openNested(3);
+    for (let index = at; index < Math.min(at + ELEMENTS_PER_MESSAGE, elements.length); index++) {
+      const element = elements[index];
+      if (element !== undefined) writeElement(w, element);
+    }
+    w.closeAttribute(list);
     w.end();
   }
+}
+
+function writeElement(w: MessageWriter, { key, end, verdict }: NftElement): void {
+  const first = w.openNested(1);
+  writeValue(w, 1, key);
+  if (verdict !== undefined) writeVerdict(w, 2, verdict);
+  w.closeAttribute(first);
+  if (end === undefined) return;
+  const behind = w.openNested(1);
+  writeValue(w, 1, end);
+  w.attributeBE32(3, INTERVAL_END);
+  w.closeAttribute(behind);
 }
 
 export function encodeSetDelete(w: MessageWriter, table: TableRef, set: string): void {

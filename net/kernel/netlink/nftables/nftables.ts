@@ -8,7 +8,7 @@
  */
 import { PoplinError } from '../../../../api/problem.ts';
 import { errnoName, errnoText, isKernelError, KernelError } from '../../errors.ts';
-import { MessageWriter, NLMSG_ERROR, readVerdict } from '../message.ts';
+import { type Message, MessageWriter, NLMSG_ERROR, readVerdict } from '../message.ts';
 import { NETLINK_NETFILTER, RequestSocket } from '../socket.ts';
 import {
   decodeChain,
@@ -40,6 +40,8 @@ import type { ListedRule, NftChain, NftElement, NftOperation, TableRef } from '.
 /** A whole transaction is one send. Memory is taken as needed, up to this. */
 const SEND_BUFFER = 128 * 1024 * 1024;
 const RECEIVE_BUFFER = 32 * 1024 * 1024;
+/** Some hundred rules or elements, for which the kernel takes a millisecond or three. */
+const AT_ONCE = 64 * 1024;
 
 export interface Committed {
   /** The kernel's count of transactions, as this one left it. */
@@ -116,7 +118,7 @@ export class Nftables {
       readonly message: number;
       readonly text: string | undefined;
     }[] = [];
-    await this.#socket.burst(writer, (index, bytes, message) => {
+    const hear = (index: number, bytes: Buffer, message: Message): void => {
       if (message.type === NLMSG_ERROR) {
         const { errno, text } = readVerdict(bytes, message);
         if (errno !== 0) refusals.push({ errno, message: index, text });
@@ -125,7 +127,8 @@ export class Nftables {
         const operation = operationOf[index];
         if (operation !== undefined) handles.set(operation, decodeHandle(bytes, message));
       }
-    });
+    };
+    await this.#socket.burst(writer, hear, { atOnce: AT_ONCE });
     const [first] = refusals;
     if (first === undefined) return { generation, handles };
     const refused = [...new Set(refusals.map(({ message }) => operationOf[message]))].filter(
