@@ -4,7 +4,7 @@ import type { Expression, NftVerdict } from '../../../net/kernel/index.ts';
 import type { PortRange, Protocol } from '../../calc/model.ts';
 import type { Match, Rule, Side, TableName, Verdict } from '../../rules/types.ts';
 import { protocolNumber } from '../iptables/meaning.ts';
-import { HASH_PREFIX, renderChain } from '../iptables/render.ts';
+import { HASH_PREFIX, ruleHashes } from '../iptables/render.ts';
 import { layered, setOf } from './names.ts';
 import { type PortSet, portSet } from './port-sets.ts';
 
@@ -12,7 +12,9 @@ export interface RenderedNftRule {
   readonly hash: string;
   readonly comment: string;
   readonly expressions: readonly Expression[];
-  /** Sets of ports that it looks into. */
+  /** Sets that it looks into, by the names that rules have for them. */
+  readonly sets: readonly string[];
+  /** Those among them that hold ports. */
   readonly portSets: readonly PortSet[];
 }
 
@@ -27,23 +29,45 @@ export function renderNftChain(
   rules: readonly Rule[],
   version: IpVersion,
 ): readonly RenderedNftRule[] {
-  const hashes = renderChain(chain, rules, version);
+  const hashes = ruleHashes(chain, rules, version);
   return rules.map((rule, index) => {
-    const hash = hashes[index]?.hash ?? '';
-    const words = (rule.comments ?? []).map((text) => text.replace(/[^\w @%+=:,./-]/g, '_'));
+    const hash = hashes[index] ?? '';
+    const expressions: Expression[] = [];
+    for (const match of rule.matches) expressions.push(...matchExpressions(match, version));
+    expressions.push(COUNTER);
+    if (rule.verdict !== undefined) expressions.push(...verdictExpressions(rule.verdict, table, version));
     return {
       hash,
-      comment: [`${HASH_PREFIX}${hash};`, ...words].join(' ').slice(0, COMMENT_LIMIT),
-      expressions: [
-        ...rule.matches.flatMap((match) => matchExpressions(match, version)),
-        { kind: 'counter', packets: 0n, bytes: 0n },
-        ...(rule.verdict === undefined ? [] : verdictExpressions(rule.verdict, table, version)),
-      ],
-      portSets: rule.matches.flatMap((match) =>
-        match.kind === 'ports' && match.ranges.length > 1 ? [portSet(match.ranges, version)] : [],
-      ),
+      comment: commentOf(hash, rule.comments),
+      expressions,
+      sets: rule.matches.some(looksIntoSet) ? setsIn(expressions) : NONE,
+      portSets: rule.matches.some(looksIntoSet) ? portSetsOf(rule, version) : NONE,
     };
   });
+}
+
+const NONE: readonly never[] = [];
+const COUNTER: Expression = { kind: 'counter', packets: 0n, bytes: 0n };
+
+function commentOf(hash: string, comments: readonly string[] = []): string {
+  let text = `${HASH_PREFIX}${hash};`;
+  for (const each of comments) text += ` ${each.replace(/[^\w @%+=:,./-]/g, '_')}`;
+  return text.slice(0, COMMENT_LIMIT);
+}
+
+function looksIntoSet(match: Match): boolean {
+  return match.kind === 'set' || (match.kind === 'ports' && match.ranges.length > 1);
+}
+
+/** Sets that the expressions look into, as they call them. */
+export function setsIn(expressions: readonly Expression[]): readonly string[] {
+  return expressions.flatMap((each) => (each.kind === 'lookup' ? [each.set] : []));
+}
+
+function portSetsOf(rule: Rule, version: IpVersion): readonly PortSet[] {
+  return rule.matches.flatMap((match) =>
+    match.kind === 'ports' && match.ranges.length > 1 ? [portSet(match.ranges, version)] : [],
+  );
 }
 
 const HASH = new RegExp(`^${HASH_PREFIX}([\\w-]+);`);
@@ -279,20 +303,19 @@ function endpointKey(side: Side, version: IpVersion): readonly Expression[] {
   ];
 }
 
+const MARK: Expression = { kind: 'meta', key: 'mark', register: 1 };
+const MARK_SET: Expression = { kind: 'meta-set', key: 'mark', register: 1 };
+
 function maskedMark(mask: number, op: 'eq' | 'neq', value: number): readonly Expression[] {
-  return [
-    { kind: 'meta', key: 'mark', register: 1 },
-    { kind: 'bitwise', register: 1, length: 4, mask: hostWord(mask), xor: hostWord(0) },
-    { kind: 'cmp', op, register: 1, data: hostWord(value) },
-  ];
+  return [MARK, markBits(mask, 0), { kind: 'cmp', op, register: 1, data: hostWord(value) }];
 }
 
 function setMark(value: number, mask: number): readonly Expression[] {
-  return [
-    { kind: 'meta', key: 'mark', register: 1 },
-    { kind: 'bitwise', register: 1, length: 4, mask: hostWord(~mask), xor: hostWord(value) },
-    { kind: 'meta-set', key: 'mark', register: 1 },
-  ];
+  return [MARK, markBits(~mask, value), MARK_SET];
+}
+
+function markBits(mask: number, xor: number): Expression {
+  return { kind: 'bitwise', register: 1, length: 4, mask: hostWord(mask), xor: hostWord(xor) };
 }
 
 /** Bit of each state in the register: `1 << (state + 1)` in the order of enum ip_conntrack_info; INVALID is the first. */
@@ -323,7 +346,7 @@ function octets(value: number, length: number): string {
 
 /** In the machine's order, which is little-endian wherever node:ffi serves this code. */
 function hostWord(value: number): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value >>> 0);
-  return bytes.toString('hex');
+  const swapped =
+    ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
+  return (swapped >>> 0).toString(16).padStart(8, '0');
 }

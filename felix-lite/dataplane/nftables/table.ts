@@ -18,7 +18,7 @@ import type { HeldTable } from './held.ts';
 import { NftMaps } from './maps.ts';
 import { baseChain, layered, ourTable, setOf, unlayered } from './names.ts';
 import type { Planned } from './planned.ts';
-import { hashOfComment, type RenderedNftRule, renderNftChain } from './render.ts';
+import { hashOfComment, type RenderedNftRule, renderNftChain, setsIn } from './render.ts';
 import { NftSets } from './sets.ts';
 
 /** A rule as it stands in the kernel. */
@@ -122,25 +122,32 @@ export class NftTable {
 
   /** Keeps in mind which sets the chain looks into. */
   #follow(name: string, rules: readonly RenderedNftRule[]): void {
-    for (const { expressions } of this.#chains.get(name) ?? [])
-      for (const each of expressions) {
-        const chains = each.kind === 'lookup' ? this.#lookingInto.get(each.set) : undefined;
-        if (each.kind === 'lookup' && chains?.delete(name) === true && chains.size === 0)
-          this.#lookingInto.delete(each.set);
+    for (const { sets } of this.#chains.get(name) ?? [])
+      for (const set of sets) {
+        const chains = this.#lookingInto.get(set);
+        if (chains?.delete(name) === true && chains.size === 0) this.#lookingInto.delete(set);
       }
-    for (const { expressions } of rules)
-      for (const each of expressions) {
-        if (each.kind !== 'lookup') continue;
-        const chains = this.#lookingInto.get(each.set) ?? new Set<string>();
-        this.#lookingInto.set(each.set, chains.add(name));
+    for (const { sets } of rules)
+      for (const set of sets) {
+        const chains = this.#lookingInto.get(set);
+        if (chains === undefined) this.#lookingInto.set(set, new Set([name]));
+        else chains.add(name);
       }
   }
 
   /** With the kernel's names of sets. */
-  #resolved(expressions: readonly Expression[]): readonly Expression[] {
+  #resolved({ expressions, sets }: RenderedNftRule): readonly Expression[] {
+    if (sets.length === 0) return expressions;
     return expressions.map((each) =>
       each.kind === 'lookup' ? { ...each, set: this.#sets.nameOf(each.set) } : each,
     );
+  }
+
+  /** The kernel's names of the sets that the rule looks into, as {@link HeldRule} has them. */
+  #setsOf({ sets }: RenderedNftRule): string {
+    let names = '';
+    for (const set of sets) names += `${this.#sets.nameOf(set)} `;
+    return names;
   }
 
   /** Chains that the kernel refused, and chains that look into sets that it refused: they drop everything instead. */
@@ -187,7 +194,9 @@ export class NftTable {
           hash: hashOfComment(comment),
           handle,
           key: expressionsKey(expressions),
-          sets: setsOf(expressions),
+          sets: setsIn(expressions)
+            .map((set) => `${set} `)
+            .join(''),
         }));
     }
     this.#maps.hold(found.maps);
@@ -299,10 +308,9 @@ export class NftTable {
   /** A rule that we wrote is known by its hash and its sets; of one that was read, all that it says is compared. */
   #isIntact(wanted: RenderedNftRule | undefined, held: HeldRule | undefined): boolean {
     if (wanted === undefined || held === undefined || wanted.hash !== held.hash) return false;
-    const expressions = this.#resolved(wanted.expressions);
     return held.key === undefined
-      ? held.sets === setsOf(expressions)
-      : held.key === expressionsKey(expressions);
+      ? held.sets === this.#setsOf(wanted)
+      : held.key === expressionsKey(this.#resolved(wanted));
   }
 
   /** Takes away the rules from `kept` on. */
@@ -324,22 +332,22 @@ export class NftTable {
     const table = ourTable(this.version);
     const after: HeldRule[] = [
       ...present.slice(0, kept),
-      ...wanted.slice(kept).map(({ hash, expressions }) => ({
-        hash,
+      ...wanted.slice(kept).map((each) => ({
+        hash: each.hash,
         handle: undefined,
         key: undefined,
-        sets: setsOf(this.#resolved(expressions)),
+        sets: this.#setsOf(each),
       })),
     ];
     const base = baseText(this.#bases.get(name) ?? { name });
     const settle = (): void => void this.#held.set(name, { base, rules: after });
-    const written = wanted.slice(kept).map(({ expressions, comment }, index): Planned => {
+    const written = wanted.slice(kept).map((each, index): Planned => {
       const known = after[kept + index];
       return {
         operation: {
           op: 'add-rule',
           table,
-          rule: { chain: name, expressions: this.#resolved(expressions), comment },
+          rule: { chain: name, expressions: this.#resolved(each), comment: each.comment },
         },
         chain: name,
         done: (handle) => {
@@ -369,8 +377,4 @@ function baseText({ base }: NftChain): string {
 
 function planned(operations: readonly NftOperation[]): readonly Planned[] {
   return operations.map((operation) => ({ operation }));
-}
-
-function setsOf(expressions: readonly Expression[]): string {
-  return expressions.map((each) => (each.kind === 'lookup' ? each.set : '')).join('');
 }
