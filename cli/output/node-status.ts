@@ -1,4 +1,5 @@
 /** The screen of `node status`: calicoctl's, with what a person asks next (routes received, last error) beside it. */
+import { formatProblem, type Problem } from '../../api/problem.ts';
 import { box } from './table.ts';
 
 export type DaemonReport =
@@ -49,7 +50,55 @@ export function drawNode({ node, daemons }: NodeReport): string {
       ),
     );
   }
+  const felix = daemons['felix'];
+  if (felix?.reachable === true) lines.push(...drawPolicy(felix.status));
   return lines.join('');
+}
+
+/** The part of felix-lite's answer that is shown. */
+interface PolicyStatus {
+  readonly synced?: boolean;
+  readonly ready?: boolean;
+  readonly lastError?: string;
+  readonly endpoints?: readonly unknown[];
+  readonly problems?: readonly Problem[];
+  readonly closed?: readonly {
+    readonly policy: string;
+    readonly count: number;
+    readonly endpoints: readonly string[];
+  }[];
+}
+
+const ENDPOINTS_NAMED = 3;
+
+function drawPolicy(status: unknown): readonly string[] {
+  const { synced, ready, lastError, endpoints = [], problems = [], closed = [] } = policyIn(status);
+  const state =
+    synced !== true
+      ? 'the datastore has not been seen in full yet'
+      : ready === true
+        ? `the kernel holds the policy of ${endpoints.length} workload endpoints`
+        : `the kernel does not hold the policy: ${lastError ?? 'the first pass is not over'}`;
+  const lines = [`\nPolicy: ${state}.\n`];
+  if (problems.length === 0) return lines;
+  lines.push(`What cannot be enforced as it is written, ${problems.length}:\n`);
+  for (const problem of problems) {
+    lines.push(`  ${formatProblem(problem)}\n`);
+    const concerned = closed.find(({ policy }) => policy === problem.resource);
+    if (concerned !== undefined) lines.push(`    ${concernText(concerned)}\n`);
+  }
+  return lines;
+}
+
+function concernText({ count, endpoints }: NonNullable<PolicyStatus['closed']>[number]): string {
+  if (count === 0) return 'closes no endpoint of this node';
+  const named = endpoints.slice(0, ENDPOINTS_NAMED).join(', ');
+  const rest = count - Math.min(count, ENDPOINTS_NAMED);
+  return `closes of this node: ${named}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
+function policyIn(status: unknown): PolicyStatus {
+  return typeof status === 'object' && status !== null ? status : {};
 }
 
 function drawPeers(family: string, peers: readonly Peer[]): string {

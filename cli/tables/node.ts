@@ -4,9 +4,9 @@ import { runDirOption, storeOptions, structuredOutput } from './common.ts';
 
 export const nodeStatusTable = table({
   path: ['node', 'status'],
-  summary: 'Show the state of a node: its daemons and its BGP sessions',
+  summary: 'Show the state of a node: its daemons, its BGP sessions and its policy',
   description:
-    'Asks the node agent, bgpd and felix-lite of this machine. While a lab runs, shows its nodes, or the ones that are named.',
+    'Asks the node agent, bgpd and felix-lite of this machine. While a lab runs, shows its nodes, or the ones that are named. Of policy it says whether the kernel holds it, and which policies cannot be enforced as they are written, with the field, its value, what is done instead, what mends it, and the endpoints that are closed by it.',
   examples: [
     ['poplin node status', 'this machine, or every node of the running lab'],
     ['poplin node status a1 -o json', 'one node of the lab, for programs'],

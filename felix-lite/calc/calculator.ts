@@ -9,7 +9,13 @@ import { type Kind, type Resource, type ResourceOf, validate } from '../../api/i
 import { madeFrom, namespaceProfileName, serviceAccountProfileName } from '../../api/kubernetes/index.ts';
 import { ok, type Problem } from '../../api/problem.ts';
 import { compileRules, plainRule } from './compile.ts';
-import { type Selectable, selectableHost, selectableSet, selectableWorkload } from './endpoints.ts';
+import {
+  floatingIps,
+  type Selectable,
+  selectableHost,
+  selectableSet,
+  selectableWorkload,
+} from './endpoints.ts';
 import {
   KUBERNETES_POLICIES,
   kubernetesPolicyId,
@@ -31,7 +37,7 @@ import {
   type SetDefinition,
   policyKey,
 } from './model.ts';
-import { type Policy, type ReadPolicy, readBrokenPolicy, readPolicy } from './policies.ts';
+import { type Policy, type ReadPolicy, readBrokenPolicy, readPolicy, so } from './policies.ts';
 import { ProfileUsers } from './profile-users.ts';
 import { SetMembers } from './set-members.ts';
 import { sliceContribution } from './services.ts';
@@ -67,6 +73,8 @@ export interface CalculatorOptions {
   readonly node: string;
   /** Names of workloads' interfaces begin so; others are never dispatched to. */
   readonly interfacePrefix: string;
+  /** Prefixes of machines that are no nodes and may send through tunnels; default: none. */
+  readonly externalNodes?: readonly string[];
 }
 
 interface CompiledProfile {
@@ -83,7 +91,7 @@ const DEFAULT_ALLOW = 'projectcalico-default-allow';
 export class Calculator {
   readonly #node: string;
   readonly #sets = new SetMembers();
-  readonly #fixedSets = new FixedSets();
+  readonly #fixedSets: FixedSets;
   readonly #tiers = new Tiers();
   readonly #profileUsers = new ProfileUsers();
   readonly #locals: LocalEndpoints;
@@ -100,9 +108,12 @@ export class Calculator {
   readonly #activePolicies = new Map<PolicyKey, Policy>();
   readonly #activeProfiles = new Map<string, CompiledProfile>();
   readonly #problems = new Map<string, readonly Problem[]>();
+  /** Of those the policies. */
+  readonly #brokenPolicies = new Map<string, PolicyKey>();
 
-  constructor({ node, interfacePrefix }: CalculatorOptions) {
+  constructor({ node, interfacePrefix, externalNodes = [] }: CalculatorOptions) {
     this.#node = node;
+    this.#fixedSets = new FixedSets(externalNodes);
     this.#locals = new LocalEndpoints(interfacePrefix, this.#tiers, this.#profileUsers);
     this.#hosts = new LocalHosts(interfacePrefix, this.#tiers, this.#profileUsers);
     const changed = (endpoint: EndpointKey, selectorId: string): void => {
@@ -147,6 +158,16 @@ export class Calculator {
     return [...[...this.#problems.values()].flat(), ...this.#locals.problems, ...this.#hosts.problems];
   }
 
+  /** Endpoints of this node under each policy that cannot be enforced as it is written, by the names of the policies. */
+  closed(): ReadonlyMap<string, readonly EndpointKey[]> {
+    const closed = new Map<string, readonly EndpointKey[]>();
+    for (const [name, key] of this.#brokenPolicies) {
+      const policy = this.#policies.get(key);
+      closed.set(name, policy === undefined ? [] : [...this.#selection.matching(policy.selector.id)].sort());
+    }
+    return closed;
+  }
+
   /** How often an endpoint's policies were put in order: the measure of what a change costs. */
   get arrangements(): number {
     return this.#tiers.arrangements;
@@ -172,6 +193,7 @@ export class Calculator {
       case 'GlobalNetworkPolicy':
         return this.#takePolicy(
           { kind: key.kind, namespace: key.scope, name: key.name },
+          name,
           resource,
           value,
           problems,
@@ -180,7 +202,13 @@ export class Calculator {
       case 'ClusterNetworkPolicy':
       case 'AdminNetworkPolicy':
       case 'BaselineAdminNetworkPolicy':
-        return this.#takePolicy(kubernetesPolicyId(key.kind, key.scope, key.name), resource, value, problems);
+        return this.#takePolicy(
+          kubernetesPolicyId(key.kind, key.scope, key.name),
+          name,
+          resource,
+          value,
+          problems,
+        );
       case 'Profile':
         return this.#takeStoredProfile(key.name, as('Profile', resource), value !== undefined, problems);
       case 'Namespace':
@@ -219,12 +247,15 @@ export class Calculator {
 
   #takePolicy(
     id: PolicyId,
+    name: string,
     resource: Resource | undefined,
     value: unknown,
     problems: readonly Problem[],
   ): readonly Problem[] {
     const key = policyKey(id);
     const read = readAny(id, resource, value, problems);
+    if (read.problems.length === 0) this.#brokenPolicies.delete(name);
+    else this.#brokenPolicies.set(name, key);
     const before = this.#policies.get(key);
     const after = read.policy;
     // The new selector first, so that endpoints which both select are not let go in between.
@@ -308,7 +339,7 @@ export class Calculator {
     if (resource === undefined) {
       // Broken or gone: either way nobody knows what it would allow, and it denies.
       this.#profiles.delete(name);
-      return present ? problems : [];
+      return present ? so(problems, 'it allows nothing') : [];
     }
     const ingress = compileRules(resource.spec.ingress ?? [], undefined, 'spec.ingress');
     const egress = compileRules(resource.spec.egress ?? [], undefined, 'spec.egress');
@@ -320,7 +351,10 @@ export class Calculator {
       },
       sets: [...(ingress.ok ? ingress.value.sets : []), ...(egress.ok ? egress.value.sets : [])],
     });
-    return [...(ingress.ok ? [] : ingress.problems), ...(egress.ok ? [] : egress.problems)];
+    return [
+      ...(ingress.ok ? [] : so(ingress.problems, 'it denies all ingress')),
+      ...(egress.ok ? [] : so(egress.problems, 'it denies all egress')),
+    ];
   }
 
   #takeTier(
@@ -349,7 +383,7 @@ export class Calculator {
       return;
     }
     const { interfaceName = '', profiles = [] } = workload.spec;
-    this.#locals.put(key, { interfaceName, profiles });
+    this.#locals.put(key, { interfaceName, profiles, nats: floatingIps(workload) });
     this.#selection.putItem(key, selectable.labels, selectable.parents);
   }
 

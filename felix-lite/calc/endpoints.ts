@@ -7,6 +7,7 @@ import type {
   WorkloadEndpoint,
 } from '../../api/index.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
+import type { AddressPair } from './model.ts';
 import {
   NAMESPACE_LABEL,
   NAMESPACE_PREFIX,
@@ -63,6 +64,15 @@ export function selectableSet({ metadata, spec }: NetworkSet | GlobalNetworkSet)
     parents: namespace === undefined ? [] : [`kns.${namespace}`],
     contribution: { nets: prefixes(spec.nets ?? []), ports: [] },
   };
+}
+
+/** Pairs whose ends are not of one version mean nothing. */
+export function floatingIps({ spec }: WorkloadEndpoint): readonly AddressPair[] {
+  return (spec.ipNATs ?? []).flatMap(({ internalIP, externalIP }) => {
+    const [internal, external] = [Address.parse(internalIP), Address.parse(externalIP)];
+    if (internal === undefined || external?.version !== internal.version) return [];
+    return [{ version: internal.version, internal: internal.toString(), external: external.toString() }];
+  });
 }
 
 /** Without those that only a namespace or a service account may lend. */

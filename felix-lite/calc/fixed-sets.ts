@@ -12,11 +12,24 @@ export const MASQUERADED_POOLS = 'masq-ipam-pools';
 const IDS = [ALL_HOSTS, ALL_POOLS, MASQUERADED_POOLS] as const;
 type FixedId = (typeof IDS)[number];
 
+const HALVES: Readonly<Record<string, readonly string[]>> = {
+  '0.0.0.0/0': ['0.0.0.0/1', '128.0.0.0/1'],
+  '::/0': ['::/1', '8000::/1'],
+};
+
 export class FixedSets {
   /** What each resource puts into each set. */
   readonly #parts = new Map<string, ReadonlyMap<FixedId, readonly Member[]>>();
   readonly #told = new Map<FixedId, ReadonlySet<Member>>();
   #changed = false;
+
+  /** @param externalNodes  prefixes whose machines count as nodes */
+  constructor(externalNodes: readonly string[] = []) {
+    const members = externalNodes.map((text) => text.replace(/\/(?:32|128)$/, ''));
+    // The set cannot hold everything in one.
+    const halves = members.flatMap((net) => HALVES[net] ?? [net]);
+    if (halves.length > 0) this.#parts.set('external', new Map([[ALL_HOSTS, halves]]));
+  }
 
   putNode(name: string, node: Node | undefined): void {
     const { bgp, addresses = [] } = node?.spec ?? {};

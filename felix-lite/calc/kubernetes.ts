@@ -7,7 +7,7 @@ import { madeFrom } from '../../api/kubernetes/index.ts';
 import type { Problem } from '../../api/problem.ts';
 import { plainRule } from './compile.ts';
 import type { PolicyId } from './model.ts';
-import { type ReadPolicy, readPolicy } from './policies.ts';
+import { CLOSED, NOBODY, type ReadPolicy, readPolicy, so } from './policies.ts';
 
 export const KUBERNETES_POLICIES = [
   'KubernetesNetworkPolicy',
@@ -71,10 +71,10 @@ export function readBrokenKubernetesPolicy(
         rules: { ingress: rules, egress: rules },
         sets: [],
       },
-      problems,
+      problems: so(problems, CLOSED),
     };
   }
-  return { policy: undefined, problems };
+  return { policy: undefined, problems: so(problems, NOBODY) };
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> {

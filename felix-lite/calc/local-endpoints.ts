@@ -1,7 +1,7 @@
 /** This node's workload endpoints: which of them are enforced, and through which tiers and profiles each goes. */
 import type { Problem } from '../../api/problem.ts';
 import { compareText } from '../../api/selector/index.ts';
-import type { EndpointKey, LocalEndpoint } from './model.ts';
+import type { AddressPair, EndpointKey, LocalEndpoint } from './model.ts';
 import type { Policy } from './policies.ts';
 import type { ProfileUsers } from './profile-users.ts';
 import type { Tiers } from './tiers.ts';
@@ -9,6 +9,8 @@ import type { Tiers } from './tiers.ts';
 export interface LocalWorkload {
   readonly interfaceName: string;
   readonly profiles: readonly string[];
+  /** None is the same as undefined. */
+  readonly nats?: readonly AddressPair[];
 }
 
 /** IFNAMSIZ less the final NUL, and nothing that a line of iptables-restore would trip over. */
@@ -77,9 +79,10 @@ export class LocalEndpoints {
     if (problem === undefined) this.#problems.delete(key);
     else this.#problems.set(key, problem);
     if (workload === undefined || problem !== undefined) return undefined;
-    const { interfaceName, profiles } = workload;
+    const { interfaceName, profiles, nats = [] } = workload;
     const policies = [...policiesOf(key)].filter(({ stage }) => stage === 'normal');
-    return { key, interfaceName, tiers: this.#tiers.arrange(policies), profiles };
+    const tiers = this.#tiers.arrange(policies);
+    return { key, interfaceName, tiers, profiles, ...(nats.length === 0 ? {} : { nats }) };
   }
 
   #problem(key: EndpointKey, { interfaceName }: LocalWorkload): Problem | undefined {

@@ -122,12 +122,21 @@ export interface TierPolicies {
 /** `namespace/name` of a WorkloadEndpoint, `HostEndpoint/name` of a HostEndpoint. */
 export type EndpointKey = string;
 
+/** Canonical texts. */
+export interface AddressPair {
+  readonly version: IpVersion;
+  readonly internal: string;
+  readonly external: string;
+}
+
 export interface LocalEndpoint {
   readonly key: EndpointKey;
   readonly interfaceName: string;
   readonly tiers: readonly TierPolicies[];
   /** Names in order. */
   readonly profiles: readonly string[];
+  /** Its floating IPs, as the endpoint has them. */
+  readonly nats?: readonly AddressPair[];
 }
 
 /** An interface of the host itself under a HostEndpoint. */

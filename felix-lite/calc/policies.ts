@@ -38,7 +38,7 @@ export function readPolicy(resource: PolicyResource): ReadPolicy {
   const { kind, spec } = resource;
   const namespace = kind === 'NetworkPolicy' ? (resource.metadata.namespace ?? '') : undefined;
   const selector = policySelector(spec, namespace);
-  if (!selector.ok) return { policy: undefined, problems: selector.problems };
+  if (!selector.ok) return { policy: undefined, problems: so(selector.problems, NOBODY) };
   const ingress = compileRules(spec.ingress ?? [], namespace, 'spec.ingress');
   const egress = compileRules(spec.egress ?? [], namespace, 'spec.egress');
   return {
@@ -56,9 +56,22 @@ export function readPolicy(resource: PolicyResource): ReadPolicy {
       },
       sets: [...(ingress.ok ? ingress.value.sets : []), ...(egress.ok ? egress.value.sets : [])],
     },
-    problems: [...(ingress.ok ? [] : ingress.problems), ...(egress.ok ? [] : egress.problems)],
+    problems: [
+      ...(ingress.ok ? [] : so(ingress.problems, 'all ingress of what it selects is denied')),
+      ...(egress.ok ? [] : so(egress.problems, 'all egress of what it selects is denied')),
+    ],
   };
 }
+
+/** What is done instead stands behind what is wrong. */
+export function so(problems: readonly Problem[], consequence: string): readonly Problem[] {
+  return problems.map((problem) => ({ ...problem, what: `${problem.what}, so ${consequence}` }));
+}
+
+export const CLOSED = 'everything to and from what it selects is denied';
+const CLOSED_NAMESPACE =
+  'everything to and from its whole namespace is denied, because nobody can tell whom it selects';
+export const NOBODY = 'it is not enforced at all, because nobody can tell whom it selects';
 
 /**
  * A policy that is in the datastore although the door would not let it in (another tool wrote it): whom it is
@@ -66,8 +79,13 @@ export function readPolicy(resource: PolicyResource): ReadPolicy {
  */
 export function readBrokenPolicy(id: PolicyId, value: unknown, problems: readonly Problem[]): ReadPolicy {
   const spec = fieldsOf(fieldsOf(value).spec);
+  // Something that is no text, where one should be, is not as good as nothing: nothing selects everybody.
   const text = (name: string): string | undefined =>
-    typeof spec[name] === 'string' ? spec[name] : undefined;
+    spec[name] === undefined || spec[name] === null
+      ? undefined
+      : typeof spec[name] === 'string'
+        ? spec[name]
+        : UNREADABLE;
   const selector = policySelector(
     {
       selector: text('selector'),
@@ -80,10 +98,11 @@ export function readBrokenPolicy(id: PolicyId, value: unknown, problems: readonl
   const fallback =
     id.kind === 'NetworkPolicy' ? policySelector({}, id.namespace) : fail<Selector>(...problems);
   const chosen = selector.ok ? selector : fallback;
-  if (!chosen.ok) return { policy: undefined, problems };
+  if (!chosen.ok) return { policy: undefined, problems: so(problems, NOBODY) };
+  const tier = text('tier') ?? 'default';
   const policy: Policy = {
     id,
-    tier: text('tier') ?? 'default',
+    tier: tier === UNREADABLE ? 'default' : tier,
     order: typeof spec.order === 'number' ? spec.order : Number.POSITIVE_INFINITY,
     selector: chosen.value,
     stage: spec.doNotTrack === true ? 'untracked' : spec.preDNAT === true ? 'preDNAT' : 'normal',
@@ -93,8 +112,11 @@ export function readBrokenPolicy(id: PolicyId, value: unknown, problems: readonl
     rules: { ingress: [plainRule('Deny', 'spec')], egress: [plainRule('Deny', 'spec')] },
     sets: [],
   };
-  return { policy, problems };
+  return { policy, problems: so(problems, selector.ok ? CLOSED : CLOSED_NAMESPACE) };
 }
+
+/** No selector. */
+const UNREADABLE = '(';
 
 function placeOf(resource: PolicyResource): Pick<Policy, 'stage' | 'applyOnForward'> {
   if (resource.kind !== 'GlobalNetworkPolicy') return { stage: 'normal', applyOnForward: false };

@@ -5,9 +5,11 @@ import type { Millis } from '../../clock/clock.ts';
 import { type IpVersion, Prefix } from '../../net/addr/index.ts';
 import type { BackendWishes } from '../dataplane/backend.ts';
 import { DEFAULT_MAX_ELEMENTS } from '../dataplane/ipset/sets.ts';
+import type { PortRange } from '../calc/model.ts';
 import { DEFAULT_FAILSAFES, type FailsafePort } from '../rules/failsafe.ts';
 import { DEFAULT_MARK_MASK, type Marks, allocateMarks } from '../rules/marks.ts';
 import type { RulesOptions } from '../rules/tables.ts';
+import type { NatOptions } from '../rules/nat.ts';
 import type { TunnelOptions } from '../rules/tunnels.ts';
 
 export interface FelixSettings {
@@ -18,6 +20,8 @@ export interface FelixSettings {
   readonly ipv6: boolean;
   readonly forwarding: boolean;
   readonly maxSetSize: number;
+  /** Prefixes of machines beside the nodes that may send through tunnels. */
+  readonly externalNodes: readonly string[];
   /** End connections that policy allowed once and denies by now; else they go on, as in Calico. */
   readonly cutDenied: boolean;
 }
@@ -48,7 +52,14 @@ export function readSettings(
         outbound: failsafes(spec.failsafeOutboundHostPorts) ?? DEFAULT_FAILSAFES.outbound,
       },
       ...tunnelsOf(spec, pools),
+      ...natOf(spec, pools),
+      workloadsSend: {
+        ipip: spec.allowIPIPPacketsFromWorkloads ?? false,
+        vxlan: spec.allowVXLANPacketsFromWorkloads ?? false,
+        vxlanPort: spec.vxlanPort ?? DEFAULT_VXLAN_PORT,
+      },
     },
+    externalNodes: spec.externalNodesList ?? [],
     refreshMs: refresh === undefined ? undefined : parseDuration(refresh),
     backend: {
       nftables: MODES[spec.nftablesMode ?? 'Auto'],
@@ -70,26 +81,41 @@ function tunnelsOf(
   const uses = (kind: 'ipip' | 'vxlan', version: IpVersion): boolean =>
     routings.some(({ encapsulation, cidr }) => encapsulation === kind && cidr.version === version);
   const port = spec.vxlanPort ?? DEFAULT_VXLAN_PORT;
-  const natted = new Set(
-    pools.filter(({ spec: { natOutgoing } }) => natOutgoing === true).map(({ metadata }) => metadata.name),
-  );
-  const masquerade = ([4, 6] as const).filter((version) =>
-    routings.some(({ pool, cidr }) => cidr.version === version && natted.has(pool)),
-  );
   const ipip = spec.ipipEnabled ?? uses('ipip', 4);
   const vxlan = {
     ...((spec.vxlanEnabled ?? uses('vxlan', 4)) ? { 4: port } : {}),
     ...((spec.vxlanEnabled ?? uses('vxlan', 6)) ? { 6: port } : {}),
   };
-  if (!ipip && Object.keys(vxlan).length === 0 && masquerade.length === 0) return {};
+  return !ipip && Object.keys(vxlan).length === 0 ? {} : { tunnels: { ipip, vxlan } };
+}
+
+function natOf(spec: FelixConfiguration['spec'], pools: readonly IPPool[]): { readonly nat?: NatOptions } {
+  const natted = pools.filter(({ spec: { natOutgoing } }) => natOutgoing === true);
+  const masquerade = ([4, 6] as const).filter((version) =>
+    poolRoutings(natted).some(({ cidr }) => cidr.version === version),
+  );
+  const floatingIps = spec.floatingIPs === 'Enabled';
+  if (masquerade.length === 0 && !floatingIps) return {};
+  const { natOutgoingAddress: address, iptablesNATOutgoingInterfaceFilter: outInterface = '' } = spec;
+  const ports = rangeIn(spec.natPortRange);
   return {
-    tunnels: {
-      ipip,
-      vxlan,
+    nat: {
       masquerade,
       spareHosts: spec.natOutgoingExclusions === 'IPPoolsAndHostIPs',
+      ...(address === undefined ? {} : { address }),
+      ...(ports === undefined ? {} : { ports }),
+      ...(outInterface === '' ? {} : { outInterface }),
+      floatingIps,
     },
   };
+}
+
+/** A port, or `first:last`. */
+function rangeIn(value: number | string | undefined): PortRange | undefined {
+  const [first, last = first] = String(value ?? '')
+    .split(':')
+    .map(Number);
+  return value === undefined || first === undefined || last === undefined ? undefined : { first, last };
 }
 
 const DEFAULT_VXLAN_PORT = 4789;

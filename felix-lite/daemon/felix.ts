@@ -52,7 +52,17 @@ export interface FelixStatus {
   readonly lastError: string | undefined;
   readonly counts: object | undefined;
   readonly problems: readonly Problem[];
+  /** Policies that cannot be enforced as they are written, with the endpoints of this node that they close. */
+  readonly closed: readonly {
+    readonly policy: string;
+    readonly count: number;
+    /** Of a hundred at most. */
+    readonly endpoints: readonly string[];
+  }[];
 }
+
+/** Endpoints that the status names for each policy. */
+const NAMED = 100;
 
 export class Felix implements Explainable {
   readonly #options: FelixOptions;
@@ -152,6 +162,11 @@ export class Felix implements Explainable {
       lastError: this.#lastError,
       counts: this.#pipeline?.counts,
       problems: this.#pipeline?.problems ?? [],
+      closed: [...(this.#pipeline?.closed() ?? [])].map(([policy, endpoints]) => ({
+        policy,
+        count: endpoints.length,
+        endpoints: endpoints.slice(0, NAMED),
+      })),
     };
   }
 

@@ -56,6 +56,14 @@ const STATE: readonly Metric<FelixMeasured>[] = [
     ({ endpoints }) => endpoints.length,
   ),
   {
+    name: 'poplin_felix_policy_closes_endpoints',
+    type: 'gauge',
+    help: 'Endpoints of this node that a policy closes because it cannot be enforced as it is written; of at most 1,000 policies',
+    labels: ['policy'],
+    read: ({ status }) =>
+      status.closed.slice(0, PROBLEMS).map(({ policy, count: value }) => ({ labels: [policy], value })),
+  },
+  {
     name: 'poplin_felix_problems',
     type: 'gauge',
     help: 'What cannot be enforced as it is written, and why, as GET /status lists it; of at most 1,000',

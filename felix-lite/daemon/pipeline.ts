@@ -70,7 +70,11 @@ export class Pipeline {
     const { node, settings } = options;
     this.#options = options;
     this.#versions = versions;
-    this.#calculator = new Calculator({ node, interfacePrefix: settings.rules.interfacePrefix });
+    this.#calculator = new Calculator({
+      node,
+      interfacePrefix: settings.rules.interfacePrefix,
+      externalNodes: settings.externalNodes,
+    });
     this.#dataplane = dataplane;
   }
 
@@ -113,6 +117,11 @@ export class Pipeline {
 
   get problems(): readonly Problem[] {
     return [...this.#calculator.problems, ...this.#dataplane.problems];
+  }
+
+  /** Endpoints of this node under each policy that cannot be enforced as it is written. */
+  closed(): ReadonlyMap<string, readonly string[]> {
+    return this.#calculator.closed();
   }
 
   get counts(): object {

@@ -44,8 +44,10 @@ function selectorsOf(value: unknown, namespaces: boolean): Fields | undefined {
     serviceAccountSelector,
     ...(namespaces ? { namespaceSelector } : {}),
   };
-  const texts = Object.entries(given).filter(([, text]) => typeof text === 'string' && text !== '');
-  return texts.every(([, text]) => parseSelector(String(text)).ok) ? Object.fromEntries(texts) : undefined;
+  const said = Object.entries(given).filter(([, text]) => text !== undefined && text !== null && text !== '');
+  return said.every(([, text]) => typeof text === 'string' && parseSelector(text).ok)
+    ? Object.fromEntries(said)
+    : undefined;
 }
 
 /** Undefined: nobody can say whom it is for, and a whole cluster it must not close. */

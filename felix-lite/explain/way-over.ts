@@ -6,7 +6,8 @@ import { owns, type World } from './world.ts';
 
 /**
  * @param interfaceTo  by which interface the node would send to an address that is neither its own nor a workload's of it
- * @returns undefined where neither end is on this node, or no route leads to the other
+ * @returns undefined where neither end is on this node. Where no route leads to the other end, {@link UNKNOWN} stands for its
+ *   interface: one that no endpoint names
  */
 export async function wayOver(
   world: World,
@@ -17,18 +18,18 @@ export async function wayOver(
   const [from, to] = [endOn(world, node, source), endOn(world, node, destination)];
   if (from === 'elsewhere' && to === 'elsewhere') return undefined;
   if (from === 'host' && to === 'host') return undefined;
-  const nameOf = (end: End, address: Address): Promise<string | undefined> =>
-    typeof end === 'object' ? Promise.resolve(end.interfaceName) : interfaceTo(address);
-  if (to === 'host') {
-    const name = await nameOf(from, source);
-    return name === undefined ? undefined : { journey: 'toHost', from: name };
-  }
-  const name = await nameOf(to, destination);
-  if (name === undefined) return undefined;
-  if (from === 'host') return { journey: 'fromHost', to: name };
-  const came = await nameOf(from, source);
-  return came === undefined ? undefined : { journey: 'forwarded', from: came, to: name };
+  const nameOf = async (end: End, address: Address): Promise<string> =>
+    typeof end === 'object' ? end.interfaceName : ((await interfaceTo(address)) ?? UNKNOWN);
+  if (to === 'host') return { journey: 'toHost', from: await nameOf(from, source) };
+  if (from === 'host') return { journey: 'fromHost', to: await nameOf(to, destination) };
+  return {
+    journey: 'forwarded',
+    from: await nameOf(from, source),
+    to: await nameOf(to, destination),
+  };
 }
+
+export const UNKNOWN = 'unknown';
 
 type End = { readonly interfaceName: string } | 'host' | 'elsewhere';
 
