@@ -21,19 +21,24 @@ const WHOLE: Fields = { ignored: ['spec'] };
 export const ACTED_ON: Partial<Record<Kind, Fields>> = {
   FelixConfiguration: {
     acted: [
+      'allowIPIPPacketsFromWorkloads',
+      'allowVXLANPacketsFromWorkloads',
       'defaultEndpointToHostAction',
       'deviceRouteProtocol',
       'deviceRouteSourceAddress',
       'deviceRouteSourceAddressIPv6',
+      'externalNodesList',
       'failsafeInboundHostPorts',
       'failsafeOutboundHostPorts',
       'featureDetectOverride',
+      'floatingIPs',
       'interfacePrefix',
       'ipForwarding',
       'ipipEnabled',
       'ipipMTU',
       'iptablesBackend',
       'iptablesMarkMask',
+      'iptablesNATOutgoingInterfaceFilter',
       'iptablesRefreshInterval',
       'ipv4NormalRoutePriority',
       'ipv6NormalRoutePriority',
@@ -43,7 +48,9 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
       'logPrefix',
       'maxIpsetSize',
       'mtuIfacePattern',
+      'natOutgoingAddress',
       'natOutgoingExclusions',
+      'natPortRange',
       'nftablesMode',
       'programClusterRoutes',
       'removeExternalRoutes',
@@ -93,7 +100,6 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
   Profile: { ignored: ['spec.ingress[].http', 'spec.egress[].http'] },
   WorkloadEndpoint: {
     ignored: [
-      'spec.ipNATs',
       'spec.ipv4Gateway',
       'spec.ipv6Gateway',
       'spec.allowSpoofedSourcePrefixes',

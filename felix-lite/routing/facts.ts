@@ -37,8 +37,6 @@ export interface EndpointFacts {
   readonly addresses: readonly Destination[];
   /** Other addresses that lead to it, where floating IPs are switched on. */
   readonly floating: readonly Destination[];
-  /** OpenStack's, for whom floating IPs were made: whether they are switched on or not. */
-  readonly alwaysFloats: boolean;
 }
 
 export const ROUTING_KINDS = ['Node', 'IPPool', 'BlockAffinity', 'WorkloadEndpoint', 'FelixConfiguration'];
@@ -107,7 +105,7 @@ export class Facts {
   single(floating: boolean): readonly Destination[] {
     const workloads = [...this.#endpoints.values()].flatMap((endpoint) => [
       ...endpoint.addresses,
-      ...(floating || endpoint.alwaysFloats ? endpoint.floating : []),
+      ...(floating ? endpoint.floating : []),
     ]);
     return [...workloads, ...[...this.nodes.values()].flatMap(tunnelAddresses)];
   }
@@ -210,7 +208,6 @@ function endpointFacts({ metadata, spec }: WorkloadEndpoint): EndpointFacts {
     interfaceName: spec.interfaceName ?? '',
     addresses: (spec.ipNetworks ?? []).flatMap(at),
     floating: (spec.ipNATs ?? []).flatMap(({ externalIP }) => at(externalIP)),
-    alwaysFloats: spec.orchestrator === 'openstack',
   };
 }
 

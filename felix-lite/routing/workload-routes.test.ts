@@ -20,7 +20,6 @@ function endpoint(name: string, interfaceName: string, ...addresses: string[]): 
     interfaceName,
     addresses: addresses.map(onA1),
     floating: [onA1('203.0.113.9')],
-    alwaysFloats: false,
   };
 }
 
@@ -38,7 +37,6 @@ describe('what routes to workloads are wanted', () => {
   it('are each address over its interface, and floating IPs where they are switched on', () => {
     expect(texts([web])).to.deep.equal(['10.244.1.2/32 cali1', 'fd00::2/128 cali1']);
     expect(texts([web], { floatingIPs: 'Enabled' })).to.include('203.0.113.9/32 cali1');
-    expect(texts([{ ...web, alwaysFloats: true }])).to.include('203.0.113.9/32 cali1');
   });
 
   it('are none over what is no workload’s interface', () => {

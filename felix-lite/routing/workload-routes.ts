@@ -53,9 +53,9 @@ export function workloadRouteWishes(
 ): readonly WorkloadRouteWish[] {
   const wishes = new Map<string, WorkloadRouteWish>();
   for (const endpoint of [...endpoints].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const { interfaceName: device, addresses, floating, alwaysFloats } = endpoint;
+    const { interfaceName: device, addresses, floating } = endpoint;
     if (!interfacePrefixes.some((prefix) => device.startsWith(prefix))) continue;
-    for (const { prefix } of [...addresses, ...(floatingIps || alwaysFloats ? floating : [])]) {
+    for (const { prefix } of [...addresses, ...(floatingIps ? floating : [])]) {
       const key = prefix.toString();
       if (!wishes.has(key)) wishes.set(key, { prefix, device });
     }

@@ -6,25 +6,50 @@
 import type { Direction, LocalEndpoint, PolicyRef, TierPolicies } from '../calc/model.ts';
 import type { Marks } from './marks.ts';
 import { groupChain, policyChain, profileChain, workloadChain } from './names.ts';
-import { type Chain, type Match, type Rule, rule } from './types.ts';
+import { type Chain, type Match, type Rule, rule, type Verdict } from './types.ts';
 
 /** Kernel rules between two looks at the verdict inside a group. */
 const RETURN_STRIDE = 5;
 
-const VXLAN_PORT = 4789;
 const IPIP = 4;
 const UDP = 17;
 
-/** The endpoint's own chains, and the chains of the policy groups that they jump to. */
-export function endpointChains(endpoint: LocalEndpoint, marks: Marks): readonly Chain[] {
-  return [...oneDirection(endpoint, 'ingress', marks), ...oneDirection(endpoint, 'egress', marks)];
+/** Which tunnelled packets workloads may send of their own (allowIPIPPacketsFromWorkloads and its like). */
+export interface WorkloadsSend {
+  readonly ipip: boolean;
+  readonly vxlan: boolean;
+  readonly vxlanPort: number;
 }
 
-function oneDirection(endpoint: LocalEndpoint, direction: Direction, marks: Marks): readonly Chain[] {
+export interface WorkloadChainOptions {
+  readonly marks: Marks;
+  readonly workloadsSend: WorkloadsSend;
+}
+
+const DROP: Verdict = { kind: 'drop' };
+
+/** The endpoint's own chains, and the chains of the policy groups that they jump to. */
+export function endpointChains(
+  endpoint: LocalEndpoint,
+  { marks, workloadsSend }: WorkloadChainOptions,
+): readonly Chain[] {
+  const encapsulated = encapsulationRules(workloadsSend);
+  return [
+    ...oneDirection(endpoint, 'ingress', marks, []),
+    ...oneDirection(endpoint, 'egress', marks, encapsulated),
+  ];
+}
+
+function oneDirection(
+  endpoint: LocalEndpoint,
+  direction: Direction,
+  marks: Marks,
+  before: readonly Rule[],
+): readonly Chain[] {
   return endpointChain(workloadChain(direction, endpoint.interfaceName), endpoint.tiers, direction, marks, {
     stage: 'normal',
     profiles: endpoint.profiles,
-    ...(direction === 'egress' ? { before: encapsulationRules() } : {}),
+    before,
   });
 }
 
@@ -98,18 +123,15 @@ function forwardByDefault(marks: Marks): readonly Rule[] {
 }
 
 /** A workload that could send tunnelled packets could reach around every egress policy. */
-function encapsulationRules(): readonly Rule[] {
+function encapsulationRules({ ipip, vxlan: allowed, vxlanPort }: WorkloadsSend): readonly Rule[] {
   const vxlan: readonly Match[] = [
     { kind: 'protocol', protocol: UDP },
-    { kind: 'ports', side: 'destination', ranges: [{ first: VXLAN_PORT, last: VXLAN_PORT }] },
+    { kind: 'ports', side: 'destination', ranges: [{ first: vxlanPort, last: vxlanPort }] },
   ];
+  const encapsulated: readonly Match[] = [{ kind: 'protocol', protocol: IPIP }];
   return [
-    rule(vxlan, { kind: 'drop' }, 'Drop VXLAN encapped packets originating in workloads'),
-    rule(
-      [{ kind: 'protocol', protocol: IPIP }],
-      { kind: 'drop' },
-      'Drop IPinIP encapped packets originating in workloads',
-    ),
+    ...(allowed ? [] : [rule(vxlan, DROP, 'Drop VXLAN encapped packets originating in workloads')]),
+    ...(ipip ? [] : [rule(encapsulated, DROP, 'Drop IPinIP encapped packets originating in workloads')]),
   ];
 }
 

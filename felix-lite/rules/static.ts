@@ -4,7 +4,8 @@ import { FROM_WORKLOAD, TO_WORKLOAD } from './dispatch.ts';
 import { type Failsafes, failsafeChains } from './failsafe.ts';
 import { FROM_HOST_ENDPOINT, FROM_HOST_FORWARD, TO_HOST_ENDPOINT, TO_HOST_FORWARD } from './host-chains.ts';
 import type { Marks } from './marks.ts';
-import { natChains, tunnelInput, type TunnelOptions, tunnelOutput } from './tunnels.ts';
+import { natChains, natHooks, type NatOptions } from './nat.ts';
+import { tunnelInput, type TunnelOptions, tunnelOutput } from './tunnels.ts';
 import {
   type Chain,
   type Hook,
@@ -23,8 +24,10 @@ export interface StaticOptions {
   readonly endpointToHost: 'Drop' | 'Accept' | 'Return';
   /** Of host endpoints. */
   readonly failsafes: Failsafes;
-  /** Absent: no pool needs a tunnel or a masquerade. */
+  /** Absent: no pool needs a tunnel. */
   readonly tunnels?: TunnelOptions;
+  /** Absent: no address is changed. */
+  readonly nat?: NatOptions;
 }
 
 const ICMPV6 = 58;
@@ -36,8 +39,9 @@ const NEIGHBOUR_TYPES = [130, 131, 132, 133, 135, 136];
 
 export function staticHooks(options: StaticOptions): ReadonlyMap<TableName, readonly Hook[]> {
   const accept = options.marks.accept;
+  const hooks = options.nat === undefined ? [] : natHooks(options.nat);
   const nat: [TableName, readonly Hook[]][] =
-    (options.tunnels?.masquerade.length ?? 0) > 0 ? [['nat', [hook('POSTROUTING')]]] : [];
+    hooks.length > 0 ? [['nat', hooks.map((name) => hook(name))]] : [];
   return new Map<TableName, readonly Hook[]>([
     ...nat,
     ['raw', [hook('PREROUTING'), hook('OUTPUT')]],
@@ -81,7 +85,7 @@ export function staticChains(
   options: StaticOptions,
 ): ReadonlyMap<TableName, readonly Chain[]> {
   const failsafes = (table: TableName): readonly Chain[] => failsafeChains(options.failsafes, table, version);
-  const nat = natChains(version, options.tunnels);
+  const nat = options.nat === undefined ? undefined : natChains(version, options.nat);
   return new Map<TableName, readonly Chain[]>([
     ...(nat === undefined ? [] : ([['nat', nat]] as const)),
     ['raw', [rawPrerouting(options), rawOutput(options), ...failsafes('raw')]],

@@ -4,6 +4,7 @@
  */
 import type {
   ActivePolicy,
+  AddressPair,
   CalcDelta,
   Direction,
   HostInterface,
@@ -14,14 +15,15 @@ import type {
 import type { IpVersion } from '../../net/addr/index.ts';
 import { ChainStore } from './chain-store.ts';
 import { DISPATCH_MAPS, dispatchByMap, dispatchChains } from './dispatch.ts';
-import { endpointChains } from './endpoint-chains.ts';
+import { endpointChains, type WorkloadChainOptions } from './endpoint-chains.ts';
 import { hostChains } from './host-chains.ts';
+import { floatingChains, natVersions } from './nat.ts';
 import { policyChain, profileChain, shortKind, workloadChain } from './names.ts';
 import { type PolicyRuleOptions, type RulesOwner, policyRules } from './policy-rules.ts';
 import { type StaticOptions, staticChains, staticHooks } from './static.ts';
 import type { Chain, Hook, TableName } from './types.ts';
 
-export type RulesOptions = StaticOptions & PolicyRuleOptions;
+export type RulesOptions = StaticOptions & PolicyRuleOptions & Pick<WorkloadChainOptions, 'workloadsSend'>;
 
 /** How packets find their endpoint's chain: `map` where the backend has verdict maps, else `tree`. */
 export type Dispatch = 'tree' | 'map';
@@ -79,10 +81,11 @@ export class RuleTables {
     this.#placeHosts();
   }
 
-  /** In which chains are kept: table nat is touched only where there is something to masquerade. */
+  /** In which chains are kept: table nat is touched only where there is something to change. */
   tables(version: IpVersion): readonly TableName[] {
-    const masquerades = this.#options.tunnels?.masquerade.includes(version) ?? false;
-    return [...(this.#stores.get(version)?.keys() ?? [])].filter((table) => table !== 'nat' || masquerades);
+    const { nat } = this.#options;
+    const changes = nat !== undefined && natVersions(nat).includes(version);
+    return [...(this.#stores.get(version)?.keys() ?? [])].filter((table) => table !== 'nat' || changes);
   }
 
   hooks(): ReadonlyMap<TableName, readonly Hook[]> {
@@ -216,12 +219,25 @@ export class RuleTables {
 
   #endpoint(key: string, endpoint: LocalEndpoint | undefined): void {
     const before = this.#endpoints.get(key) ?? [];
-    const after = endpoint === undefined ? [] : endpointChains(endpoint, this.#options.marks);
+    const after = endpoint === undefined ? [] : endpointChains(endpoint, this.#options);
     if (endpoint === undefined) this.#endpoints.delete(key);
     else this.#endpoints.set(key, after);
     this.#interface(key, endpoint?.interfaceName);
+    this.#float(key, endpoint?.nats ?? []);
     for (const chain of after) this.#claimChain('filter', chain);
     for (const { name } of before) this.#releaseChain('filter', name);
+  }
+
+  readonly #floating = new Map<string, readonly AddressPair[]>();
+
+  #float(key: string, pairs: readonly AddressPair[]): void {
+    const before = this.#floating.get(key) ?? [];
+    if (this.#options.nat?.floatingIps !== true || JSON.stringify(before) === JSON.stringify(pairs)) return;
+    if (pairs.length === 0) this.#floating.delete(key);
+    else this.#floating.set(key, pairs);
+    for (const version of IP_VERSIONS)
+      for (const chain of floatingChains([...this.#floating.values()].flat(), version))
+        this.#store(version, 'nat').put(chain);
   }
 
   /** Chains of groups are shared between endpoints: a chain is there as long as somebody claims it. */

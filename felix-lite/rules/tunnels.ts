@@ -1,20 +1,16 @@
 /**
- * Who may send through tunnels, and what leaves the cluster under this node's name. A tunnel's packets are believed only
- * from nodes that the datastore knows, and a workload may send none: behind a masquerade it would look like its node.
+ * Who may send through tunnels. A tunnel's packets are believed only from nodes that the datastore knows (and from
+ * externalNodesList), and a workload may send none unless it is allowed to: behind a masquerade it would look like its node.
  */
 import type { IpVersion } from '../../net/addr/index.ts';
-import { ALL_HOSTS, ALL_POOLS, MASQUERADED_POOLS } from '../calc/fixed-sets.ts';
+import { ALL_HOSTS } from '../calc/fixed-sets.ts';
 import { setName } from './names.ts';
-import { type Chain, type Match, type Rule, rule, type Verdict } from './types.ts';
+import { type Match, type Rule, rule, type Verdict } from './types.ts';
 
 export interface TunnelOptions {
   readonly ipip: boolean;
   /** UDP port, by version of the network below; absent: no VXLAN. */
   readonly vxlan: { readonly 4?: number; readonly 6?: number };
-  /** Versions of pools with natOutgoing. */
-  readonly masquerade: readonly IpVersion[];
-  /** Packets to nodes keep their source too (natOutgoingExclusions: IPPoolsAndHostIPs). */
-  readonly spareHosts: boolean;
 }
 
 const IPIP = 4;
@@ -50,32 +46,10 @@ export function tunnelOutput(version: IpVersion, options: TunnelOptions | undefi
   ]);
 }
 
-/** The chains of table nat; undefined where nothing is masqueraded. */
-export function natChains(
-  version: IpVersion,
-  options: TunnelOptions | undefined,
-): readonly Chain[] | undefined {
-  if (options === undefined || options.masquerade.length === 0) return undefined;
-  // Hooks are the same in both versions; what one of them jumps to must be there.
-  if (!options.masquerade.includes(version)) return [{ name: 'cali-POSTROUTING', rules: [] }];
-  const outgoing = [
-    { kind: 'set', side: 'source', set: setName(version, MASQUERADED_POOLS), with: 'address' },
-    { kind: 'set', side: 'destination', set: setName(version, ALL_POOLS), with: 'address', not: true },
-    ...(options.spareHosts ? [{ ...hosts(version, 'destination'), not: true } as const] : []),
-  ] as const;
-  return [
-    { name: 'cali-POSTROUTING', rules: [rule([], { kind: 'jump', chain: 'cali-nat-outgoing' })] },
-    {
-      name: 'cali-nat-outgoing',
-      rules: [rule(outgoing, { kind: 'masquerade' }, 'NAT outgoing: to what is outside all pools')],
-    },
-  ];
-}
-
 const ACCEPT: Verdict = { kind: 'accept' };
 const DROP: Verdict = { kind: 'drop' };
 
-function hosts(version: IpVersion, side: 'source' | 'destination') {
+export function hosts(version: IpVersion, side: 'source' | 'destination') {
   return { kind: 'set', side, set: setName(version, ALL_HOSTS), with: 'address' } as const;
 }
 

@@ -50,7 +50,11 @@ export type Match =
 
 export type Verdict =
   /** `notrack`: the packet belongs to no connection; on to the next rule. In the raw table alone. */
-  | { readonly kind: 'accept' | 'drop' | 'return' | 'masquerade' | 'notrack' }
+  | { readonly kind: 'accept' | 'drop' | 'return' | 'notrack' }
+  /** To the address of the interface that it leaves by. Ports need a protocol match beside it. */
+  | { readonly kind: 'masquerade'; readonly ports?: PortRange }
+  | { readonly kind: 'snat'; readonly address: string; readonly ports?: PortRange }
+  | { readonly kind: 'dnat'; readonly address: string }
   /** The verdict of the called chain; RETURN there comes back after `jump` and passes our caller on `goto`. */
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'set-mark'; readonly value: number; readonly mask: number }

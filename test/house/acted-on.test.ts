@@ -24,8 +24,6 @@ const OTHER_MEANINGS: ReadonlySet<string> = new Set([
   'FelixConfiguration spec.wireguardMTU',
   'FelixConfiguration spec.wireguardMTUV6',
   // The agent takes these from pods into endpoints; nobody carries them out.
-  'FelixConfiguration spec.floatingIPs',
-  'WorkloadEndpoint spec.ipNATs',
   'WorkloadEndpoint spec.allowSpoofedSourcePrefixes',
   'WorkloadEndpoint spec.qosControls',
 ]);

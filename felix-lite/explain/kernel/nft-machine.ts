@@ -146,8 +146,12 @@ class Machine {
       case 'counter':
       case 'log':
         return 'next';
+      // Addresses that change are followed no further: policy is asked before or after.
       case 'masquerade':
+      case 'nat':
         return { code: 'accept' };
+      case 'load':
+        return this.#load(each.register, bytes(each.data));
       case 'unknown':
         throw new RangeError(`no meaning known for the expression ${each.name}`);
     }

@@ -58,7 +58,15 @@ function wordsFor(each: Expression, held: Map<number, string>): string {
       return `log prefix ${JSON.stringify(each.prefix)}`;
     case 'verdict':
       return [each.verdict.code, each.verdict.chain].filter((word) => word !== undefined).join(' ');
+    case 'load':
+      held.set(each.register, each.data);
+      return '';
     case 'masquerade':
+      return each.ports === undefined ? 'masquerade' : `masquerade to :${portsText(held, each.ports)}`;
+    case 'nat': {
+      const to = addressText(each.version === 4 ? 'ip saddr' : 'ip6 saddr', held.get(each.address) ?? '');
+      return `${each.type} to ${to}${each.ports === undefined ? '' : `:${portsText(held, each.ports)}`}`;
+    }
     case 'notrack':
       return each.kind;
     case 'counter':
@@ -148,4 +156,9 @@ function number(data: string): number {
 
 function hex(value: number): string {
   return `0x${value.toString(16)}`;
+}
+
+function portsText(held: Held, { from, to }: { readonly from: number; readonly to: number }): string {
+  const port = (register: number): number => Number.parseInt(held.get(register) ?? '0', 16);
+  return `${port(from)}-${port(to)}`;
 }
