@@ -12,12 +12,11 @@ import {
   NODE,
   NODE_VIEW,
   changesBetween,
-  cluster,
   expectAgreement,
-  hostCluster,
-  packet,
   valid,
-} from '../../felix-lite/explain/testing.ts';
+} from '../../felix-lite/explain/testing/agreement.ts';
+import { cluster, hostCluster } from '../../felix-lite/explain/testing/cluster.ts';
+import { packet } from '../../felix-lite/explain/testing/packets.ts';
 import { ipset, iptables, run } from '../../net/kernel/index.ts';
 import { parseNftJson, tablesOf } from '../../felix-lite/explain/nft-json.ts';
 import { TABLES } from '../../felix-lite/rules/tables.ts';

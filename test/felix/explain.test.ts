@@ -16,12 +16,11 @@ import {
   NODE,
   NODE_VIEW,
   changesBetween,
-  cluster,
-  hostCluster,
-  packet,
   valid,
   waysOver,
-} from '../../felix-lite/explain/testing.ts';
+} from '../../felix-lite/explain/testing/agreement.ts';
+import { cluster, hostCluster } from '../../felix-lite/explain/testing/cluster.ts';
+import { packet } from '../../felix-lite/explain/testing/packets.ts';
 import { judgeWay } from '../../felix-lite/explain/way.ts';
 import { World } from '../../felix-lite/explain/world.ts';
 import { iptables, run } from '../../net/kernel/index.ts';

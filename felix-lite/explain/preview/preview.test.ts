@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import type { Resource, WorkloadEndpoint } from '../../../api/index.ts';
 import { judge } from '../evaluate.ts';
 import type { Packet } from '../packet.ts';
-import { cluster, packet as anyPacket, valid } from '../testing.ts';
+import { valid } from '../testing/agreement.ts';
+import { cluster } from '../testing/cluster.ts';
+import { packet as anyPacket } from '../testing/packets.ts';
 import { owns, World } from '../world.ts';
 import { type FlowChange, type Preview, previewChange } from './preview.ts';
 
