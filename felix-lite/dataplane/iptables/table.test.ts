@@ -123,6 +123,38 @@ describe('one iptables table', () => {
     });
   }
 
+  for (const namesLine of [true, false])
+    it(`tries it again when it looks at the kernel, told by ${namesLine ? 'its line' : 'the COMMIT only'}`, async () => {
+      const kernel = Object.assign(new MemoryKernel(), { namesLine, refuses: /10\.0\.0\.2/ });
+      const table = tableOver(kernel);
+      await table.apply(true);
+      await table.apply(true);
+      expect(kernel.chains.get('cali-pi-np/b')?.[0]).to.match(/--jump DROP$/);
+      expect(table.problems.map(({ value }) => value)).to.deep.equal(['cali-pi-np/b']);
+      kernel.refuses = /(?!)/;
+      await table.apply(true);
+      expect(kernel.chains.get('cali-pi-np/b')?.[0]).to.include('10.0.0.2/32');
+      expect(table.problems).to.deep.equal([]);
+    });
+
+  it('closes no chain when everything is refused for a while, nor where the machine is short of something', async () => {
+    for (const said of ['Invalid argument', 'line 9: RULE_APPEND failed (No buffer space available)']) {
+      const kernel = new MemoryKernel();
+      const table = tableOver(kernel);
+      await table.apply(true);
+      table.update(new Map([['cali-pi-np/b', chain('cali-pi-np/b', '10.0.0.7/32')]]));
+      // The touch, three times the whole, and whether anything is taken at all.
+      for (let i = 0; i < 5; i++) kernel.failures.push(commandError(said));
+      expect(String(await rejection(table.apply(false)))).to.include(said);
+      expect(kernel.chains.get('cali-pi-np/b')?.[0]).to.include('10.0.0.2/32');
+      kernel.failures.length = 0;
+      await table.apply(true);
+      expect(kernel.chains.get('cali-pi-np/b')?.[0]).to.include('10.0.0.7/32');
+      expect(table.problems).to.deep.equal([]);
+      expect([...kernel.chains.keys()].filter((name) => name.includes('probe'))).to.deep.equal([]);
+    }
+  });
+
   it('changes nothing at all when a chain that is not a user’s is refused', async () => {
     const kernel = Object.assign(new MemoryKernel(), { refuses: /cali-pi-np\/b/ });
     expect(String(await rejection(tableOver(kernel).apply(true)))).to.include('Invalid argument');

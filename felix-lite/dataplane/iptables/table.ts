@@ -26,6 +26,16 @@ export interface IptablesIo {
 /** Transactions until we give up for this pass: strangers may write at the same time. */
 const ATTEMPTS = 3;
 
+/** What the tools say of a machine that is short of something for now. It is no word about a rule. */
+const PASSING =
+  /cannot allocate memory|memory allocation problem|no buffer space|temporarily unavailable|interrupted system call|too many open files|xtables lock/i;
+
+interface Refused {
+  readonly problem: Problem;
+  /** What stands aside, to be tried again. */
+  readonly rules: readonly RenderedRule[];
+}
+
 export class IptablesTable {
   readonly version: IpVersion;
   readonly table: TableName;
@@ -34,7 +44,7 @@ export class IptablesTable {
   readonly #closed = new ClosedChains();
   readonly #hooks: WantedTable['hooks'];
   readonly #spelling = new Map<string, string>();
-  readonly #refused = new Map<string, Problem>();
+  readonly #refused = new Map<string, Refused>();
   /** What the kernel holds, as it said or as we wrote since; undefined: nobody knows. */
   #held: Map<string, SavedChain> | undefined;
   #foreign: ReadonlySet<string> = new Set();
@@ -79,7 +89,7 @@ export class IptablesTable {
 
   /** Chains that the kernel refused and that drop everything instead. */
   get problems(): readonly Problem[] {
-    return [...this.#refused.values()];
+    return [...this.#refused.values()].map(({ problem }) => problem);
   }
 
   /**
@@ -94,7 +104,17 @@ export class IptablesTable {
       const taken = await this.#touch(this.#held);
       if (taken !== undefined) return taken;
     }
+    if (reread) this.#tryAgain();
     return this.#whole();
+  }
+
+  /** What the kernel refused it may take now: a module was loaded, or it was the machine's fault and not the rule's. */
+  #tryAgain(): void {
+    for (const [chain, { rules }] of this.#refused) {
+      this.#chains.set(chain, rules);
+      this.#dirty.add(chain);
+    }
+    this.#refused.clear();
   }
 
   /** Writes the chains that may differ and nothing else. Undefined when the kernel would not have it. */
@@ -176,7 +196,7 @@ export class IptablesTable {
    * knows only that the kernel refused the whole, and then the chains are tried apart.
    */
   async #refusedChains(error: unknown, steps: readonly Step[], last: boolean): Promise<readonly string[]> {
-    if (!(error instanceof CommandError)) return [];
+    if (!(error instanceof CommandError) || PASSING.test(error.stderr)) return [];
     const line = /line(?::| number)? ?(\d+)/i.exec(error.stderr)?.[1];
     // Line 1 is `*table`.
     const named = line === undefined ? undefined : steps[Number(line) - 2];
@@ -186,7 +206,22 @@ export class IptablesTable {
       steps.filter((step) => step.op === 'append' && this.#mayRefuse(step.chain)),
       ({ chain }) => chain,
     );
-    return this.#probe([...suspects.values()]);
+    if (!(await this.#takesAnything())) return [];
+    const blamed = await this.#probe([...suspects.values()]);
+    // Where everything is refused, what was tried meanwhile is not to blame.
+    return (await this.#takesAnything()) ? blamed : [];
+  }
+
+  /** Whether the kernel and its tools work at all. */
+  async #takesAnything(): Promise<boolean> {
+    try {
+      const chain = 'cali-probe';
+      await this.#io.write(this.version, this.table, [{ op: 'make', chain }]);
+      await this.#io.write(this.version, this.table, [{ op: 'remove', chain }]);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #mayRefuse(chain: string): boolean {
@@ -215,19 +250,21 @@ export class IptablesTable {
     }
   }
 
-  /** From now on, and until its policy or profile changes, that chain drops what it is asked about. */
+  /** From now on, and until its policy or profile changes or it is tried again, that chain drops what it is asked about. */
   #setAside(chain: string, error: unknown): void {
+    const aside = this.#chains.get(chain) ?? [];
     const drop = [rule([], { kind: 'drop' }, 'The kernel refused this chain')];
     const said = error instanceof CommandError ? error.stderr.trim() : String(error);
     this.#chains.set(chain, renderChain(chain, drop, this.version));
     this.#dirty.add(chain);
-    this.#refused.set(chain, {
+    const problem = {
       code: 'RULES_REFUSED',
       value: chain,
       what: `the kernel refused a rule of chain ${chain} (IPv${this.version}): ${said}`,
       remedy:
-        'change the policy or profile that the chain belongs to; until then it drops all it is asked about',
-    });
+        'change the policy or profile that the chain belongs to; until then, or until the kernel takes it when it is looked at again, the chain drops all it is asked about',
+    };
+    this.#refused.set(chain, { problem, rules: aside });
   }
 
   get #name(): string {

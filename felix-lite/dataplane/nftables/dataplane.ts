@@ -152,6 +152,8 @@ export class NftDataplane implements Dataplane {
 
   /** Chains of users' making that the refusal is about drop from now on. False when it is about anything else. */
   #setAside({ cause, stage }: StageError): boolean {
+    // A machine that is short of something for now says nothing about a rule.
+    if (PASSING.has(cause.code)) return false;
     let any = false;
     for (const index of cause.refused) {
       const { table, planned } = stage[index] ?? {};
@@ -222,6 +224,8 @@ interface Owned {
   readonly table: NftTable;
   readonly planned: Planned;
 }
+
+const PASSING: ReadonlySet<string> = new Set(['ENOMEM', 'ENOBUFS', 'EAGAIN', 'EINTR', 'EMFILE', 'ENFILE']);
 
 /** A refused transaction and what was in it. */
 class StageError extends Error {

@@ -145,6 +145,13 @@ describe('our table in nf_tables', () => {
     expect(table.problems.map(({ code, value }) => [code, value])).to.deep.equal([
       ['RULES_REFUSED', 'cali-pi-np/a'],
     ]);
+    // Tried again, it is refused again, or taken.
+    expect(table.tryAgain('new')).to.equal(0);
+    expect(table.problems).to.have.length(1);
+    table.tryAgain('all');
+    expect(table.problems).to.deep.equal([]);
+    expect(take(table).rules.some(({ operation }) => operation.op === 'add-rule')).to.equal(true);
+    table.setAside('filter-cali-pi-np/a', 'EINVAL');
     change(table, looking(rule([], { kind: 'accept' })));
     expect(table.problems).to.deep.equal([]);
   });

@@ -57,7 +57,10 @@ export class NftTable {
   readonly #maps: NftMaps;
   readonly #held = new Map<string, HeldChain>();
   readonly #dirtyChains = new Set<string>();
-  readonly #refused = new Map<string, Problem>();
+  readonly #refused = new Map<
+    string,
+    { readonly problem: Problem; readonly rules: readonly RenderedNftRule[] }
+  >();
   /** Chains that look into each set, by the name that rules have for it. */
   readonly #lookingInto = new Map<string, Set<string>>();
   /** The kernel has the table. */
@@ -155,7 +158,7 @@ export class NftTable {
     const sets = [...this.#sets.refused].map(([set, said]) =>
       refusedSet(set, this.version, said, this.#closed.users(set)),
     );
-    return [...this.#refused.values(), ...sets];
+    return [...[...this.#refused.values()].map(({ problem }) => problem), ...sets];
   }
 
   /** The set that the operation is about, as the kernel calls it; undefined without one that rules look into. */
@@ -170,8 +173,17 @@ export class NftTable {
     this.#sets.refuse(kernelName, said);
   }
 
-  /** @returns how many refused sets the next plan has once more, see {@link NftSets.tryAgain} */
+  /**
+   * @param which  `all`: chains that were refused too
+   * @returns how many refused sets the next plan has once more, see {@link NftSets.tryAgain}
+   */
   tryAgain(which: 'all' | 'new'): number {
+    if (which === 'all') {
+      // What the kernel refused it may take now.
+      const refused = [...this.#refused];
+      this.#refused.clear();
+      for (const [chain, { rules }] of refused) this.#want(chain, rules);
+    }
     return this.#sets.tryAgain(which);
   }
 
@@ -255,18 +267,20 @@ export class NftTable {
     return isUsersChain({ name: unlayered(chain)?.name ?? chain }) && !this.#refused.has(chain);
   }
 
-  /** From now on, and until its policy or profile changes, that chain drops what it is asked about. */
+  /** From now on, and until its policy or profile changes or it is tried again, that chain drops what it is asked about. */
   setAside(chain: string, said: string): void {
+    const rules = this.#chains.get(chain) ?? [];
     const { table, name: bare } = unlayered(chain) ?? { table: 'filter', name: chain };
     const drop = [rule([], { kind: 'drop' }, 'The kernel refused this chain')];
     this.#want(chain, renderNftChain(table, bare, drop, this.version));
-    this.#refused.set(chain, {
+    const problem = {
       code: 'RULES_REFUSED',
       value: bare,
       what: `the kernel refused a rule of chain ${bare} (IPv${this.version}): ${said}`,
       remedy:
-        'change the policy or profile that the chain belongs to; until then it drops all it is asked about',
-    });
+        'change the policy or profile that the chain belongs to; until then, or until the kernel takes it when it is looked at again, the chain drops all it is asked about',
+    };
+    this.#refused.set(chain, { problem, rules });
   }
 
   #forget(): void {
