@@ -40,10 +40,14 @@ export class TestNode {
     this.#folder = folder;
   }
 
-  static async create(workloads: readonly Workload[]): Promise<TestNode> {
+  /** @param open  the datastore, if not one of the node's own in a file */
+  static async create(
+    workloads: readonly Workload[],
+    open: (folder: string) => Promise<Store> = (folder) => EmbeddedStore.open(join(folder, 'datastore.db')),
+  ): Promise<TestNode> {
     const network = await TestNetwork.create(`pfx${process.pid}-${++count}`, workloads);
     const folder = mkdtempSync(join(tmpdir(), 'poplin-felix-'));
-    return new TestNode(await EmbeddedStore.open(join(folder, 'datastore.db')), network, folder);
+    return new TestNode(await open(folder), network, folder);
   }
 
   get netns(): string {
