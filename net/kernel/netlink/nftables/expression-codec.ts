@@ -64,8 +64,10 @@ export function writeExpressions(
 const NAT_TYPES = { snat: 0, dnat: 1 } as const;
 /** NFPROTO_IPV4, NFPROTO_IPV6. */
 const NAT_FAMILIES = { 4: 2, 6: 10 } as const;
-/** NF_NAT_RANGE_MAP_IPS and NF_NAT_RANGE_PROTO_SPECIFIED. */
-const NAT_SPECIFIED = 3;
+/** NF_NAT_RANGE_PROTO_SPECIFIED. */
+const PROTO_SPECIFIED = 2;
+/** With NF_NAT_RANGE_MAP_IPS: what follows from what else is given. */
+const NAT_SPECIFIED = 1 | PROTO_SPECIFIED;
 
 function nameOf(each: Expression): string {
   switch (each.kind) {
@@ -166,6 +168,8 @@ function writeBody(w: MessageWriter, each: Expression): void {
       return;
     case 'masquerade':
       if (each.ports === undefined) return;
+      // Of a masquerade, the kernel does not draw this conclusion itself.
+      w.attributeBE32(1, PROTO_SPECIFIED);
       w.attributeBE32(2, each.ports.from);
       w.attributeBE32(3, each.ports.to);
       return;
