@@ -311,6 +311,23 @@ describe('cluster', () => {
       ]);
     });
 
+    it('originates floating IPs where they are switched on, the node’s own word before the cluster’s', () => {
+      const floats = endpoint('n1', 'floats', '10.244.1.9/32');
+      const spec = { ...floats.spec, ipNATs: [{ internalIP: '10.244.1.9', externalIP: '10.250.7.7' }] };
+      const felix = (name: string, floatingIPs: string) =>
+        resource('FelixConfiguration', name, { floatingIPs });
+      const told = (...felixConfigurations: ReturnType<typeof felix>[]): boolean =>
+        configured('n1', {
+          ...resources,
+          workloadEndpoints: [{ ...floats, spec }],
+          felixConfigurations,
+        }).speaker.originated.some(({ prefix }) => prefix.toString() === '10.250.7.7/32');
+      expect(told()).to.equal(false);
+      expect(told(felix('default', 'Enabled'))).to.equal(true);
+      expect(told(felix('default', 'Enabled'), felix('node.n1', 'Disabled'))).to.equal(false);
+      expect(told(felix('node.n2', 'Enabled'))).to.equal(false);
+    });
+
     const verdicts: [string, 'local' | 'peers', boolean, string][] = [
       ['10.244.1.0/26', 'local', true, 'its own block'],
       ['10.244.1.7/32', 'local', false, 'an address inside its own block'],

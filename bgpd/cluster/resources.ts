@@ -18,7 +18,7 @@ export interface ClusterResources {
   readonly bgpConfigurations: readonly BGPConfiguration[];
   readonly bgpPeers: readonly BGPPeer[];
   readonly bgpFilters: readonly BGPFilter[];
-  /** Of these only who writes which routes. */
+  /** Of these only who writes which routes, and whether there are floating IPs. */
   readonly felixConfigurations: readonly FelixConfiguration[];
   readonly ipPools: readonly IPPool[];
   readonly services: readonly Service[];

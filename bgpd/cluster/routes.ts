@@ -3,8 +3,8 @@
  * inside them, addresses borrowed from other nodes' blocks one by one, what it learned inside the pools, nothing from
  * pools with disableBGPExport, addresses of services, and nothing else.
  */
-import { type IPPool, routingFor } from '../../api/index.ts';
-import type { Prefix } from '../../net/addr/index.ts';
+import { type FelixConfiguration, type IPPool, routingFor } from '../../api/index.ts';
+import { Address, Prefix } from '../../net/addr/index.ts';
 import { addCommunity, type PolicyRule } from '../filter/policy.ts';
 import type { OriginatedRoute } from '../speaker/config.ts';
 import type { PathAttributes } from '../wire/types.ts';
@@ -91,12 +91,28 @@ function poolRule(pool: IPPool, cidr: Prefix): PolicyRule {
   };
 }
 
+/** With floating IPs, where they are switched on: like other addresses they are told of only inside a pool. */
 function workloadAddresses(node: string, resources: ClusterResources): readonly Prefix[] {
+  const floating = felixOf(node, resources).floatingIPs === 'Enabled';
   return resources.workloadEndpoints
     .filter((endpoint) => endpoint.spec.node === node)
-    .flatMap((endpoint) => endpoint.spec.ipNetworks ?? [])
-    .map(prefixOf)
+    .flatMap(({ spec: { ipNetworks = [], ipNATs = [] } }) => [
+      ...ipNetworks.map(prefixOf),
+      ...(floating ? ipNATs.flatMap(({ externalIP }) => hostOf(externalIP)) : []),
+    ])
     .sort((a, b) => a.compare(b));
+}
+
+/** The node's own over the cluster's. */
+function felixOf(node: string, { felixConfigurations }: ClusterResources): FelixConfiguration['spec'] {
+  const spec = (name: string): FelixConfiguration['spec'] | undefined =>
+    felixConfigurations.find(({ metadata }) => metadata.name === name)?.spec;
+  return { ...spec('default'), ...spec(`node.${node}`) };
+}
+
+function hostOf(text: string): readonly Prefix[] {
+  const address = Address.parse(text);
+  return address === undefined ? [] : [Prefix.host(address)];
 }
 
 function attributesOf(prefix: Prefix, resources: ClusterResources): { attributes?: Partial<PathAttributes> } {
