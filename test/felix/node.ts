@@ -67,10 +67,11 @@ export class TestNode {
     return this.#felix;
   }
 
-  async startFelix(): Promise<void> {
+  /** @param store  the same datastore by another way, if not by ours */
+  async startFelix(store: Store = this.store): Promise<void> {
     this.#felix = new Felix({
       node: NODE,
-      store: this.store,
+      store,
       runDir: this.#folder,
       clock: new SystemClock(),
       log: silent,
