@@ -12,6 +12,13 @@ export function presentVersions(netns?: string): readonly IpVersion[] {
   return ([4, 6] as const).filter((version) => readSysctl(FORWARDING[version], netns) !== undefined);
 }
 
+const TCP_LOOSE = 'net.netfilter.nf_conntrack_tcp_loose';
+
+/** Connection tracking takes no TCP connection that it did not see begin. Throws {@link KernelError}. */
+export function takeNoneMidway(netns?: string): void {
+  if (readSysctl(TCP_LOOSE, netns) !== '0') writeSysctl(TCP_LOOSE, 0, netns);
+}
+
 /** Makes the node a router. Writes only what differs: writing `forwarding` resets other parameters. */
 export function enableForwarding(versions: readonly IpVersion[], netns?: string): void {
   for (const version of versions) {

@@ -6,6 +6,11 @@
  * A connection's entry is removed from connection tracking, so that its next packet meets policy like the first of a new
  * one, and only where our own rules deny that packet: an entry taken away from an allowed connection could make its next
  * packet, if that is an answer, look like a connection the other way round.
+ *
+ * Whichever end speaks next: what the server of a denied connection sends would begin a connection the other way round,
+ * which policy may well allow, and in which the denied packets are answers. So from the first cut on connection tracking
+ * takes no TCP connection that it did not see begin. UDP has no beginning to be seen: what a server goes on sending
+ * unasked is judged by its own policy, and answers to it pass.
  */
 import type { Problem } from '../../../api/problem.ts';
 import type { IpVersion } from '../../../net/addr/index.ts';
@@ -14,6 +19,7 @@ import type { CalcDelta } from '../../calc/model.ts';
 import type { RuleTables } from '../../rules/tables.ts';
 import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
 import { type Flow, judge, type Policy } from './judge.ts';
+import { takeNoneMidway } from '../sysctl.ts';
 import { MemberIndex } from './members.ts';
 
 export interface CuttingOptions {
@@ -114,6 +120,7 @@ export class CuttingDataplane implements Dataplane {
       const policy = this.#policy(version);
       const connections = await this.#conntrack.list(version);
       const denied = connections.filter((each) => isDenied(policy, each, interfaces, own));
+      if (denied.length > 0) takeNoneMidway(this.#options.netns);
       this.cut += await this.#conntrack.forget(denied);
     }
   }
