@@ -79,7 +79,8 @@ function closedKubernetes(value: unknown): Resource | undefined {
   const { podSelector } = fieldsOf(spec);
   for (const each of [podSelector, {}]) {
     const read = validate({ ...head, spec: { podSelector: each, policyTypes: ['Ingress', 'Egress'] } });
-    if (read.ok) return read.value;
+    const closed = read.ok ? denying(read.value) : undefined;
+    if (closed !== undefined) return closed;
   }
   return undefined;
 }
@@ -90,19 +91,34 @@ function closedCluster(value: unknown): Resource | undefined {
   for (const kept of [{ tier, priority, subject }, { priority, subject }, { subject }]) {
     const given = Object.fromEntries(Object.entries(kept).filter(([, field]) => field !== undefined));
     const read = validate({ ...head, spec: given });
-    const made = read.ok ? madeFrom(read.value)?.resource : undefined;
-    if (made?.kind === 'GlobalNetworkPolicy')
-      return {
-        ...made,
-        spec: {
-          ...made.spec,
-          types: ['Ingress', 'Egress'],
-          ingress: [{ action: 'Deny' }],
-          egress: [{ action: 'Deny' }],
-        },
-      };
+    const closed = read.ok ? denying(read.value) : undefined;
+    if (closed !== undefined) return closed;
   }
   return undefined;
+}
+
+/** What the policy of Kubernetes becomes, denying everything; it is asked at the place of that policy and under its name. */
+function denying(policy: Resource): Resource | undefined {
+  const made = madeFrom(policy)?.resource;
+  if (made?.kind !== 'GlobalNetworkPolicy' && made?.kind !== 'NetworkPolicy') return undefined;
+  const denial: Resource = {
+    ...made,
+    spec: {
+      ...made.spec,
+      types: ['Ingress', 'Egress'],
+      ingress: [{ action: 'Deny' }],
+      egress: [{ action: 'Deny' }],
+    },
+  } as Resource;
+  STANDS_FOR.set(denial, policy);
+  return denial;
+}
+
+const STANDS_FOR = new WeakMap<Resource, Resource>();
+
+/** The policy of Kubernetes in whose place a denial of {@link readResources} stands. */
+export function standsFor(resource: Resource): Resource | undefined {
+  return STANDS_FOR.get(resource);
 }
 
 function fieldsOf(value: unknown): Fields {

@@ -17,6 +17,7 @@ import type {
 } from '../../api/index.ts';
 import { madeFrom } from '../../api/kubernetes/index.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
+import { standsFor } from './stored.ts';
 
 /** Something with labels and addresses. */
 export interface Party {
@@ -76,7 +77,7 @@ export class World {
 
   /** What the resource was made from; itself where it was not. */
   originOf(resource: Resource): Resource {
-    return this.#origins.get(resource) ?? resource;
+    return this.#origins.get(resource) ?? standsFor(resource) ?? resource;
   }
 
   /** A workload endpoint as a party; its namespace and account count as labels, whatever its own labels say. */
