@@ -1,22 +1,17 @@
 /**
  * HTTP to an API server: one request, one answer, or a stream of lines. No policy but the deadline of a request: who
- * may be asked again, and how often, is said in `client.ts`.
- *
- * HTTP/1.1, so each watch holds a connection of its own: about ten of bgpd, twenty of felix-lite and ten of the agent on each
- * node. HTTP/2 would need one, but also a way back for proxies and servers without it, and the handling of GOAWAY.
+ * may be asked again, and how often, is said in `client.ts`; what goes over the wire, in `http2.ts` and `http1.ts`.
  */
-import {
-  type AgentOptions,
-  Agent as HttpAgent,
-  type IncomingMessage,
-  request as httpRequest,
-} from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { Agent as HttpsAgent, type RequestOptions, request as httpsRequest } from 'node:https';
 import type { Clock, Millis } from '../../clock/clock.ts';
 import { PoplinError } from '../../api/problem.ts';
 import type { Credentials } from './credentials.ts';
+import { NoAnswer, type Received, TooLate, type Transport } from './exchange.ts';
+import { Http1 } from './http1.ts';
+import { Http2 } from './http2.ts';
+
+export { NoAnswer } from './exchange.ts';
 
 export interface Ask {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -38,51 +33,18 @@ export interface Answer {
   readonly retryAfter: Millis | undefined;
 }
 
-/** No answer: the server was not reached, or the connection broke before the answer was whole. */
-export class NoAnswer extends Error {
-  override readonly name = 'NoAnswer';
-  /** False when the request certainly did not reach the server. */
-  readonly mayHaveArrived: boolean;
-  /** The server showed a certificate that we do not trust. */
-  readonly isDistrust: boolean;
-
-  constructor(error: unknown) {
-    super(error instanceof Error ? error.message || codeOf(error) : String(error), { cause: error });
-    const code = codeOf(error);
-    this.isDistrust = DISTRUST.test(code);
-    this.mayHaveArrived = !this.isDistrust && !NOT_CONNECTED.has(code);
-  }
-}
-
-/** Of OpenSSL's verification, and Node's of the name. */
-const DISTRUST =
-  /^(?:CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|INVALID_CA|PATH_LENGTH|CRL_|ERR_TLS_CERT_ALTNAME)/;
 const unzip = promisify(gunzip);
-
-const NOT_CONNECTED: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
-/** A connection whose other end vanished without a word is found out in half a minute: this, and ten probes a second apart. */
-const KEEP_ALIVE: Millis = 15_000;
 
 export class Api {
   readonly #credentials: Credentials;
   readonly #clock: Clock;
-  readonly #agent: HttpAgent | HttpsAgent;
-  readonly #streams: HttpAgent | HttpsAgent;
+  readonly #transport: Transport;
 
   constructor(credentials: Credentials, clock: Clock) {
     this.#credentials = credentials;
     this.#clock = clock;
-    const make = (options: AgentOptions): HttpAgent | HttpsAgent =>
-      credentials.server.startsWith('https:') ? new HttpsAgent(options) : new HttpAgent(options);
-    this.#agent = make({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE, maxSockets: 64 });
-    // Watches hold their connections, however many there are, and must not take those of requests.
-    this.#streams = make({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE });
+    const http1 = new Http1(credentials.server);
+    this.#transport = isHttp2(credentials) ? new Http2(credentials.server, clock, http1) : http1;
   }
 
   get server(): string {
@@ -98,15 +60,12 @@ export class Api {
   async ask(ask: Ask, timeout: Millis): Promise<Answer> {
     const late = new AbortController();
     const cancel = this.#clock.after(timeout, 'give up a request to the API server', () =>
-      late.abort(new Error(`no answer within ${timeout / 1000} s`)),
+      late.abort(new TooLate(`no answer within ${timeout / 1000} s`)),
     );
     try {
       // Of long answers: a list of pods is a tenth then, and thousands of nodes may ask for it at once.
-      const response = await this.#send(ask, late.signal, this.#agent, { 'accept-encoding': 'gzip' });
-      const chunks: Buffer[] = [];
-      for await (const chunk of response) chunks.push(chunk as Buffer);
-      if (!response.complete) throw new Error('the answer broke off');
-      const body = Buffer.concat(chunks);
+      const response = await this.#send(ask, late.signal, false);
+      const body = await bodyOf(response, late.signal);
       const isPacked = response.headers['content-encoding'] === 'gzip';
       return answerOf(response, (isPacked ? await unzip(body) : body).toString());
     } catch (error) {
@@ -128,82 +87,88 @@ export class Api {
   ): Promise<Answer | { readonly status: 200; readonly lines: AsyncIterable<string> }> {
     const starting = new AbortController();
     const cancel = this.#clock.after(timeout, 'give up a watch that does not begin', () =>
-      starting.abort(new Error(`no answer within ${timeout / 1000} s`)),
+      starting.abort(new TooLate(`no answer within ${timeout / 1000} s`)),
     );
-    let response: IncomingMessage;
+    let response: Received;
     try {
-      response = await this.#send(ask, AbortSignal.any([signal, starting.signal]), this.#streams);
+      response = await this.#send(ask, AbortSignal.any([signal, starting.signal]), true);
     } finally {
       cancel();
     }
-    if (response.statusCode === 200) return { status: 200, lines: linesOf(response) };
-    let text = '';
+    if (response.status === 200) return { status: 200, lines: linesOf(response) };
     try {
-      for await (const chunk of response) text += String(chunk);
+      return answerOf(response, (await bodyOf(response, signal)).toString());
     } catch (error) {
-      throw new NoAnswer(error);
+      throw error instanceof NoAnswer ? error : new NoAnswer(error);
     }
-    return answerOf(response, text);
   }
 
   close(): void {
-    this.#agent.destroy();
-    this.#streams.destroy();
+    this.#transport.close();
   }
 
   async #send(
     { method, path, query, body, contentType, accept = 'application/json' }: Ask,
     signal: AbortSignal,
-    agent: HttpAgent | HttpsAgent,
-    more: Readonly<Record<string, string>> = {},
-  ): Promise<IncomingMessage> {
+    isStream: boolean,
+  ): Promise<Received> {
     const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
     const url = new URL(`${this.#credentials.server}${path}${search}`);
     const credentials = await this.#credentials.options();
     const headers = {
       accept,
       'user-agent': 'poplin',
-      ...more,
+      // Of long answers: a list of pods is a tenth then, and thousands of nodes may ask for it at once.
+      ...(isStream ? {} : { 'accept-encoding': 'gzip' }),
       ...(body === undefined
         ? {}
         : { 'content-type': contentType ?? 'application/json', 'content-length': Buffer.byteLength(body) }),
-      ...(credentials.headers as Record<string, string>),
+      ...inLowerCase(credentials.headers as Record<string, string>),
     };
-    const options: RequestOptions = { agent, ...credentials, method, headers, signal };
-    return new Promise((resolve, reject) => {
-      const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-      const request = send(url, options, resolve);
-      request.on('error', (error) => reject(new NoAnswer(signal.aborted ? signal.reason : error)));
-      request.end(body);
-    });
+    return this.#transport.send({ url, method, headers, body, credentials, isStream }, signal);
   }
 }
 
-function answerOf(response: IncomingMessage, text: string): Answer {
+/** As in Kubernetes' own clients, the variable is for what stands in between and does HTTP/2 wrong. */
+function isHttp2({ server }: Credentials): boolean {
+  return server.startsWith('https:') && (process.env['DISABLE_HTTP2'] ?? '') === '';
+}
+
+function inLowerCase(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+async function bodyOf(response: Received, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response.body) chunks.push(chunk);
+  } catch (error) {
+    throw new NoAnswer(signal.aborted ? signal.reason : error);
+  }
+  return Buffer.concat(chunks);
+}
+
+function answerOf(response: Received, text: string): Answer {
   const seconds = Number(response.headers['retry-after']);
   return {
-    status: response.statusCode ?? 0,
+    status: response.status,
     text,
     retryAfter: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined,
   };
 }
 
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+async function* linesOf(response: Received): AsyncGenerator<string> {
   let rest = '';
-  response.setEncoding('utf8');
+  const decoder = new TextDecoder();
   try {
-    for await (const chunk of response) {
-      const parts = (rest + String(chunk)).split('\n');
+    for await (const chunk of response.body) {
+      const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
       rest = parts.pop() ?? '';
       for (const part of parts) if (part !== '') yield part;
     }
   } catch (error) {
     throw new NoAnswer(error);
   } finally {
-    response.destroy();
+    response.discard();
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

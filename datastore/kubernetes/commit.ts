@@ -10,7 +10,7 @@ import { holds } from '../prepare.ts';
 import { type Commit, type Entry, keyText, sameKey } from '../store.ts';
 import type { Ask } from './api.ts';
 import { type Client, PATIENCE } from './client.ts';
-import { entriesOf } from './follow.ts';
+import { entriesOf } from './reflector.ts';
 import { isProblem, type KubernetesObject } from './native/native.ts';
 import { type Doubt, versionWritten } from './outcome.ts';
 import { type Found, look, type Placed } from './place.ts';

@@ -7,33 +7,18 @@
  * of each kind how far it has been told (`revisions.ts`): a mirror that goes on from it asks each kind for exactly what it
  * has not heard. A mirror that has heard all of them up to some version equals the store at that version.
  */
-import { sameJson } from '../json.ts';
-import { type Entry, type Selection, sameKey, selects, type WatchBatch, type WatchEvent } from '../store.ts';
-import type { Client } from './client.ts';
-import type { KubernetesObject } from './native/native.ts';
-import type { Source } from './resources.ts';
+import { type Selection, selects, type WatchBatch, type WatchEvent } from '../store.ts';
+import type { Reflector, Told } from './reflector.ts';
 import { type Position, positionOf, Progress } from './revisions.ts';
-import { type ObjectEvent, watchObjects } from './watch.ts';
-
-/** What the objects of a collection are in our terms, by {@link objectId}. */
-export type Known = Map<string, readonly Entry[]>;
 
 export interface Followed {
-  readonly source: Source;
-  /** The part of the collection in one namespace; undefined: all of it. */
-  readonly namespace: string | undefined;
-  /** The part of the collection that belongs to one node; undefined: all of it. */
-  readonly fieldSelector: string | undefined;
-  /** As of the position that is followed from. */
-  readonly known: Known;
+  /** Its name in a revision. */
+  readonly stream: string;
+  readonly reflector: Reflector;
 }
 
-/** Batches that wait for a slow reader; beyond that the streams wait too. */
-const MOST_WAITING = 1000;
-
-/** @throws what {@link watchObjects} throws */
+/** @throws what {@link Reflector.read} throws */
 export async function* follow(
-  client: Client,
   followed: readonly Followed[],
   selections: readonly Selection[],
   from: Position,
@@ -41,24 +26,22 @@ export async function* follow(
 ): AsyncGenerator<WatchBatch> {
   const progress = new Progress(
     from,
-    followed.map(({ source }) => source.stream),
+    followed.map(({ stream }) => stream),
   );
-  const waiting: { readonly followed: Followed; readonly event: ObjectEvent }[] = [];
+  const waiting: { readonly stream: string; readonly told: Told }[] = [];
   const stop = new AbortController();
   const ended = AbortSignal.any([signal, stop.signal]);
   let failure: { readonly error: unknown } | undefined;
   let tell = Promise.withResolvers<void>();
-  let drained = Promise.withResolvers<void>();
+  let taken = Promise.withResolvers<void>();
 
-  const pump = async (one: Followed): Promise<void> => {
-    const { source, namespace, fieldSelector } = one;
-    const start = positionOf(source.stream, from);
-    const options = { namespace, labelSelector: source.labelSelector, fieldSelector };
+  // One line of each stream at a time: what waits, waits in the log of the reflector.
+  const pump = async ({ stream, reflector }: Followed): Promise<void> => {
     try {
-      for await (const event of watchObjects(client, source.resource, options, start, ended)) {
-        waiting.push({ followed: one, event });
+      for await (const told of reflector.read(positionOf(stream, from), ended)) {
+        waiting.push({ stream, told });
         tell.resolve();
-        while (waiting.length > MOST_WAITING && !ended.aborted) await drained.promise;
+        while (waiting.length > followed.length && !ended.aborted) await taken.promise;
       }
     } catch (error) {
       failure ??= { error };
@@ -67,7 +50,7 @@ export async function* follow(
   };
   const wake = (): void => {
     tell.resolve();
-    drained.resolve();
+    taken.resolve();
   };
   ended.addEventListener('abort', wake);
   const pumps = followed.map(pump);
@@ -75,16 +58,15 @@ export async function* follow(
     while (!signal.aborted) {
       const next = waiting.shift();
       if (next !== undefined) {
-        const { source, known } = next.followed;
-        progress.advance(source.stream, next.event.version);
-        const events = eventsOf(next.event, source, known).filter((event) =>
+        progress.advance(next.stream, next.told.version);
+        const events = next.told.events.filter((event) =>
           selections.some((selection) => selects(selection, keyOf(event))),
         );
         if (events.length > 0) yield { revision: progress.revision, events };
       } else if (failure !== undefined) throw failure.error;
       else {
-        drained.resolve();
-        drained = Promise.withResolvers();
+        taken.resolve();
+        taken = Promise.withResolvers();
         tell = Promise.withResolvers();
         await tell.promise;
       }
@@ -95,39 +77,6 @@ export async function* follow(
     wake();
     await Promise.all(pumps);
   }
-}
-
-/** What a change of an object is in our terms; `known` is brought up to date. */
-function eventsOf(event: ObjectEvent, source: Source, known: Known): WatchEvent[] {
-  if (event.type === 'bookmark') return [];
-  const id = objectId(event.object);
-  const before = known.get(id) ?? [];
-  const after = event.type === 'deleted' ? [] : entriesOf(event.object, source);
-  if (after.length === 0) known.delete(id);
-  else known.set(id, after);
-  const puts = after.flatMap((entry): WatchEvent[] => {
-    const previous = before.find(({ key }) => sameKey(key, entry.key));
-    if (previous?.revision === entry.revision) return [];
-    // Kubernetes changes its objects all the time without changing what they are to us: heartbeats, conditions.
-    const isSame =
-      source.write?.type !== 'custom' && previous !== undefined && sameJson(previous.value, entry.value);
-    return isSame ? [] : [{ type: 'put', entry, previous }];
-  });
-  const gone = before.filter(({ key }) => !after.some((entry) => sameKey(key, entry.key)));
-  return [
-    ...gone.map((previous): WatchEvent => ({ type: 'delete', previous, revision: event.version })),
-    ...puts,
-  ];
-}
-
-export function entriesOf(object: KubernetesObject, source: Source): Entry[] {
-  const revision = object.metadata.resourceVersion ?? '';
-  return source.decode(object).map(({ key, value }) => ({ key, value, revision }));
-}
-
-/** Two objects with the same key would be a fault in a conversion, and are told apart here all the same. */
-export function objectId({ metadata }: KubernetesObject): string {
-  return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
 function keyOf(event: WatchEvent) {

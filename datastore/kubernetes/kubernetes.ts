@@ -31,10 +31,11 @@ import { Api } from './api.ts';
 import { Client, FIRST_PATIENCE, PATIENCE } from './client.ts';
 import { runCommit } from './commit.ts';
 import { type Credentials, findCredentials } from './credentials.ts';
-import { entriesOf, follow, type Followed, type Known, objectId } from './follow.ts';
+import { follow, type Followed } from './follow.ts';
 import { type Listed, listObjects, VersionGone } from './list.ts';
 import type { KubernetesOptions } from './location.ts';
 import { look } from './place.ts';
+import { entriesOf, type Known, objectId, type Part, partId, Reflectors } from './reflector.ts';
 import { collectionPath, type Source, sourceOf, sourcesOf } from './resources.ts';
 import { compareVersions, parsePosition, type Position, positionOf } from './revisions.ts';
 import { refusal } from './status.ts';
@@ -54,6 +55,7 @@ interface Seed {
 export class KubernetesStore implements Store {
   readonly transactional = false;
   readonly #client: Client;
+  readonly #reflectors: Reflectors;
   readonly #clock: Clock;
   readonly #location: string;
   readonly #closing = new AbortController();
@@ -81,6 +83,7 @@ export class KubernetesStore implements Store {
 
   private constructor(client: Client, location: string, clock: Clock) {
     this.#client = client;
+    this.#reflectors = new Reflectors(client);
     this.#location = location;
     this.#clock = clock;
   }
@@ -160,15 +163,8 @@ export class KubernetesStore implements Store {
     const position = parsePosition(from);
     try {
       await this.#assertHappened(position);
-      const followed = await Promise.all(
-        partsOf(selections).map(
-          async (part): Promise<Followed> => ({
-            ...part,
-            known: await this.#knownAt(part, positionOf(part.source.stream, position)),
-          }),
-        ),
-      );
-      for await (const batch of follow(this.#client, followed, selections, position, stop)) {
+      const followed = await this.#followedAll(partsOf(selections), position);
+      for await (const batch of follow(followed, selections, position, stop)) {
         if (stop.aborted) return;
         yield batch;
       }
@@ -210,9 +206,33 @@ export class KubernetesStore implements Store {
     return { version, entries: [...known.values()].flat().filter(({ key }) => selects(selection, key)) };
   }
 
+  /** All of them or none. */
+  async #followedAll(parts: readonly Part[], position: Position): Promise<Followed[]> {
+    const asked = await Promise.allSettled(
+      parts.map(async (part) => this.#followedFrom(part, positionOf(part.source.stream, position))),
+    );
+    const followed = asked.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+    for (const one of asked) {
+      if (one.status === 'fulfilled') continue;
+      for (const { reflector } of followed) reflector.letGo();
+      throw one.reason;
+    }
+    return followed;
+  }
+
+  async #followedFrom(part: Part, version: string): Promise<Followed> {
+    const { stream } = part.source;
+    const found = this.#reflectors.find(part, version);
+    if (found !== undefined) return { stream, reflector: found };
+    const known = await this.#knownAt(part, version);
+    // Another may have begun meanwhile.
+    const reflector = this.#reflectors.find(part, version) ?? this.#reflectors.begin(part, known, version);
+    return { stream, reflector };
+  }
+
   /** What a collection held at a version, in our terms. */
   async #knownAt(part: Part, version: string): Promise<Known> {
-    const id = seedId(part);
+    const id = partId(part);
     const seed = this.#seeds.get(id);
     this.#seeds.delete(id);
     if (seed?.version === version) return seed.known;
@@ -220,21 +240,24 @@ export class KubernetesStore implements Store {
     return knownIn(objects);
   }
 
-  async #listPart(
-    { source, namespace, fieldSelector }: Part,
-    at: string | undefined,
-  ): Promise<Listed<Converted>> {
+  async #listPart(part: Part, at: string | undefined): Promise<Listed<Converted>> {
+    const { source, namespace, fieldSelector } = part;
     const { resource, labelSelector } = source;
     const options = { namespace, labelSelector, fieldSelector, at };
-    return listObjects(this.#client, resource, options, (object) => [
-      objectId(object),
-      entriesOf(object, source),
-    ]);
+    const seed = this.#seeds.get(partId(part))?.known;
+    return listObjects(this.#client, resource, options, (object) => {
+      const id = objectId(object);
+      const version = object.metadata.resourceVersion;
+      // Two mirrors of a process hold most of a large collection in common.
+      const seeded = seed?.get(id);
+      const known = seeded?.[0]?.revision === version ? seeded : this.#reflectors.knownOf(part, id, version);
+      return [id, known ?? entriesOf(object, source)];
+    });
   }
 
   #remember(part: Part, seed: Seed): void {
     for (const [id, { at }] of this.#seeds) if (seed.at - at > SEED_MS) this.#seeds.delete(id);
-    this.#seeds.set(seedId(part), seed);
+    this.#seeds.set(partId(part), seed);
   }
 
   async #newest(patience = PATIENCE): Promise<string> {
@@ -279,9 +302,6 @@ export class KubernetesStore implements Store {
   }
 }
 
-/** A collection, or what is wanted of it. */
-type Part = Omit<Followed, 'known'>;
-
 /** The streams that selections need: one a source, of one namespace and of one node where only these are wanted. */
 function partsOf(selections: readonly Selection[]): Part[] {
   const byKind = Map.groupBy(selections, ({ kind }) => kind);
@@ -319,10 +339,6 @@ type Converted = readonly [id: string, entries: readonly Entry[]];
 
 function knownIn(objects: readonly Converted[]): Known {
   return new Map(objects.filter(([, { length }]) => length > 0));
-}
-
-function seedId({ source, namespace = '', fieldSelector = '' }: Part): string {
-  return [source.stream, namespace, fieldSelector].join('\n');
 }
 
 function byKey(a: Entry, b: Entry): number {

@@ -2,7 +2,7 @@
 import { PoplinError } from '../../api/problem.ts';
 import { type Entry, type Key, keyText, type Operation, sameKey } from '../store.ts';
 import type { Client } from './client.ts';
-import { entriesOf } from './follow.ts';
+import { entriesOf } from './reflector.ts';
 import type { KubernetesObject } from './native/native.ts';
 import { objectPath, type Place, type Source, sourceOf } from './resources.ts';
 

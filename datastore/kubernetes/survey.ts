@@ -2,7 +2,7 @@
 import { isMigrated, isOwn } from '../migrate/kinds.ts';
 import type { Key, Selection, Stray } from '../store.ts';
 import type { Client } from './client.ts';
-import { entriesOf } from './follow.ts';
+import { entriesOf } from './reflector.ts';
 import { listObjects, METADATA_ONLY } from './list.ts';
 import { cidrOf } from './names.ts';
 import type { KubernetesObject } from './native/native.ts';

@@ -18,6 +18,7 @@ interface Trap {
 export class Proxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #silent = new WeakSet<Socket>();
   readonly #traps: Trap[] = [];
   /** Cut off, new connections too. */
   isDown = false;
@@ -48,6 +49,11 @@ export class Proxy {
     this.#traps.push({ text, fate });
   }
 
+  /** Hands nothing on any more over the connections that there are, without a word: as a network that lost the way. */
+  silence(): void {
+    for (const socket of this.#sockets) this.#silent.add(socket);
+  }
+
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -76,7 +82,7 @@ export class Proxy {
     });
     etcd.on('close', () => client.destroy());
     etcd.on('data', (data: Buffer) => {
-      if (isCaught) return;
+      if (isCaught || this.#silent.has(client)) return;
       this.answered += data.length;
       // At the pace of the client, as a network has it.
       if (client.write(data)) return;
@@ -84,7 +90,7 @@ export class Proxy {
       client.once('drain', () => etcd.resume());
     });
     client.on('data', (data: Buffer) => {
-      if (isCaught) return;
+      if (isCaught || this.#silent.has(client)) return;
       const trap = this.#traps.find(({ text }) => data.includes(text));
       if (trap === undefined) {
         etcd.write(data);

@@ -65,6 +65,25 @@ describe('kubernetes: in trouble', function () {
     expect(told.slice(1).every(([, , previous], i) => previous === told[i]?.[1])).to.equal(true);
   });
 
+  it('two mirrors of one process hear of a kind by one watch', async () => {
+    const told = await followed([kind, 'WorkloadEndpoint']);
+    await put('a', 1);
+    await until(() => told.length === 1);
+    const other = new Mirror(far, [{ kind }, { kind: 'IPPool' }]);
+    other.start();
+    await until(() => other.synced);
+    await put('a', 2);
+    await until(() => told.length === 2 && other.get({ kind, scope: '', name: 'a' })?.value === 2);
+    const watches = relay.asked.filter(
+      ({ url }) => url.includes('watch=true') && url.includes('storedobjects'),
+    );
+    const ofKind = watches.filter(({ url }) => decodeURIComponent(url).includes(kind));
+    expect(ofKind.map(({ url }) => url)).to.have.length(1);
+    await other.stop();
+    await put('a', 3);
+    await until(() => told.length === 3);
+  });
+
   it('a mirror of several kinds misses none and hears none twice, each cut at another place', async () => {
     const kinds = [kind, `${kind}b`, `${kind}c`];
     const told = await followed(kinds);
