@@ -41,6 +41,7 @@ import {
 } from './tables/policy.ts';
 import { nodeInitTable, nodeInstallCniTable, nodeStatusTable } from './tables/node.ts';
 import { completionTable, versionTable } from './tables/other.ts';
+import { explainRouteTable } from './tables/route.ts';
 import { applyTable, createTable, deleteTable, getTable, replaceTable } from './tables/resources.ts';
 
 export const COMMANDS: readonly Command[] = [
@@ -51,6 +52,7 @@ export const COMMANDS: readonly Command[] = [
   command(deleteTable, async () => (await import('./actions/delete.ts')).remove),
   command(nodeInitTable, async () => (await import('./actions/node-init.ts')).nodeInit),
   command(explainPacketTable, async () => (await import('./actions/explain-packet.ts')).explainPacket),
+  command(explainRouteTable, async () => (await import('./actions/explain-route.ts')).explainRoute),
   command(policyMatrixTable, async () => (await import('./actions/policy-matrix.ts')).policyMatrix),
   command(policyPreviewTable, async () => (await import('./actions/preview.ts')).policyPreview),
   command(policyCountersTable, async () => (await import('./actions/policy-counters.ts')).policyCounters),

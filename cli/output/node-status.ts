@@ -1,5 +1,6 @@
 /** The screen of `node status`: calicoctl's, with what a person asks next (routes received, last error) beside it. */
 import { formatProblem, type Problem } from '../../api/problem.ts';
+import { drawRouting } from './node-routing.ts';
 import { box } from './table.ts';
 
 export type DaemonReport =
@@ -51,7 +52,10 @@ export function drawNode({ node, daemons }: NodeReport): string {
     );
   }
   const felix = daemons['felix'];
-  if (felix?.reachable === true) lines.push(...drawPolicy(felix.status));
+  if (felix?.reachable === true) {
+    lines.push(...drawRouting(felix.status, bgpd?.reachable === true ? bgpd.status : undefined));
+    lines.push(...drawPolicy(felix.status));
+  }
   return lines.join('');
 }
 

@@ -10,11 +10,13 @@ import { onShutdown } from '../../daemon/process.ts';
 import { openStore, reachStore } from '../../datastore/index.ts';
 import { Routing } from '../routing/routing.ts';
 import { controlRoutes, openMetricsPort } from './control.ts';
+import { controlRoute } from './control-route.ts';
 import { Felix } from './felix.ts';
 
-const parsed = parseDaemonOptions(process.argv.slice(2), process.env, ['metrics']);
+const parsed = parseDaemonOptions(process.argv.slice(2), process.env, ['metrics', 'state-dir']);
 if (!parsed.ok) refuse(parsed.problems);
 const { node, datastore, runDir, logLevel, extra } = parsed.value;
+const stateDir = extra['state-dir'] ?? process.env['POPLIN_STATE_DIR'];
 const endpoint = extra.metrics ?? process.env['POPLIN_FELIX_METRICS'];
 const metrics = endpoint === undefined || endpoint === '' ? ok(undefined) : parseMetricsEndpoint(endpoint);
 if (!metrics.ok) refuse(metrics.problems);
@@ -27,8 +29,11 @@ try {
     onWait: (error) => log.warn({ error: String(error) }, 'the datastore is out of reach; waiting for it'),
   });
   const felix = new Felix({ node, store, runDir, clock, log });
-  const routing = new Routing({ node, store, clock, log });
-  const control = await serveControl(join(runDir, 'felix.sock'), controlRoutes(felix, routing));
+  const routing = new Routing({ node, store, clock, log, ...(stateDir === undefined ? {} : { stateDir }) });
+  const control = await serveControl(join(runDir, 'felix.sock'), {
+    ...controlRoutes(felix, routing),
+    ...controlRoute(routing),
+  });
   const closeMetrics = await openMetricsPort(metrics.value, felix, log);
   onShutdown(async (signal) => {
     log.info({ signal }, 'leaving; the policy stays in the kernel');

@@ -110,7 +110,10 @@ export class Facts {
     return [...workloads, ...[...this.nodes.values()].flatMap(tunnelAddresses)];
   }
 
-  /** Of this node, by their keys. */
+  get endpoints(): Iterable<EndpointFacts> {
+    return this.#endpoints.values();
+  }
+
   endpointsOn(node: string): readonly EndpointFacts[] {
     return [...this.#endpoints.values()].filter((endpoint) => endpoint.node === node);
   }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { SystemClock } from '../../clock/system.ts';
 import { silent } from '../../daemon/log.ts';
+import { Address } from '../../net/addr/index.ts';
 import { openStore, type Store } from '../../datastore/index.ts';
 import { formatRoute, Netlink, run as runIn, TABLE_MAIN } from '../../net/kernel/index.ts';
 import { describeOnKernel, freshNamespace } from '../../net/kernel/testing.ts';
@@ -225,6 +226,50 @@ describeOnKernel('routing', function () {
     await begin(pool({}), web, felix({ floatingIPs: 'Enabled' }));
     await until(routesNow, FLOATING);
     expect(routing.status().workloads).to.deep.equal({ routes: 2, waiting: [] });
+  });
+
+  it('explains the way to an address, and what the kernel does instead is an alarm', async () => {
+    await begin(pool({ vxlanMode: 'Always' }), web);
+    await until(routesNow, FAR);
+    await until(routesNow, HERE);
+    const explain = async (text: string) =>
+      (await routing.explain(Address.parse(text) ?? expect.fail(text))) ?? expect.fail('not synced');
+    expect(await explain('10.244.2.9')).to.deep.equal({
+      to: '10.244.2.9',
+      node: 'a1',
+      pool: {
+        pool: 'pool',
+        cidr: '10.244.0.0/16',
+        encapsulation: 'vxlan',
+        crossSubnet: false,
+        writer: 'felix',
+      },
+      block: { cidr: '10.244.2.0/26', node: 'a2' },
+      wanted: {
+        route: '10.244.2.0/26 via 10.244.2.1 dev vxlan.calico onlink proto 81',
+        because: "the block is node a2's; IPPool pool is vxlan",
+      },
+      kernel: {
+        route: '10.244.2.0/26 via 10.244.2.1 dev vxlan.calico onlink proto 81',
+        destination: '10.244.2.0/26',
+        owner: 'felix-lite',
+        source: '10.244.1.1',
+      },
+      problems: [],
+      alarms: [],
+    });
+    expect(await explain('10.244.1.2')).to.deep.include({
+      workload: { name: 'default/a1-cni-web-eth0', node: 'a1' },
+      alarms: [],
+    });
+    const own = await explain('10.244.1.9');
+    expect(own.kernel?.route).to.equal('blackhole 10.244.1.0/26 proto 81');
+    expect(own.alarms).to.deep.equal([]);
+    await here.ip('route', 'add', '10.244.2.9/32', 'via', '192.0.2.9', 'proto', 'static');
+    expect((await explain('10.244.2.9')).alarms).to.deep.equal([
+      'the kernel sends packets to 10.244.2.9 by 10.244.2.9/32 via 192.0.2.9 dev eth0 proto 4 (static), and felix-lite wants 10.244.2.0/26 via 10.244.2.1 dev vxlan.calico onlink proto 81',
+    ]);
+    expect((await explain('203.0.113.7')).kernel).to.equal(undefined);
   });
 
   it('tells how pools are routed, over which devices, and where their MTU comes from', async () => {

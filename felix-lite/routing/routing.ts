@@ -9,8 +9,10 @@ import { formatProblem, type Problem } from '../../api/index.ts';
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Log } from '../../daemon/log.ts';
 import { Mirror, type Store } from '../../datastore/index.ts';
+import type { Address } from '../../net/addr/index.ts';
 import { type KernelEvent, Netlink, type Route } from '../../net/kernel/index.ts';
 import { isTunnelName, TunnelDevices } from './devices.ts';
+import { explainRoute, type RouteExplanation, wayTo } from './explain.ts';
 import { Facts, ROUTING_KINDS } from './facts.ts';
 import { applyRoutes, PROTOCOL_FELIX, vtepChanges } from './kernel.ts';
 import { planRouting, type RoutingPlan } from './plan.ts';
@@ -117,6 +119,23 @@ export class Routing {
       plan: this.#plan,
       ...this.#last,
       problems: this.#problems,
+    });
+  }
+
+  /** Why packets of this node to the address leave as they do; undefined before the datastore has been seen in full. */
+  async explain(to: Address): Promise<RouteExplanation | undefined> {
+    if (!this.#mirror.synced) return undefined;
+    const { node } = this.#options;
+    const settings = this.#facts.settings(node);
+    return explainRoute({
+      to,
+      node,
+      facts: this.#facts,
+      settings,
+      plan: this.#plan ?? planRouting(node, this.#facts),
+      wishes: this.#wishes ?? workloadRouteWishes(this.#facts.endpointsOn(node), settings),
+      problems: this.#problems,
+      way: await wayTo(this.#netlink, to),
     });
   }
 

@@ -10,13 +10,16 @@ const pair = (internal: string, external: string): AddressPair => ({
   external,
 });
 
+type ChainRule = ReturnType<typeof floatingChains>[number]['rules'][number];
+
+function text({ matches, verdict }: ChainRule): string {
+  const [match] = matches;
+  const to = verdict !== undefined && 'address' in verdict ? verdict.address : '';
+  return `${match?.kind === 'net' ? match.net : ''} -> ${to}`;
+}
+
 /** `from -> to` of each rule of the chains for IPv4, by chain. */
 function told(pairs: readonly AddressPair[]): Record<string, string[]> {
-  const text = ({ matches, verdict }: ReturnType<typeof floatingChains>[number]['rules'][number]): string => {
-    const [match] = matches;
-    const to = verdict !== undefined && 'address' in verdict ? verdict.address : '';
-    return `${match?.kind === 'net' ? match.net : ''} -> ${to}`;
-  };
   return Object.fromEntries(floatingChains(pairs, 4).map(({ name, rules }) => [name, rules.map(text)]));
 }
 
