@@ -25,6 +25,8 @@ const mac = z
 const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
 const mtu = z.number().int().min(0).max(65_535);
 
+const bits = z.number().int().min(0).optional();
+
 const attachmentSchema = z.looseObject({ containerID: z.string(), ifname: z.string() });
 
 const schema = z.looseObject({
@@ -50,6 +52,8 @@ const schema = z.looseObject({
   nodename: z.string().optional(),
   nodename_file: z.string().optional(),
   hostname: z.string().optional(),
+  // Left in by every runtime, though the specification takes it out.
+  capabilities: z.looseObject({ bandwidth: z.boolean().optional() }).optional(),
   dataplane_options: z.looseObject({ type: z.string().optional() }).optional(),
   readiness_gates: z.array(z.string()).optional(),
   log_level: z.string().optional(),
@@ -89,6 +93,14 @@ const schema = z.looseObject({
             }),
           )
           .nullish(),
+        bandwidth: z
+          .looseObject({
+            ingressrate: bits,
+            ingressburst: bits,
+            egressrate: bits,
+            egressburst: bits,
+          })
+          .nullish(),
         // Under the key that containerd gives it.
         'io.kubernetes.cri.pod-annotations': z.record(z.string(), z.string()).nullish(),
         dns: z
@@ -116,6 +128,14 @@ export interface PortMapping {
   readonly containerPort: number;
   readonly protocol: string;
   readonly hostIP: string;
+}
+
+/** Bits a second, and bits. */
+export interface Bandwidth {
+  readonly ingressBandwidth?: number;
+  readonly ingressBurst?: number;
+  readonly egressBandwidth?: number;
+  readonly egressBurst?: number;
 }
 
 export interface NetConf {
@@ -168,6 +188,9 @@ export interface NetConf {
   readonly requestedIps: readonly Address[];
   readonly requestedMac: string | undefined;
   readonly portMappings: readonly PortMapping[];
+  /** Whether the runtime tells us of limits, and nobody else in the chain. */
+  readonly shapes: boolean;
+  readonly bandwidth: Bandwidth;
   readonly dns: { readonly nameservers?: string[]; readonly search?: string[]; readonly options?: string[] };
   readonly prevResult: CniResult | undefined;
   /** GC: what the runtime still knows. Undefined when the key is missing, which frees nothing. */
@@ -255,6 +278,8 @@ export function readNetConf(
         protocol: (mapping.protocol ?? 'tcp').toUpperCase(),
         hostIP: mapping.hostip ?? '',
       })),
+      shapes: conf.capabilities?.bandwidth === true || (runtime?.bandwidth ?? undefined) !== undefined,
+      bandwidth: bandwidthOf(runtime?.bandwidth ?? {}),
       dns: {
         ...(runtime?.dns?.servers ? { nameservers: runtime.dns.servers } : {}),
         ...(runtime?.dns?.searches ? { search: runtime.dns.searches } : {}),
@@ -266,6 +291,22 @@ export function readNetConf(
         ifName: ifname,
       })),
     },
+  };
+}
+
+/** A rate of 0 is none, and a burst says nothing without a rate. */
+function bandwidthOf(told: {
+  readonly ingressrate?: number | undefined;
+  readonly ingressburst?: number | undefined;
+  readonly egressrate?: number | undefined;
+  readonly egressburst?: number | undefined;
+}): Bandwidth {
+  const { ingressrate = 0, ingressburst, egressrate = 0, egressburst } = told;
+  return {
+    ...(ingressrate > 0 ? { ingressBandwidth: ingressrate } : {}),
+    ...(ingressrate > 0 && ingressburst !== undefined ? { ingressBurst: ingressburst } : {}),
+    ...(egressrate > 0 ? { egressBandwidth: egressrate } : {}),
+    ...(egressrate > 0 && egressburst !== undefined ? { egressBurst: egressburst } : {}),
   };
 }
 

@@ -16,6 +16,7 @@ import { FollowedFacts, Ipam } from '../ipam/index.ts';
 import { EndpointStatusFolder } from './cni/endpoint-status.ts';
 import type { CniPorts } from './cni/ports.ts';
 import { type LauncherServer, serveLaunchers } from './cni/launcher.ts';
+import { keepLimits } from './cni/limit-keeper.ts';
 import { UplinkMtu } from './cni/mtu.ts';
 import { CniServer, type Unready } from './cni/server.ts';
 import { closeHost, openHost } from './cni/wiring.ts';
@@ -128,6 +129,7 @@ export class Agent {
     await this.#lookAtAddresses(ports, tunnels);
     const unfollow = ports.inventory.onPools(() => void this.#lookAtAddresses(ports, tunnels));
     signal.addEventListener('abort', unfollow, { once: true });
+    signal.addEventListener('abort', keepLimits(ports), { once: true });
     let nextAddresses = clock.now() + LOOK_AT_ADDRESSES;
     let nextSweep = -Infinity;
     while (!signal.aborted) {

@@ -55,6 +55,16 @@ export class Inventory {
     });
   }
 
+  /** Calls back for each endpoint of this node that is new or has changed. @returns ends it */
+  onEndpoints(changed: (endpoint: WorkloadEndpoint) => void): () => void {
+    return this.#mirror.onChange((changes) => {
+      for (const { key, value } of changes) {
+        const endpoint = value as WorkloadEndpoint | undefined;
+        if (key.kind === 'WorkloadEndpoint' && endpoint?.spec.node === this.#node) changed(endpoint);
+      }
+    });
+  }
+
   stop(): Promise<void> {
     return this.#mirror.stop();
   }

@@ -18,6 +18,8 @@ import type { Burst, Guest } from './burst.ts';
 import type { Delegate } from './delegate.ts';
 import { removeEndpoint } from './del.ts';
 import { endpointFor, profileOf, recordOf } from './endpoint.ts';
+import { shape } from './limit-keeper.ts';
+import { mayShapeAtOnce } from './limits.ts';
 import { podOf } from './pod.ts';
 import { withWishes } from './pod-wishes.ts';
 import { refuseWhileLocked } from './lock.ts';
@@ -127,6 +129,7 @@ async function attach(
       },
       pod?.object,
     );
+    if (mayShapeAtOnce(pod?.object.metadata.annotations ?? {}, conf)) await shape(ports, wanted);
     await guest.before('endpoint');
     const endpoint = unwrap(await ports.client.apply(wanted));
     const isLate = ports.clock.now() - begun > PROMPT;

@@ -72,6 +72,7 @@ export function endpointFor(
     },
     spec: {
       ...whatPodsSay(told),
+      ...limits(told, conf),
       orchestrator: workload.orchestrator,
       node,
       ...(workload.orchestrator === 'k8s' ? { pod: workload.pod } : {}),
@@ -99,13 +100,21 @@ function asToldBy(pod: Pod, node: string, networks: readonly string[]): Workload
 
 function whatPodsSay(told: WorkloadEndpoint | undefined): Partial<WorkloadEndpoint['spec']> {
   if (told === undefined) return {};
-  const { serviceAccountName, ipNATs, allowSpoofedSourcePrefixes, qosControls } = told.spec;
+  const { serviceAccountName, ipNATs, allowSpoofedSourcePrefixes } = told.spec;
   return {
     ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
     ...(ipNATs === undefined ? {} : { ipNATs }),
     ...(allowSpoofedSourcePrefixes === undefined ? {} : { allowSpoofedSourcePrefixes }),
-    ...(qosControls === undefined ? {} : { qosControls }),
   };
+}
+
+/** The pod's annotations go before what the runtime made of them: Calico's own say more than Kubernetes'. */
+function limits(
+  told: WorkloadEndpoint | undefined,
+  { bandwidth }: NetConf,
+): Pick<WorkloadEndpoint['spec'], 'qosControls'> {
+  const qosControls = { ...bandwidth, ...told?.spec.qosControls };
+  return Object.keys(qosControls).length === 0 ? {} : { qosControls };
 }
 
 type Port = NonNullable<WorkloadEndpoint['spec']['ports']>[number];

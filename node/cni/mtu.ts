@@ -49,7 +49,9 @@ export async function uplinkMtu(
   const device = routes.find(({ destination }) => destination.isDefault)?.nextHops[0]?.interface;
   if (device !== undefined)
     return mtuOf(({ name, index }) => name === device || index === device) ?? ETHERNET;
-  const candidates = links.filter(({ up, loopback, name }) => up && !loopback && !name.startsWith('cali'));
+  const candidates = links.filter(
+    ({ up, loopback, name, kind }) => up && !loopback && !name.startsWith('cali') && kind !== 'ifb',
+  );
   return candidates.length === 0 ? ETHERNET : Math.min(...candidates.map(({ mtu }) => mtu));
 }
 

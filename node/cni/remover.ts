@@ -3,6 +3,7 @@
  * so whoever comes while it waits joins the next time. A socket of its own keeps that wait away from those who plug in.
  */
 import { Netlink } from '../../net/kernel/index.ts';
+import { shaperOf } from './shaper.ts';
 
 interface Leaving {
   readonly name: string;
@@ -39,8 +40,10 @@ export class CableRemover {
       const together = this.#leaving;
       this.#leaving = [];
       try {
-        const there = await this.#netlink.deleteLinks(together.map(({ name }) => name));
-        for (const [i, { resolve }] of together.entries()) resolve(there[i] ?? false);
+        // Most have no shaper; to ask for one costs less than to remember who has.
+        const names = together.flatMap(({ name }) => [name, shaperOf(name)]);
+        const there = await this.#netlink.deleteLinks(names);
+        for (const [i, { resolve }] of together.entries()) resolve(there[2 * i] ?? false);
       } catch (error) {
         for (const { reject } of together) reject(error);
       }

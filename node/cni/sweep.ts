@@ -66,6 +66,7 @@ export async function sweep(ports: CniPorts, keep: Keep = () => true): Promise<S
     await ipam.releaseByHandle(handle);
     swept.handles.push(handle);
   }
+  await limit(ports, [...kept.values()]);
   const repaired = await repair(host, [...kept.values()], links, ports.inventory.deviceRoutes());
   return { ...swept, repaired };
 }
@@ -94,6 +95,18 @@ async function handlesOf({ ipam, node }: CniPorts): Promise<Set<string>> {
     }
   }
   return handles;
+}
+
+/** As many as the endpoints say, and no more: limits may have been changed while nobody was here. */
+async function limit({ host, log }: CniPorts, endpoints: readonly WorkloadEndpoint[]): Promise<void> {
+  const wanted = new Map(
+    endpoints.map(({ spec }) => [spec.interfaceName ?? '', spec.qosControls ?? {}] as const),
+  );
+  try {
+    for (const what of await host.shaper.reconcile(wanted)) log.warn({}, what);
+  } catch (error) {
+    log.warn({ error: String(error) }, 'not all workloads could be limited');
+  }
 }
 
 /** @returns how many host ends lacked something */

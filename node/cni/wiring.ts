@@ -21,9 +21,11 @@ import {
   readSysctl,
   type Step,
   TABLE_MAIN,
+  TrafficControl,
   writeSysctl,
 } from '../../net/kernel/index.ts';
 import { CableRemover } from './remover.ts';
+import { Shaper } from './shaper.ts';
 
 /** Calico's MAC of every host end: one value, so that a workload's neighbour entry survives a new host end. */
 export const HOST_MAC = 'ee:ee:ee:ee:ee:ee';
@@ -35,17 +37,25 @@ export const GATEWAY_6 = known('fe80::ecee:eeff:feee:eeee');
 export interface Host {
   readonly netlink: Netlink;
   readonly remover: CableRemover;
+  readonly shaper: Shaper;
   /** Path of its namespace; undefined: this process's. */
   readonly netns: string | undefined;
 }
 
 export function openHost(netns?: string): Host {
-  return { netlink: Netlink.open({ netns }), remover: new CableRemover(netns), netns };
+  const netlink = Netlink.open({ netns });
+  return {
+    netlink,
+    remover: new CableRemover(netns),
+    shaper: new Shaper(netlink, new TrafficControl(netns)),
+    netns,
+  };
 }
 
-export function closeHost({ netlink, remover }: Host): void {
+export function closeHost({ netlink, remover, shaper }: Host): void {
   netlink.close();
   remover.close();
+  shaper.close();
 }
 
 const ALIAS = 'poplin:';
@@ -174,8 +184,9 @@ function vanished(name: string, from: string): CniFailure {
   return new CniFailure(CniCode.ioFailure, `the interface ${name} vanished from ${from} while it was set up`);
 }
 
-/** Takes the cable out, with both its ends. False when it was not there. */
+/** Takes the cable out, with both its ends and what shapes it. False when it was not there. */
 export function unwire(host: Host, hostInterface: string): Promise<boolean> {
+  host.shaper.forget(hostInterface);
   return host.remover.remove(hostInterface);
 }
 

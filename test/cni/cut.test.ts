@@ -14,11 +14,13 @@ import { silent } from '../../daemon/log.ts';
 import { ResourceClient, type Store } from '../../datastore/index.ts';
 import { temporaryStore } from '../../datastore/testing.ts';
 import { Ipam } from '../../ipam/index.ts';
+import { TrafficControl } from '../../net/kernel/index.ts';
 import { describeOnKernel, freshNamespace } from '../../net/kernel/testing.ts';
 import { EndpointStatusFolder } from '../../node/cni/endpoint-status.ts';
 import { UplinkMtu } from '../../node/cni/mtu.ts';
 import type { CniPorts } from '../../node/cni/ports.ts';
 import { CniServer } from '../../node/cni/server.ts';
+import { Shaper } from '../../node/cni/shaper.ts';
 import { closeHost, type Host, openHost } from '../../node/cni/wiring.ts';
 import { Inventory } from '../../node/inventory.ts';
 import { NODE, POOLS } from './runtime.ts';
@@ -32,6 +34,7 @@ describeOnKernel('CNI: an agent that dies between two steps', function () {
   let store: Store;
   let inventory: Inventory;
   let host: Host;
+  let control: TrafficControl;
   let runDir: string;
 
   beforeEach(async () => {
@@ -42,10 +45,12 @@ describeOnKernel('CNI: an agent that dies between two steps', function () {
     inventory = new Inventory('n1', store, clock, silent);
     await inventory.start();
     host = openHost(hostSpace.path());
+    control = new TrafficControl(hostSpace.path());
   });
   afterEach(async () => {
     await inventory.stop();
     closeHost(host);
+    control.close();
     rmSync(runDir, { recursive: true, force: true });
   });
 
@@ -57,7 +62,12 @@ describeOnKernel('CNI: an agent that dies between two steps', function () {
       client: new ResourceClient(ownStore, clock),
       ipam: new Ipam(ownStore, clock, Math.random),
       inventory,
-      host: { netlink: mortal(host.netlink, life), remover: mortal(host.remover, life), netns: host.netns },
+      host: {
+        netlink: mortal(host.netlink, life),
+        remover: mortal(host.remover, life),
+        shaper: new Shaper(mortal(host.netlink, life), mortal(control, life)),
+        netns: host.netns,
+      },
       mtu: new UplinkMtu(host.netlink, clock),
       status: new EndpointStatusFolder(runDir, clock),
       clock,
@@ -95,7 +105,7 @@ describeOnKernel('CNI: an agent that dies between two steps', function () {
     ).to.deep.equal([]);
     const names = (await host.netlink.listLinks()).map(({ name }) => name);
     expect(
-      names.filter((name) => name.startsWith('cali')),
+      names.filter((name) => /^(?:bw)?cali/.test(name)),
       at,
     ).to.deep.equal([]);
     expect(await podSpace.ip('-br', 'link'), at).not.to.contain('eth0');
@@ -123,6 +133,11 @@ describeOnKernel('CNI: an agent that dies between two steps', function () {
 
   it('leaves nothing of an ADD, wherever it was cut', async () => {
     expect(await everyCut('ADD', {}, false)).to.be.greaterThan(8);
+  });
+
+  it('leaves nothing of an ADD with limits, wherever it was cut', async () => {
+    const bandwidth = { ingressRate: 8e6, ingressBurst: 8e6, egressRate: 8e6, egressBurst: 8e6 };
+    expect(await everyCut('ADD', { runtimeConfig: { bandwidth } }, false)).to.be.greaterThan(14);
   });
 
   it('leaves nothing of a DEL, wherever it was cut', async () => {

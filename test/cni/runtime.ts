@@ -85,7 +85,7 @@ export class TestNode {
       ],
       { stdio: ['ignore', 'ignore', process.env['POPLIN_TEST_LOG'] === undefined ? 'ignore' : 'inherit'] },
     );
-    for (let tries = 0; tries < 400; tries++) {
+    for (let tries = 0; tries < 2400; tries++) {
       const status = await askControl<{ ready: boolean }>(this.socket, 'GET', '/status');
       if (status.ok && (status.value.ready || options.ready === false)) return;
       await sleep(25);
