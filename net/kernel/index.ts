@@ -2,6 +2,8 @@
 export { errnoName, isKernelError, KernelError } from './errors.ts';
 export * as ipset from './ipset.ts';
 export * as iptables from './iptables.ts';
+export { TrafficControl } from './netlink/traffic-control.ts';
+export type { Discipline, TokenBucket } from './netlink/shaping.ts';
 export { Conntrack } from './netlink/conntrack.ts';
 export type { Connection, Tuple } from './netlink/conntrack-codec.ts';
 export { IpsetError } from './netlink/ipset/errors.ts';
