@@ -23,14 +23,26 @@ function service(name: string, spec: object, ...ingress: string[]): Service {
 }
 
 function slice(of: string, ...ends: readonly { on: string; ready?: boolean }[]): EndpointSlice {
+  return sliceOf('IPv4', of, ends);
+}
+
+function sliceOf(
+  addressType: 'IPv4' | 'IPv6',
+  of: string,
+  ends: readonly { on: string; ready?: boolean }[],
+): EndpointSlice {
   return unwrap(
     validate({
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
-      metadata: { name: `${of}-1`, namespace: 'shop', labels: { 'kubernetes.io/service-name': of } },
-      addressType: 'IPv4',
+      metadata: {
+        name: `${of}-${addressType.toLowerCase()}`,
+        namespace: 'shop',
+        labels: { 'kubernetes.io/service-name': of },
+      },
+      addressType,
       endpoints: ends.map(({ on, ready }) => ({
-        addresses: ['10.244.0.9'],
+        addresses: [addressType === 'IPv4' ? '10.244.0.9' : 'fd00:10:244::9'],
         nodeName: on,
         ...(ready === undefined ? {} : { conditions: { ready } }),
       })),
@@ -71,6 +83,15 @@ describe('routes of services', () => {
     expect(told('a1', spec, services, slices)).to.have.members([...ranges, '10.96.0.5/32', '192.0.2.5/32']);
     expect(told('a2', spec, services, slices)).to.have.members(ranges);
     expect(told('a2', spec, services, [slice('web', { on: 'a2', ready: true })])).to.include('192.0.2.5/32');
+  });
+
+  it('are those of a Local service in the version of IP in which it has an endpoint here', () => {
+    const spec = { serviceClusterIPs: cidrs('10.96.0.0/12', 'fd00:96::/112') };
+    const both = service('web', { ...LOCAL, clusterIPs: ['10.96.0.5', 'fd00:96::5'] });
+    const ranges = ['10.96.0.0/12', 'fd00:96::/112'];
+    const slices = [slice('web', { on: 'a1' }), sliceOf('IPv6', 'web', [{ on: 'a2' }])];
+    expect(told('a1', spec, [both], slices)).to.have.members([...ranges, '10.96.0.5/32']);
+    expect(told('a2', spec, [both], slices)).to.have.members([...ranges, 'fd00:96::5/128']);
   });
 
   it('are single addresses of load balancers without aggregation, from every node', () => {

@@ -38,7 +38,7 @@ export function serviceRoutes(node: string, resources: ClusterResources): readon
   for (const service of resources.services) {
     const { addresses, single } = addressesOf(service, ranges, aggregated);
     const local = service.spec?.externalTrafficPolicy === 'Local';
-    const told = local ? (here.has(keyOf(service)) ? addresses : []) : single;
+    const told = local ? addresses.filter(({ version }) => here.has(`${keyOf(service)} ${version}`)) : single;
     for (const address of told) add(Prefix.host(address));
   }
   return [...routes.values()].sort((a, b) => a.compare(b));
@@ -91,14 +91,14 @@ function isCovered(address: Address, within: readonly Prefix[]): boolean {
   return within.some((range) => !range.isHost && range.contains(address));
 }
 
-/** By `namespace/name`. An endpoint that does not say whether it is ready is. */
+/** By `namespace/name` and version of IP. An endpoint that does not say whether it is ready is. */
 function servicesWithEndpointsOn(node: string, slices: readonly EndpointSlice[]): ReadonlySet<string> {
   const found = new Set<string>();
-  for (const { metadata, endpoints = [] } of slices) {
+  for (const { metadata, addressType, endpoints = [] } of slices) {
     const name = metadata.labels?.[SERVICE_NAME_LABEL];
     if (name === undefined) continue;
     if (endpoints.some(({ nodeName, conditions }) => nodeName === node && conditions?.ready !== false))
-      found.add(`${metadata.namespace ?? 'default'}/${name}`);
+      found.add(`${metadata.namespace ?? 'default'}/${name} ${addressType === 'IPv6' ? 6 : 4}`);
   }
   return found;
 }
