@@ -4,8 +4,12 @@ import { PoplinError } from '../../api/problem.ts';
 
 const descriptions = getSystemErrorMap();
 
+/** Linux has one number for two names, and its manuals use the one that libuv does not. */
+const OPERATION_NOT_SUPPORTED = 95;
+
 /** `ENOENT` for 2; `errno 531` for what this system has no name for. */
 export function errnoName(errno: number): string {
+  if (errno === OPERATION_NOT_SUPPORTED) return 'EOPNOTSUPP';
   return descriptions.get(-errno)?.[0] ?? `errno ${errno}`;
 }
 
