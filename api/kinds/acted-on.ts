@@ -62,6 +62,7 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
       'vxlanMTUV6',
       'vxlanPort',
       'vxlanVNI',
+      'workloadSourceSpoofing',
     ],
   },
   BGPConfiguration: {
@@ -102,7 +103,6 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
     ignored: [
       'spec.ipv4Gateway',
       'spec.ipv6Gateway',
-      'spec.allowSpoofedSourcePrefixes',
       'spec.qosControls.ingressPacketRate',
       'spec.qosControls.egressPacketRate',
       'spec.qosControls.ingressPacketBurst',

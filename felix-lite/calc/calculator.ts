@@ -10,6 +10,7 @@ import { madeFrom, namespaceProfileName, serviceAccountProfileName } from '../..
 import { ok, type Problem } from '../../api/problem.ts';
 import { compileRules, plainRule } from './compile.ts';
 import {
+  allowedSources,
   floatingIps,
   type Selectable,
   selectableHost,
@@ -383,7 +384,12 @@ export class Calculator {
       return;
     }
     const { interfaceName = '', profiles = [] } = workload.spec;
-    this.#locals.put(key, { interfaceName, profiles, nats: floatingIps(workload) });
+    this.#locals.put(key, {
+      interfaceName,
+      profiles,
+      nats: floatingIps(workload),
+      sources: allowedSources(workload),
+    });
     this.#selection.putItem(key, selectable.labels, selectable.parents);
   }
 

@@ -75,6 +75,11 @@ export function floatingIps({ spec }: WorkloadEndpoint): readonly AddressPair[] 
   });
 }
 
+/** What the workload may send from beside its own addresses. */
+export function allowedSources({ spec }: WorkloadEndpoint): readonly Prefix[] {
+  return prefixes(spec.allowSpoofedSourcePrefixes ?? []);
+}
+
 /** Without those that only a namespace or a service account may lend. */
 function ownLabels(labels: Labels = {}): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([name]) => !isLent(name)));

@@ -1,6 +1,7 @@
 /** This node's workload endpoints: which of them are enforced, and through which tiers and profiles each goes. */
 import type { Problem } from '../../api/problem.ts';
 import { compareText } from '../../api/selector/index.ts';
+import type { Prefix } from '../../net/addr/index.ts';
 import type { AddressPair, EndpointKey, LocalEndpoint } from './model.ts';
 import type { Policy } from './policies.ts';
 import type { ProfileUsers } from './profile-users.ts';
@@ -11,6 +12,8 @@ export interface LocalWorkload {
   readonly profiles: readonly string[];
   /** None is the same as undefined. */
   readonly nats?: readonly AddressPair[];
+  /** None is the same as undefined. */
+  readonly sources?: readonly Prefix[];
 }
 
 /** IFNAMSIZ less the final NUL, and nothing that a line of iptables-restore would trip over. */
@@ -79,10 +82,17 @@ export class LocalEndpoints {
     if (problem === undefined) this.#problems.delete(key);
     else this.#problems.set(key, problem);
     if (workload === undefined || problem !== undefined) return undefined;
-    const { interfaceName, profiles, nats = [] } = workload;
+    const { interfaceName, profiles, nats = [], sources = [] } = workload;
     const policies = [...policiesOf(key)].filter(({ stage }) => stage === 'normal');
     const tiers = this.#tiers.arrange(policies);
-    return { key, interfaceName, tiers, profiles, ...(nats.length === 0 ? {} : { nats }) };
+    return {
+      key,
+      interfaceName,
+      tiers,
+      profiles,
+      ...(nats.length === 0 ? {} : { nats }),
+      ...(sources.length === 0 ? {} : { sources }),
+    };
   }
 
   #problem(key: EndpointKey, { interfaceName }: LocalWorkload): Problem | undefined {

@@ -137,6 +137,8 @@ export interface LocalEndpoint {
   readonly profiles: readonly string[];
   /** Its floating IPs, as the endpoint has them. */
   readonly nats?: readonly AddressPair[];
+  /** Prefixes that it may send from beside its own addresses; left out without any. */
+  readonly sources?: readonly Prefix[];
 }
 
 /** An interface of the host itself under a HostEndpoint. */

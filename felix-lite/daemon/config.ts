@@ -51,6 +51,7 @@ export function readSettings(
         inbound: failsafes(spec.failsafeInboundHostPorts) ?? DEFAULT_FAILSAFES.inbound,
         outbound: failsafes(spec.failsafeOutboundHostPorts) ?? DEFAULT_FAILSAFES.outbound,
       },
+      sourceSpoofing: spec.workloadSourceSpoofing === 'Any',
       ...tunnelsOf(spec, pools),
       ...natOf(spec, pools),
       workloadsSend: {

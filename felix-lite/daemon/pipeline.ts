@@ -11,6 +11,7 @@ import type { Millis } from '../../clock/clock.ts';
 import type { RuleTables } from '../rules/tables.ts';
 import type { FelixSettings } from './config.ts';
 import { type PolicyCounter, policyCounters } from './policy-counters.ts';
+import { ReturnPaths } from './return-paths.ts';
 
 /**
  * Calico's, where the kernel tells of edits: its `iptablesRefreshInterval`, or with ipsets, of whose edits it tells nothing,
@@ -35,6 +36,7 @@ export class Pipeline {
   readonly #tables: RuleTables;
   /** Endpoints whose rules are part of the state last handed to the dataplane: key to interface. */
   readonly #endpoints = new Map<string, string>();
+  readonly #returnPaths: ReturnPaths;
   #changedEndpoints = new Set<string>();
   /** How often the kernel is to be read for edits by others, unless the configuration says. */
   readonly refreshMs: Millis;
@@ -69,6 +71,7 @@ export class Pipeline {
     this.refreshMs = REFRESH[backend];
     const { node, settings } = options;
     this.#options = options;
+    this.#returnPaths = new ReturnPaths(options.netns);
     this.#versions = versions;
     this.#calculator = new Calculator({
       node,
@@ -97,6 +100,8 @@ export class Pipeline {
     this.#dataplane.update(delta);
     this.#follow(delta);
     const applied = await this.#dataplane.apply(reread);
+    // After the rules: they look at what the kernel then no longer does.
+    if (applied.failures.length === 0) this.#returnPaths.apply(reread);
     // After the rules: a router without them would forward what policy denies.
     if (this.#options.settings.forwarding && applied.failures.length === 0) {
       enableForwarding(this.#versions, this.#options.netns);
@@ -141,6 +146,12 @@ export class Pipeline {
   #follow({ endpoints }: CalcDelta): void {
     for (const [key, endpoint] of endpoints) {
       this.#changedEndpoints.add(key);
+      const before = this.#endpoints.get(key);
+      if (before !== undefined && before !== endpoint?.interfaceName) this.#returnPaths.delete(before);
+      if (endpoint !== undefined) {
+        const spoofs = this.settings.rules.sourceSpoofing && endpoint.sources !== undefined;
+        this.#returnPaths.put(endpoint.interfaceName, spoofs);
+      }
       if (endpoint === undefined) this.#endpoints.delete(key);
       else this.#endpoints.set(key, endpoint.interfaceName);
     }

@@ -9,7 +9,10 @@ export interface Marks {
   /** While one rule needs several kernel rules: all parts so far have matched; this part has matched. */
   readonly scratch0: number;
   readonly scratch1: number;
-  /** Every bit above. */
+  /**
+   * Every bit above but {@link drop}: what a packet comes without, as with Calico. Nothing looks for the drop bit but the
+   * rule behind the one that sets it.
+   */
   readonly all: number;
 }
 
@@ -37,5 +40,5 @@ export function allocateMarks(mask: number = DEFAULT_MARK_MASK): Marks | undefin
     scratch1 === undefined
   )
     return undefined;
-  return { accept, pass, drop, scratch0, scratch1, all: accept + pass + drop + scratch0 + scratch1 };
+  return { accept, pass, drop, scratch0, scratch1, all: accept + pass + scratch0 + scratch1 };
 }

@@ -4,6 +4,7 @@ import { FROM_WORKLOAD, TO_WORKLOAD } from './dispatch.ts';
 import { type Failsafes, failsafeChains } from './failsafe.ts';
 import { FROM_HOST_ENDPOINT, FROM_HOST_FORWARD, TO_HOST_ENDPOINT, TO_HOST_FORWARD } from './host-chains.ts';
 import type { Marks } from './marks.ts';
+import { RPF_SKIP, rpfSkipChain } from './source-spoofing.ts';
 import { natChains, natHooks, type NatOptions } from './nat.ts';
 import { tunnelInput, type TunnelOptions, tunnelOutput } from './tunnels.ts';
 import {
@@ -24,6 +25,8 @@ export interface StaticOptions {
   readonly endpointToHost: 'Drop' | 'Accept' | 'Return';
   /** Of host endpoints. */
   readonly failsafes: Failsafes;
+  /** Workloads may send from the prefixes that their endpoints name. */
+  readonly sourceSpoofing: boolean;
   /** Absent: no pool needs a tunnel. */
   readonly tunnels?: TunnelOptions;
   /** Absent: no address is changed. */
@@ -88,7 +91,10 @@ export function staticChains(
   const nat = options.nat === undefined ? undefined : natChains(version, options.nat);
   return new Map<TableName, readonly Chain[]>([
     ...(nat === undefined ? [] : ([['nat', nat]] as const)),
-    ['raw', [rawPrerouting(options), rawOutput(options), ...failsafes('raw')]],
+    [
+      'raw',
+      [rawPrerouting(options), rawOutput(options), rpfSkipChain(new Map(), version), ...failsafes('raw')],
+    ],
     ['mangle', [manglePrerouting(options), manglePostrouting(options), ...failsafes('mangle')]],
     [
       'filter',
@@ -127,6 +133,7 @@ function rawPrerouting({ marks, interfacePrefix }: StaticOptions): Chain {
         value: fromWorkload,
         mask: fromWorkload,
       }),
+      rule([{ kind: 'mark', value: fromWorkload, mask: fromWorkload }], { kind: 'jump', chain: RPF_SKIP }),
       rule([{ kind: 'mark', value: fromWorkload, mask: fromWorkload }, { kind: 'rpf-failed' }], {
         kind: 'drop',
       }),

@@ -1,10 +1,11 @@
 /** Endpoints and policies in, chains as lines of iptables out. */
 import { expect } from 'chai';
-import { Prefix } from '../../net/addr/index.ts';
+import { Address, Prefix } from '../../net/addr/index.ts';
 import { plainRule } from '../calc/compile.ts';
 import type { CalcDelta, LocalEndpoint, PolicyId, PolicyRef, PolicyRule } from '../calc/model.ts';
 import { readSettings } from '../daemon/config.ts';
 import { renderChain } from '../dataplane/iptables/render.ts';
+import { travel } from '../explain/netfilter.ts';
 import { RuleTables } from './tables.ts';
 
 const NOTHING: CalcDelta = {
@@ -53,6 +54,12 @@ function lines(made: RuleTables, chain: string, version: 4 | 6 = 4): readonly st
     : renderChain(chain, found.rules, version).map(({ text }) =>
         text.replace(/-m comment --comment "cali:[\w-]+" ?/, ''),
       );
+}
+
+function address(text: string): Address {
+  const parsed = Address.parse(text);
+  if (parsed === undefined) throw new Error(text);
+  return parsed;
 }
 
 function endpoints(...list: readonly LocalEndpoint[]): CalcDelta['endpoints'] {
@@ -166,6 +173,49 @@ describe('tables of chains', () => {
       ['owner=sam', 'ticket=7', 'GlobalNetworkPolicy a ingress'],
       ...Array.from({ length: 3 }, () => ['owner=sam', 'ticket=7']),
     ]);
+  });
+
+  it('lets workloads send from the prefixes of their endpoints where that is allowed, and from there only', () => {
+    const source = ['10.0.0.0/8', 'fd01::/64']
+      .map((text) => Prefix.parse(text))
+      .filter((net) => net !== undefined);
+    const spoofing = { ...endpoint('cali1', []), sources: source };
+    const delta = { ...NOTHING, endpoints: endpoints(spoofing, endpoint('cali2', [])) };
+    const skipped = (allowed: boolean, version: 4 | 6): readonly string[] => {
+      const made = new RuleTables({ ...readSettings(undefined, undefined).rules, sourceSpoofing: allowed });
+      made.update(delta);
+      const chain = made.chains(version, 'raw').get('cali-rpf-skip');
+      return renderChain('cali-rpf-skip', chain?.rules ?? [], version).map(({ text }) =>
+        text.replace(/-m comment --comment "cali:[\w-]+" ?/, ''),
+      );
+    };
+    expect(skipped(true, 4)).to.deep.equal(['--in-interface cali1 --source 10.0.0.0/8 --jump ACCEPT']);
+    expect(skipped(true, 6)).to.deep.equal(['--in-interface cali1 --source fd01::/64 --jump ACCEPT']);
+    expect(skipped(false, 4)).to.deep.equal([]);
+    const made = new RuleTables({ ...readSettings(undefined, undefined).rules, sourceSpoofing: true });
+    made.update(delta);
+    const table = new Map(
+      [...made.chains(4, 'raw').values()].map(({ name, rules }) => [
+        name,
+        renderChain(name, rules, 4).map(({ text }) => text),
+      ]),
+    );
+    const tables = new Map([['raw', new Map([...table, ['PREROUTING', ['-j cali-PREROUTING']]])]]);
+    const verdict = (inInterface: string, from: string): string =>
+      travel(tables, new Map(), 'forwarded', {
+        source: address(from),
+        destination: address('192.0.2.1'),
+        protocol: 6,
+        inInterface,
+        outInterface: 'eth0',
+        state: 'NEW',
+        strayed: true,
+      }).verdict;
+    expect(verdict('cali1', '10.1.2.3')).to.equal('ACCEPT');
+    expect(verdict('cali1', '172.16.0.1')).to.equal('DROP');
+    expect(verdict('cali2', '10.1.2.3')).to.equal('DROP');
+    made.update({ ...NOTHING, endpoints: endpoints(endpoint('cali1', [])) });
+    expect(made.chains(4, 'raw').get('cali-rpf-skip')?.rules).to.deep.equal([]);
   });
 
   it('tells each change once, and only what changed', () => {

@@ -19,6 +19,7 @@ import { endpointChains, type WorkloadChainOptions } from './endpoint-chains.ts'
 import { hostChains } from './host-chains.ts';
 import { floatingChains, natVersions } from './nat.ts';
 import { policyChain, profileChain, shortKind, workloadChain } from './names.ts';
+import { rpfSkipChain } from './source-spoofing.ts';
 import { type PolicyRuleOptions, type RulesOwner, policyRules } from './policy-rules.ts';
 import { type StaticOptions, staticChains, staticHooks } from './static.ts';
 import type { Chain, Hook, TableName } from './types.ts';
@@ -224,6 +225,7 @@ export class RuleTables {
     else this.#endpoints.set(key, after);
     this.#interface(key, endpoint?.interfaceName);
     this.#float(key, endpoint?.nats ?? []);
+    this.#allowSources(key, endpoint);
     for (const chain of after) this.#claimChain('filter', chain);
     for (const { name } of before) this.#releaseChain('filter', name);
   }
@@ -238,6 +240,20 @@ export class RuleTables {
     for (const version of IP_VERSIONS)
       for (const chain of floatingChains([...this.#floating.values()].flat(), version))
         this.#store(version, 'nat').put(chain);
+  }
+
+  readonly #sources = new Map<string, Pick<LocalEndpoint, 'interfaceName' | 'sources'>>();
+
+  #allowSources(key: string, endpoint: LocalEndpoint | undefined): void {
+    if (!this.#options.sourceSpoofing) return;
+    const before = this.#sources.get(key);
+    if (before === undefined && endpoint?.sources === undefined) return;
+    if (endpoint?.sources === undefined) this.#sources.delete(key);
+    else this.#sources.set(key, endpoint);
+    const byInterface = new Map(
+      [...this.#sources.values()].map(({ interfaceName, sources = [] }) => [interfaceName, sources]),
+    );
+    for (const version of IP_VERSIONS) this.#store(version, 'raw').put(rpfSkipChain(byInterface, version));
   }
 
   /** Chains of groups are shared between endpoints: a chain is there as long as somebody claims it. */

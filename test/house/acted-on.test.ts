@@ -24,7 +24,6 @@ const OTHER_MEANINGS: ReadonlySet<string> = new Set([
   'FelixConfiguration spec.wireguardMTU',
   'FelixConfiguration spec.wireguardMTUV6',
   // The agent takes these from pods into endpoints; nobody carries them out.
-  'WorkloadEndpoint spec.allowSpoofedSourcePrefixes',
 ]);
 
 /** What nobody acts on because it says what is, not what should be. */
