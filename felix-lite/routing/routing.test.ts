@@ -10,6 +10,7 @@ import { Address } from '../../net/addr/index.ts';
 import { openStore, type Store } from '../../datastore/index.ts';
 import { formatRoute, Netlink, run as runIn, TABLE_MAIN } from '../../net/kernel/index.ts';
 import { describeOnKernel, freshNamespace } from '../../net/kernel/testing.ts';
+import type { RouteExplanation } from './explain.ts';
 import { Routing } from './routing.ts';
 
 /** How long a thing may take on a busy machine; normally it is at once. */
@@ -93,6 +94,9 @@ describeOnKernel('routing', function () {
 
   const routesNow = async (): Promise<string> =>
     (await kernel.listRoutes({ table: TABLE_MAIN, version: 4 })).map(formatRoute).sort().join('\n');
+
+  const explain = async (text: string): Promise<RouteExplanation> =>
+    (await routing.explain(Address.parse(text) ?? expect.fail(text))) ?? expect.fail('not synced');
 
   const codes = (): string =>
     routing
@@ -186,6 +190,17 @@ describeOnKernel('routing', function () {
     await until(codes, /^$/);
   });
 
+  it('says what the kernel refuses, in its words, and goes on with the rest', async () => {
+    await begin(pool({ vxlanMode: 'Always' }), web, felix({ vxlanMTU: 20 }));
+    await until(codes, /TUNNEL_REFUSED/);
+    await until(routesNow, HERE);
+    await until(routesNow, OWN);
+    await store.commit([felix({ vxlanMTU: 1400 })]);
+    await until(routesNow, FAR);
+    await until(codes, /^$/);
+    expect(routing.status().tunnels['vxlan.calico']).to.include({ mtu: 1400, mtuFrom: 'FelixConfiguration' });
+  });
+
   it('says that the address of the Node is on no interface, and begins when it is', async () => {
     await here.ip('address', 'del', '192.0.2.1/24', 'dev', 'eth0');
     await begin(pool({ vxlanMode: 'Always' }), web);
@@ -232,8 +247,6 @@ describeOnKernel('routing', function () {
     await begin(pool({ vxlanMode: 'Always' }), web);
     await until(routesNow, FAR);
     await until(routesNow, HERE);
-    const explain = async (text: string) =>
-      (await routing.explain(Address.parse(text) ?? expect.fail(text))) ?? expect.fail('not synced');
     expect(await explain('10.244.2.9')).to.deep.equal({
       to: '10.244.2.9',
       node: 'a1',
