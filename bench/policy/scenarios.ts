@@ -1,7 +1,7 @@
 /** The scenarios: what is measured, beside which limits, and what it is held to. */
 import { join } from 'node:path';
-import { Nftables, run } from '../../net/kernel/index.ts';
-import { bareChainChange, bareLoads, bareMember, inFreshNamespace, netlinkChainChange } from './bare.ts';
+import { run } from '../../net/kernel/index.ts';
+import { bareLoads, bareMember, inFreshNamespace, nftChainChange } from './bare.ts';
 import { forwarding } from './forwarding.ts';
 import { latencyOf, quantile } from './stats.ts';
 import type { BackendName } from './subject.ts';
@@ -40,34 +40,45 @@ function scaled(count: number, { scale }: BenchSize): number {
 
 const MIB = 2 ** 20;
 
+const LOADS = 3;
+
 /** (a): 250 endpoints of this node and 750 others, 1,000 policies, 10,000 remote endpoints that feed sets. */
-const load: Scenario = async (backend, bench) =>
-  inFreshNamespace(async (netns) => {
-    const size: WorldSize = {
-      local: scaled(250, bench),
-      remote: scaled(10_750, bench),
-      policies: scaled(1000, bench),
-    };
-    const { ms, cpuSeconds, peakBytes } = await poplin({ measure: 'load', backend, netns, size });
-    const [took = Number.NaN] = ms;
+const load: Scenario = async (backend, bench) => {
+  const size: WorldSize = {
+    local: scaled(250, bench),
+    remote: scaled(10_750, bench),
+    policies: scaled(1000, bench),
+  };
+  const loads: Figures[] = [];
+  const once = (netns: string): Promise<Figures> => poplin({ measure: 'load', backend, netns, size });
+  for (let i = 1; i < LOADS; i++) loads.push(await inFreshNamespace(once));
+  return inFreshNamespace(async (netns) => {
+    loads.push(await once(netns));
+    const [best = { ms: [], cpuSeconds: Number.NaN, peakBytes: Number.NaN }] = loads.toSorted(
+      (a, b) => (a.ms[0] ?? 0) - (b.ms[0] ?? 0),
+    );
+    const [took = Number.NaN] = best.ms;
     const bare = await bareLoads(backend, netns);
-    const best = Math.min(...bare.map((each) => each.ms));
-    const ratio = took / best;
+    const fastest = (tool: boolean): number =>
+      Math.min(...bare.filter((each) => each.tool === tool).map(({ ms }) => ms));
+    const ratio = took / fastest(true);
     return [
       {
         scenario: 'a',
         backend,
         figures: {
           ms: took,
-          'CPU s': cpuSeconds,
-          'peak MiB': peakBytes / MIB,
+          'CPU s': best.cpuSeconds,
+          'peak MiB': best.peakBytes / MIB,
           ...Object.fromEntries(bare.map((each) => [`${each.name} ms`, each.ms])),
-          'x best tool': ratio,
+          'x tool': ratio,
+          ...(Number.isFinite(fastest(false)) ? { 'x netlink': took / fastest(false) } : {}),
         },
         target: { text: 'at most 1.3 x the fastest bare tool', met: ratio <= 1.3 },
       },
     ];
   });
+};
 
 const CLUSTERS = [100, 1000, 10_000];
 /** Of the endpoints that this node has, however large the cluster is. */
@@ -79,53 +90,76 @@ const relabel: Scenario = async (backend, bench) => {
   for (const endpoints of CLUSTERS)
     for (const whose of ['remote', 'local', 'moving'] as const)
       rows.push(
-        await inFreshNamespace(async (netns) => {
-          const count = scaled(endpoints, bench);
-          const local = Math.min(LOCAL, Math.ceil(count / 2));
-          const size: WorldSize = { local, remote: count - local, policies: scaled(1000, bench) };
-          const order = {
-            measure: 'relabel',
-            backend,
-            netns,
-            size,
-            of: whose,
-            rounds: bench.rounds,
-          } as const;
-          const { ms } = await poplin(order);
-          const { p50, p99 } = latencyOf(ms);
-          const limits = await chainLimits(backend, netns);
-          const name = `b ${endpoints} ${whose}`;
-          const figures = { 'p50 ms': p50, 'p99 ms': p99, ...limits.figures };
-          if (backend === 'nftables')
-            return { scenario: name, backend, figures, target: { text: 'p99 under 2 ms', met: p99 < 2 } };
-          return {
-            scenario: name,
-            backend,
-            figures: { ...figures, 'p50 x tool': p50 / limits.tool },
-            target: { text: 'p50 within 1.5 x the tool', met: p50 <= 1.5 * limits.tool },
-          };
-        }),
+        await inFreshNamespace((netns) =>
+          inFreshNamespace(async (twin) => {
+            const count = scaled(endpoints, bench);
+            const local = Math.min(LOCAL, Math.ceil(count / 2));
+            const size: WorldSize = { local, remote: count - local, policies: scaled(1000, bench) };
+            const { rounds } = bench;
+            const figures = await poplin({
+              measure: 'relabel',
+              backend,
+              netns,
+              twin,
+              size,
+              of: whose,
+              rounds,
+            });
+            const scenario = `b ${endpoints} ${whose}`;
+            return backend === 'nftables'
+              ? relabelledByNetlink(scenario, figures, await chainLimit(netns))
+              : relabelledByTools(scenario, backend, figures);
+          }),
+        ),
       );
   return rows;
 };
 
-const LIMIT_ROUNDS = 15;
+function relabelledByNetlink(scenario: string, { ms, limitMs = [] }: Figures, tool: number): Row {
+  const [ours, netlink] = [latencyOf(ms), latencyOf(limitMs)];
+  return {
+    scenario,
+    backend: 'nftables',
+    figures: {
+      'p50 ms': ours.p50,
+      'p99 ms': ours.p99,
+      'netlink p50 ms': netlink.p50,
+      'netlink p99 ms': netlink.p99,
+      'p50 x netlink': ours.p50 / netlink.p50,
+      'tool ms': tool,
+    },
+    target: { text: 'p99 under 2 ms', met: ours.p99 < 2 },
+  };
+}
 
-/** One endpoint's chain written anew, by the bare tool and by bare netlink. */
-async function chainLimits(
-  backend: BackendName,
-  netns: string,
-): Promise<{ readonly tool: number; readonly figures: Readonly<Record<string, number>> }> {
-  const bare = `cali-tw-${interfaceOf(1)}`;
-  const chain = backend === 'nftables' ? `filter-${bare}` : bare;
+function relabelledByTools(scenario: string, backend: BackendName, { ms, limitMs = [] }: Figures): Row {
+  const [ours, tools] = [latencyOf(ms), latencyOf(limitMs)];
+  return {
+    scenario,
+    backend,
+    figures: {
+      'p50 ms': ours.p50,
+      'p99 ms': ours.p99,
+      'tools p50 ms': tools.p50,
+      'tools p99 ms': tools.p99,
+      'p50 x tools': ours.p50 / tools.p50,
+      'p99 x tools': ours.p99 / tools.p99,
+    },
+    target: {
+      text: 'within 1.5 x the tools, at p50 and p99',
+      met: ours.p50 <= 1.5 * tools.p50 && ours.p99 <= 1.5 * tools.p99,
+    },
+  };
+}
+
+const TOOL_ROUNDS = 15;
+
+/** One endpoint's chain written anew by the bare tool. */
+async function chainLimit(netns: string): Promise<number> {
   const tools: number[] = [];
-  for (let i = 0; i < LIMIT_ROUNDS; i++) tools.push(await bareChainChange(backend, netns, chain));
-  const tool = quantile(tools, 0.5);
-  if (backend !== 'nftables') return { tool, figures: { 'tool ms': tool } };
-  using nft = Nftables.open({ netns });
-  const netlink: number[] = [];
-  for (let i = 0; i < LIMIT_ROUNDS; i++) netlink.push(await netlinkChainChange(nft, chain));
-  return { tool, figures: { 'tool ms': tool, 'netlink ms': quantile(netlink, 0.5) } };
+  for (let i = 0; i < TOOL_ROUNDS; i++)
+    tools.push(await nftChainChange(netns, `filter-cali-tw-${interfaceOf(1)}`));
+  return quantile(tools, 0.5);
 }
 
 /** (c): one member more in a set of 100,000. */
@@ -152,62 +186,77 @@ const member: Scenario = async (backend, bench) =>
           'tool ms': quantile(bare.tool, 0.5),
           'netlink ms': quantile(bare.netlink, 0.5),
         },
-        target: { text: 'p50 under 1 ms', met: p50 < 1 },
+        target: { text: 'p99 under 1 ms', met: p99 < 1 },
       },
     ];
   });
 
 /** (d): 1,000 changes of endpoints a second. */
 const churn: Scenario = async (backend, bench) =>
-  inFreshNamespace(async (netns) => {
-    const size: WorldSize = { local: LOCAL, remote: scaled(10_000, bench), policies: scaled(1000, bench) };
-    const figures = await poplin({
-      measure: 'churn',
-      backend,
-      netns,
-      size,
-      perSecond: 1000,
-      seconds: bench.churnSeconds,
-    });
-    const { p50, p99, max } = latencyOf(figures.ms);
-    const { seconds = Number.NaN, changes = 0 } = figures;
-    const behind = seconds - bench.churnSeconds;
-    return [
-      {
-        scenario: 'd',
+  inFreshNamespace((netns) =>
+    inFreshNamespace(async (twin) => {
+      const size: WorldSize = { local: LOCAL, remote: scaled(10_000, bench), policies: scaled(1000, bench) };
+      const figures = await poplin({
+        measure: 'churn',
         backend,
-        figures: {
-          'changes/s': changes / seconds,
-          'p50 ms': p50,
-          'p99 ms': p99,
-          'max ms': max,
-          'CPU s': figures.cpuSeconds,
-          'peak MiB': figures.peakBytes / MIB,
+        netns,
+        twin,
+        size,
+        perSecond: 1000,
+        seconds: bench.churnSeconds,
+      });
+      const { p50, p99, max } = latencyOf(figures.ms);
+      const { seconds = Number.NaN, changes = 0, churnCpuSeconds = Number.NaN } = figures;
+      const behind = seconds - bench.churnSeconds;
+      return [
+        {
+          scenario: 'd',
+          backend,
+          figures: {
+            'changes/s': changes / seconds,
+            'p50 ms': p50,
+            'p99 ms': p99,
+            'max ms': max,
+            'CPU %': (100 * churnCpuSeconds) / seconds,
+            'peak MiB': figures.peakBytes / MIB,
+          },
+          target: { text: 'no backlog: done within 1 s of the last change', met: behind < 1 },
         },
-        target: { text: 'no backlog: done within 1 s of the last change', met: behind < 1 },
-      },
-    ];
-  });
+      ];
+    }),
+  );
+
+const STREAMS = 9;
 
 /** (e): packets a second past 10, 100 and 1,000 policies of others. */
 const forward: Scenario = async (backend, bench) => {
-  const results = await forwarding(backend, [10, 100, 1000], bench.streamSeconds);
+  const results = await forwarding(backend, [10, 100, 1000], STREAMS, bench.streamSeconds / STREAMS);
+  const costs = results.map(({ cpuMicrosPerPacket }) => cpuMicrosPerPacket);
   const rates = results.map(({ packetsPerSecond }) => packetsPerSecond);
-  const spread = (Math.max(...rates) - Math.min(...rates)) / Math.max(...rates);
+  const spread = spreadOf(rates);
   return [
     {
       scenario: 'e',
       backend,
       figures: {
         ...Object.fromEntries(
-          results.map(({ policies, packetsPerSecond }) => [`kpps at ${policies}`, packetsPerSecond / 1000]),
+          results.flatMap(({ policies, packetsPerSecond, cpuMicrosPerPacket }) => [
+            [`kpps at ${policies}`, packetsPerSecond / 1000],
+            [`us CPU/packet at ${policies}`, cpuMicrosPerPacket],
+          ]),
         ),
-        'spread %': spread * 100,
+        'spread of kpps %': spread,
+        'spread of CPU %': spreadOf(costs),
       },
-      target: { text: 'flat within 5 %', met: spread <= 0.05 },
+      target: { text: 'packets a second flat within 5 %', met: spread <= 5 },
     },
   ];
 };
+
+/** Of the least from the most, in percent. */
+function spreadOf(values: readonly number[]): number {
+  return (1 - Math.min(...values) / Math.max(...values)) * 100;
+}
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   a: load,

@@ -3,6 +3,10 @@
  * `scenarios.ts` with the measurement as JSON; prints the figures as JSON.
  */
 import { readFileSync } from 'node:fs';
+import type { ResourceChange } from '../../felix-lite/calc/calculator.ts';
+import type { Pipeline } from '../../felix-lite/daemon/pipeline.ts';
+import { Recording, replay } from './replay.ts';
+import { compareStates, inputsBetween, savedState, tell } from './same-state.ts';
 import { type BackendName, bring, openPipeline } from './subject.ts';
 import { bigSet, endpoint, moved, oneMore, podsOf, relabelled, type WorldSize, worldOf } from './world.ts';
 
@@ -21,6 +25,8 @@ export type Order =
       /** A pod of this node changes a policy of its own too, another one only sets; a moving one all of its policies. */
       readonly of: 'local' | 'remote' | 'moving';
       readonly rounds: number;
+      /** An empty namespace, for bare netlink to do the same in. */
+      readonly twin: string;
     }
   | {
       readonly measure: 'member';
@@ -36,25 +42,31 @@ export type Order =
       readonly size: WorldSize;
       readonly perSecond: number;
       readonly seconds: number;
+      /** An empty namespace, for what should have come of it. */
+      readonly twin: string;
     };
 
 export interface Figures {
   /** Each change's, in order; of a load, the one. */
   readonly ms: readonly number[];
+  /** The same changes', made by bare netlink or by the tools. */
+  readonly limitMs?: readonly number[];
   /** Of this process and the tools that it ran. */
   readonly cpuSeconds: number;
   readonly peakBytes: number;
   /** Of churn: seconds that it took in all, and changes done. */
   readonly seconds?: number;
   readonly changes?: number;
+  /** Without the load before them. */
+  readonly churnCpuSeconds?: number;
 }
 
 /** The first rounds make the code warm, as a daemon's is. */
 const WARM_UP = 50;
 
-async function measure(
-  order: Order,
-): Promise<readonly number[] | { ms: number[]; seconds: number; changes: number }> {
+type Measured = Omit<Figures, 'cpuSeconds' | 'peakBytes'>;
+
+async function measure(order: Order): Promise<Measured> {
   const { backend, netns } = order;
   switch (order.measure) {
     case 'load': {
@@ -64,25 +76,10 @@ async function measure(
       await bring(pipeline, world);
       const took = performance.now() - began;
       pipeline.close();
-      return [took];
+      return { ms: [took] };
     }
-    case 'relabel': {
-      const pipeline = await openPipeline(backend, netns);
-      await bring(pipeline, worldOf(order.size));
-      const pods = podsOf(order.size).filter(({ local }) => local === (order.of !== 'remote'));
-      const ms: number[] = [];
-      for (let round = 0; round < order.rounds + WARM_UP; round++) {
-        const pod = pods[(round >> 1) % pods.length];
-        if (pod === undefined) throw new Error('no pods');
-        const took = await bring(pipeline, [
-          order.of === 'moving' ? moved(pod, round) : relabelled(pod, round),
-        ]);
-        if (round >= WARM_UP) ms.push(took);
-        await pause();
-      }
-      pipeline.close();
-      return ms;
-    }
+    case 'relabel':
+      return relabel(order);
     case 'member': {
       const pipeline = await openPipeline(backend, netns);
       await bring(pipeline, bigSet(order.members));
@@ -93,11 +90,65 @@ async function measure(
         await pause();
       }
       pipeline.close();
-      return ms;
+      return { ms };
     }
     case 'churn':
       return churn(order);
   }
+}
+
+/** One pod after another is relabelled and relabelled back; then bare netlink or the tools do the same. */
+async function relabel(order: Order & { readonly measure: 'relabel' }): Promise<Measured> {
+  const { backend, netns, size, of, rounds, twin } = order;
+  const recording = backend === 'nftables' ? new Recording() : undefined;
+  const pipeline = await openPipeline(backend, netns);
+  await bring(pipeline, worldOf(size));
+  const pods = podsOf(size).filter(({ local }) => local === (of !== 'remote'));
+  const changeOf = (round: number): ResourceChange => {
+    const pod = pods[(round >> 1) % pods.length];
+    if (pod === undefined) throw new Error('no pods');
+    return of === 'moving' ? moved(pod, round) : relabelled(pod, round);
+  };
+  const ms: number[] = [];
+  const total = rounds + WARM_UP;
+  for (let round = 0; round < total; round++) {
+    recording?.mark();
+    ms.push(await bring(pipeline, [changeOf(round)]));
+    await pause();
+  }
+  let limitMs: readonly number[];
+  if (backend === 'nftables') {
+    recording?.stop();
+    // The first one is the load.
+    limitMs = (await replay(twin, recording?.changes() ?? [], pause)).slice(1);
+    await compareStates(backend, netns, twin);
+  } else limitMs = await toolChanges(pipeline, backend, netns, [changeOf(total), changeOf(total + 1)]);
+  pipeline.close();
+  return { ms: ms.slice(WARM_UP), limitMs: backend === 'nftables' ? limitMs.slice(WARM_UP) : limitMs };
+}
+
+/** How often the tools make a change and take it back. */
+const TOOL_ROUNDS = 50;
+
+async function toolChanges(
+  pipeline: Pipeline,
+  backend: Exclude<BackendName, 'nftables'>,
+  netns: string,
+  [there, back]: readonly [ResourceChange, ResourceChange],
+): Promise<readonly number[]> {
+  const before = await savedState(backend, netns);
+  await bring(pipeline, [there]);
+  const after = await savedState(backend, netns);
+  const [forth, home] = [inputsBetween(before, after), inputsBetween(after, before)];
+  await bring(pipeline, [back]);
+  const ms: number[] = [];
+  for (let round = 0; round < TOOL_ROUNDS; round++) {
+    const began = performance.now();
+    await tell(backend, netns, round % 2 === 0 ? forth : home);
+    ms.push(performance.now() - began);
+    await pause();
+  }
+  return ms;
 }
 
 /** Changes do not come back to back; timers and the collector of garbage have their turn in between. */
@@ -109,14 +160,14 @@ function pause(): Promise<void> {
  * Changes come at a steady rate whether or not the last one is done, and are applied together when the kernel is free, as
  * the daemon does. The time of each is from when it came.
  */
-async function churn(
-  order: Order & { readonly measure: 'churn' },
-): Promise<{ ms: number[]; seconds: number; changes: number }> {
+async function churn(order: Order & { readonly measure: 'churn' }): Promise<Measured> {
   const pipeline = await openPipeline(order.backend, order.netns);
   await bring(pipeline, worldOf(order.size));
   const pods = podsOf(order.size);
   const total = order.perSecond * order.seconds;
   const ms: number[] = [];
+  const last = new Map<number, ResourceChange>();
+  const cpuBefore = cpuSeconds();
   const began = performance.now();
   let came = 0;
   while (came < total) {
@@ -130,7 +181,10 @@ async function churn(
     for (; came < due; came++) {
       const pod = pods[came % pods.length];
       const round = Math.floor(came / pods.length);
-      if (pod !== undefined) changes.push(round % 3 === 2 ? endpoint(pod) : relabelled(pod, round));
+      if (pod === undefined) continue;
+      const change = round % 3 === 2 ? endpoint(pod) : relabelled(pod, round);
+      changes.push(change);
+      last.set(pod.index, change);
     }
     pipeline.update(changes);
     const applied = await pipeline.apply(false);
@@ -139,8 +193,14 @@ async function churn(
     for (let index = first; index < due; index++) ms.push(now - began - (index / order.perSecond) * 1000);
   }
   const seconds = (performance.now() - began) / 1000;
+  const churnCpuSeconds = cpuSeconds() - cpuBefore;
   pipeline.close();
-  return { ms, seconds, changes: total };
+  // What the changes should have come to, in a namespace that never saw them.
+  const fresh = await openPipeline(order.backend, order.twin);
+  await bring(fresh, [...worldOf(order.size), ...last.values()]);
+  fresh.close();
+  await compareStates(order.backend, order.netns, order.twin);
+  return { ms, seconds, changes: total, churnCpuSeconds };
 }
 
 /** Processor time of this process and of its children that have ended (proc(5): utime, stime, cutime, cstime). */
@@ -155,7 +215,7 @@ const order = JSON.parse(process.argv[2] ?? '') as Order;
 const started = cpuSeconds();
 const measured = await measure(order);
 const figures: Figures = {
-  ...('ms' in measured ? measured : { ms: measured }),
+  ...measured,
   cpuSeconds: cpuSeconds() - started,
   peakBytes: process.resourceUsage().maxRSS * 1024,
 };
