@@ -24,6 +24,11 @@ export class Carriage {
       : `programClusterRoutes leaves routes of IPPool ${routing.pool} to nobody`;
   }
 
+  /** It lies in a pool. */
+  concerns(prefix: Prefix): boolean {
+    return routingFor(this.#config.pools, prefix) !== undefined;
+  }
+
   /** Name of the tunnel device that leads to the next hop; undefined: none is needed. */
   tunnelTo(prefix: Prefix, nextHop: Address): string | undefined {
     const routing = routingFor(this.#config.pools, prefix);

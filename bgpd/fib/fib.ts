@@ -13,6 +13,7 @@ import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../spea
 import { FAMILIES, type Family } from '../wire/types.ts';
 import { Batches } from './batches.ts';
 import { Carriage, type CarriageConfig } from './carriage.ts';
+import { Learned } from './learned.ts';
 import { DEFAULTS, type FibOptions } from './options.ts';
 import { goalOf, plan, type Plan } from './plan.ts';
 import { type RouteOwner, type RouteTable, type TableChange, type TableOutcome } from './route-table.ts';
@@ -29,7 +30,12 @@ export class Fib implements ForwardingTable {
   readonly #options: FibOptions;
   readonly #slots = new Map<string, Slot>();
   readonly #dirty = new Set<Slot>();
-  #ways = new Ways([]);
+  readonly #learned = new Learned((key) => {
+    const slot = this.#slots.get(key);
+    // Inside a pool, what leads through a tunnel or is another's is no way to a next hop.
+    return slot === undefined || this.#carriage.concerns(slot.prefix) ? undefined : slot.wanted;
+  });
+  #ways = new Ways([], this.#learned);
   #carriage = new Carriage();
   /** Changes with what goals depend on beside their slot. */
   #epoch = 0;
@@ -43,6 +49,7 @@ export class Fib implements ForwardingTable {
   #retryTimer: Cancel | undefined;
   #verifyTimer: Cancel | undefined;
   #gatherTimer: Cancel | undefined;
+  #resolveTimer: Cancel | undefined;
   #retryDelay: Millis;
   #closed = false;
 
@@ -77,7 +84,9 @@ export class Fib implements ForwardingTable {
     const key = prefix.toString();
     const slot = this.#slots.get(key) ?? (entry === undefined ? undefined : this.#newSlot(key, prefix));
     if (slot === undefined || sameEntry(slot.wanted, entry)) return;
+    this.#learned.count(prefix, slot.wanted, entry);
     slot.wanted = entry;
+    if (this.#ways.mayLeadBy(prefix)) this.#resolveSoon();
     this.#startOver(slot);
   }
 
@@ -86,6 +95,7 @@ export class Fib implements ForwardingTable {
     const carriage = new Carriage(config);
     if (carriage.equals(this.#carriage)) return;
     this.#carriage = carriage;
+    this.#ways.forget();
     this.#epoch++;
     for (const slot of this.#slots.values()) if (slot.wanted !== undefined) this.#startOver(slot);
   }
@@ -154,6 +164,7 @@ export class Fib implements ForwardingTable {
     this.#retryTimer?.();
     this.#verifyTimer?.();
     this.#gatherTimer?.();
+    this.#resolveTimer?.();
     await this.idle();
   }
 
@@ -181,6 +192,19 @@ export class Fib implements ForwardingTable {
       this.#gatherTimer = undefined;
       if (this.#retryDue) this.#retry();
       this.#verify();
+    });
+  }
+
+  /** Of the routes that lead to next hops many change together: one search for all within this time. */
+  #resolveSoon(): void {
+    if (this.#closed) return;
+    this.#resolveTimer ??= this.#clock.after(this.#options.gatherMs, 'resolve next hops', () => {
+      this.#resolveTimer = undefined;
+      this.#ways.forget();
+      this.#epoch++;
+      for (const slot of this.#slots.values())
+        if (slot.wanted?.type === 'unicast' && !sameEntry(this.#goal(slot), slot.actual))
+          this.#startOver(slot);
     });
   }
 
@@ -267,7 +291,7 @@ export class Fib implements ForwardingTable {
     this.#relist = false;
     const { routes, ways } = await this.#table.list();
     const before = this.#ways;
-    this.#ways = new Ways(ways);
+    this.#ways = new Ways(ways, this.#learned);
     this.#epoch++;
     if (!before.leadsAlike(this.#ways)) this.#linksChanged();
     const found = new Map<Slot, Pick<Slot, 'actual' | 'foreign' | 'kin'>>();

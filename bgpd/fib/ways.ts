@@ -1,12 +1,13 @@
 /**
- * How packets get to a BGP next hop: over the routes that others than we have put into the kernel (connected, static,
- * from an IGP). A next hop on a connected subnet is its own gateway; one further away is reached by the gateway of the
- * longest matching route, the default route included (RFC 4271 §5.1.3, §9.1.2.1; BIRD's `gateway recursive`). Routes we
- * learned by BGP never count: a next hop resolved over itself would circle.
+ * How packets get to a BGP next hop. One on a connected subnet is its own gateway; one further away is reached by the
+ * gateway of the longest matching route (RFC 4271 §5.1.3, §9.1.2.1; BIRD's `gateway recursive`): of those that others
+ * have put into the kernel (static, from an IGP, the default route included) and of those that we learned by BGP. None is
+ * resolved over itself, however long the circle.
  */
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry } from '../speaker/ports.ts';
 import type { Carriage } from './carriage.ts';
+import type { Learned } from './learned.ts';
 import type { TableEntry } from './table-entry.ts';
 
 export interface Way {
@@ -19,19 +20,27 @@ export interface Way {
   readonly link?: string | undefined;
 }
 
+/** Routes over routes over routes. */
+const DEEPEST = 8;
+
 export class Ways {
   readonly #ways: readonly Way[];
+  readonly #learned: Learned | undefined;
   /** Next hops asked for so far. */
   readonly #resolved = new Map<
     string,
     { readonly nextHop: Address; readonly gateways: readonly Address[] }
   >();
+  /** Of those, what is on no connected subnet. */
+  readonly #distant: Address[] = [];
+  #inOrder = true;
 
   /** Links asked for so far. */
   readonly #links = new Map<string, { readonly address: Address; readonly link: string | undefined }>();
 
-  constructor(ways: readonly Way[]) {
+  constructor(ways: readonly Way[], learned?: Learned) {
     this.#ways = ways;
+    this.#learned = learned;
   }
 
   /**
@@ -72,6 +81,27 @@ export class Ways {
     return false;
   }
 
+  /** A next hop that has been asked for may be reached another way when a route of ours to this prefix comes or goes. */
+  mayLeadBy(prefix: Prefix): boolean {
+    if (!this.#inOrder) this.#distant.sort((a, b) => a.compare(b));
+    this.#inOrder = true;
+    // The first one that is not below the prefix is in it, or none is.
+    let [from, to] = [0, this.#distant.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.#distant[middle]?.compare(prefix.address) ?? 0) < 0) from = middle + 1;
+      else to = middle;
+    }
+    const first = this.#distant[from];
+    return first !== undefined && prefix.contains(first);
+  }
+
+  /** Next hops are looked for anew. */
+  forget(): void {
+    this.#resolved.clear();
+    this.#distant.length = 0;
+  }
+
   /** Over which link packets to the address go. */
   linkTo(address: Address): string | undefined {
     const key = address.toString();
@@ -94,10 +124,33 @@ export class Ways {
     const key = nextHop.toString();
     const known = this.#resolved.get(key);
     if (known !== undefined) return known.gateways;
-    const way = this.#lookup(nextHop);
-    const gateways = way === undefined || way.gateways.length === 0 ? [nextHop] : way.gateways;
+    const gateways = this.#find(nextHop, []);
     this.#resolved.set(key, { nextHop, gateways });
+    if (!this.#isConnected(nextHop)) {
+      this.#distant.push(nextHop);
+      this.#inOrder = false;
+    }
     return gateways;
+  }
+
+  /** @param over  prefixes of ours that the search came by */
+  #find(nextHop: Address, over: readonly Prefix[]): readonly Address[] {
+    const way = this.#lookup(nextHop);
+    if (way !== undefined && way.gateways.length === 0) return [nextHop];
+    if (over.length < DEEPEST)
+      for (const { prefix, gateways } of this.#learned?.covering(nextHop, way?.prefix.length ?? -1) ?? []) {
+        if (over.some((each) => each.equals(prefix))) continue;
+        const found = gateways
+          .filter((gateway) => !gateway.equals(nextHop) && !over.some((each) => each.contains(gateway)))
+          .flatMap((gateway) => this.#find(gateway, [...over, prefix]))
+          .filter((gateway) => this.#isConnected(gateway));
+        if (found.length > 0) return distinct(found);
+      }
+    return way === undefined ? [nextHop] : way.gateways;
+  }
+
+  #isConnected(address: Address): boolean {
+    return this.#lookup(address)?.gateways.length === 0;
   }
 
   #lookup(nextHop: Address): Way | undefined {
@@ -108,6 +161,10 @@ export class Ways {
     }
     return best;
   }
+}
+
+function distinct(addresses: readonly Address[]): readonly Address[] {
+  return [...new Map(addresses.map((address) => [address.toString(), address])).values()];
 }
 
 function isBetter(a: Way, b: Way): boolean {
