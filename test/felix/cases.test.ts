@@ -9,7 +9,8 @@ import { judge } from '../../felix-lite/explain/evaluate.ts';
 import { World } from '../../felix-lite/explain/world.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { BACKENDS, type BackendName, configurationOf } from './backends.ts';
-import { CASES, type Me } from './cases.ts';
+import type { Me } from './case.ts';
+import { CASES } from './cases.ts';
 import { type Party, flowsOf, packetOf } from './case-flows.ts';
 import { CLIENTS, CROWD, LB, RESTARTED, surroundings } from './case-world.ts';
 import { TestNode, endpointOf, interfaceOf, valid } from './node.ts';
@@ -36,7 +37,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
   it('go as the evaluator says, nftables', async () => {
     await configure('nftables');
     await node.startFelix();
-    await expectPackets(false);
+    await expectPackets(flowsIn(false));
   });
 
   it('go as it says after everything has changed at once, nftables', () => change(true));
@@ -44,7 +45,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
   it('go on so after the node moved to iptables, its nft kind', async () => {
     await configure('iptables NFT');
     await node.settled();
-    await expectPackets(true);
+    await expectPackets(flowsIn(true));
   });
 
   it('go as it says after everything has changed back at once, iptables NFT', () => change(false));
@@ -52,7 +53,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
   it('go on so after the node moved to legacy iptables', async () => {
     await configure('iptables Legacy');
     await node.settled();
-    await expectPackets(false);
+    await expectPackets(flowsIn(false));
   });
 
   it('go as it says after everything has changed at once, iptables Legacy', () => change(true));
@@ -61,7 +62,9 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
     await node.delete(...subjects.flatMap((each) => stateOf(each, true).slice(1)));
     await node.settled();
     const some = subjects.filter((_, index) => index % 10 === 0);
-    await expectPackets(true, (each) => stateOf(each, true).slice(0, 1), some);
+    const open = ask(true, (each) => stateOf(each, true).slice(0, 1), some);
+    await expectPackets(open);
+    expect(open.every(({ flow }) => flow.expected)).to.equal(true);
   });
 
   function everything(changed: boolean): readonly Resource[] {
@@ -77,7 +80,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
     await node.network.readdress(LB, from, to);
     await node.exchange(everything(!changed), everything(changed));
     await node.settled();
-    await expectPackets(changed);
+    await expectPackets(flowsIn(changed));
   }
 
   /** The workload of a case, first, and its policies. */
@@ -88,17 +91,29 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
     return [endpointOf({ name: id, namespace: 'prod', labels, index }), ...resources(me).map(valid)];
   }
 
-  async function expectPackets(
+  /** Judged once for each of the two states: it costs as much as the packets do. */
+  const judgedFlows = new Map<boolean, readonly Asked[]>();
+
+  function flowsIn(changed: boolean): readonly Asked[] {
+    const known = judgedFlows.get(changed) ?? ask(changed, (each) => stateOf(each, changed), subjects);
+    judgedFlows.set(changed, known);
+    return known;
+  }
+
+  function ask(
     changed: boolean,
-    state: (subject: Subject) => readonly Resource[] = (each) => stateOf(each, changed),
-    chosen: readonly Subject[] = subjects,
-  ): Promise<void> {
+    state: (subject: Subject) => readonly Resource[],
+    chosen: readonly Subject[],
+  ): readonly Asked[] {
     const { resources, parties } = surroundings(changed);
-    const asked = chosen.flatMap((subject) => {
+    return chosen.flatMap((subject) => {
       // No policy of one case selects the workload of another: the world of a case is small.
       const world = new World([...resources, ...state(subject)]);
       return parties.flatMap((party) => judged(world, subject, party));
     });
+  }
+
+  async function expectPackets(asked: readonly Asked[]): Promise<void> {
     // What has no ports is the same flow each time, and conntrack would let it go on.
     await node.run('conntrack', '-F');
     const outcomes = await node.network.wire.volley(asked.map(({ flow }) => flow));
@@ -111,8 +126,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
       else if (arrived && !answered) wrong.push(`${name}: its answer was stopped`);
     }
     expect(wrong.slice(0, 20).join('\n'), `${wrong.length} of ${asked.length} flows`).to.equal('');
-    expect(tally.passed).to.be.greaterThan(chosen.length);
-    if (chosen === subjects) expect(tally.stopped).to.be.greaterThan(chosen.length);
+    expect(tally.passed).to.be.greaterThan(asked.length / 10);
     expect(node.felix.status().problems.filter(({ code }) => code !== 'RULE_UNSUPPORTED')).to.deep.equal([]);
   }
 });

@@ -4,27 +4,9 @@
  * case is about one workload of its own, so that all stand at once; what must happen to packets the evaluator says.
  */
 import { validate } from '../../api/index.ts';
-
-export interface Case {
-  readonly it: string;
-  /** Which way the packets go that are tried, seen from the workload of the case. */
-  readonly direction: 'ingress' | 'egress';
-  readonly labels?: Readonly<Record<string, string>>;
-  /** @param me  label that the workload of the case has, and no other */
-  readonly resources: (me: Me) => readonly object[];
-  /** In place of {@link resources}, after the change; undefined: nothing changes. */
-  readonly changed?: (me: Me) => readonly object[];
-  /** Labels of the workload after the change. */
-  readonly changedLabels?: Readonly<Record<string, string>>;
-}
-
-export interface Me {
-  readonly id: string;
-  /** In our selector language. */
-  readonly selector: string;
-  /** In Kubernetes'. */
-  readonly podSelector: object;
-}
+import type { Case, Me } from './case.ts';
+import { CLUSTER_CASES } from './cluster-cases.ts';
+import { KUBERNETES_CASES } from './kubernetes-cases.ts';
 
 /** Of one of the probes of TCP. */
 export const SOURCE_PORT = 33_333;
@@ -157,180 +139,8 @@ const pairs: readonly Case[] = EACH.flatMap(([nameA, ruleA], a) =>
   }),
 );
 
-function kubernetes(
-  it: string,
-  direction: Direction,
-  spec: object,
-  more: Omit<Partial<Case>, 'it' | 'direction'> = {},
-): Case {
-  return { it: `Kubernetes: ${it}`, direction, resources: (me) => [kubernetesPolicy(me, spec)], ...more };
-}
-
-function kubernetesPolicy(me: Me, spec: object): object {
-  return {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'NetworkPolicy',
-    metadata: { name: me.id, namespace: 'prod' },
-    spec: { podSelector: me.podSelector, ...spec },
-  };
-}
-
-const from = (...peers: readonly object[]): object => ({ ingress: [{ from: peers }] });
-const to = (...peers: readonly object[]): object => ({ policyTypes: ['Egress'], egress: [{ to: peers }] });
-const WEB = { podSelector: { matchLabels: { role: 'web' } } };
-const TEST = { namespaceSelector: { matchLabels: { name: 'test' } } };
-const BLOCK = { ipBlock: { cidr: '10.65.0.0/16', except: ['10.65.0.3/32'] } };
-const BLOCK6 = { ipBlock: { cidr: 'fd65::/64', except: ['fd65::3/128'] } };
-
-/** Named after what Kubernetes' own tests of network plugins ask. */
-const conformance: readonly Case[] = [
-  kubernetes('default deny of ingress', 'ingress', { policyTypes: ['Ingress'] }),
-  kubernetes('default deny of egress', 'egress', { policyTypes: ['Egress'] }),
-  kubernetes('default deny of both leaves no way in', 'ingress', { policyTypes: ['Ingress', 'Egress'] }),
-  kubernetes('deny of egress leaves ingress open', 'ingress', { policyTypes: ['Egress'] }),
-  kubernetes('allow all ingress', 'ingress', { ingress: [{}] }),
-  kubernetes('allow all egress', 'egress', { policyTypes: ['Egress'], egress: [{}] }),
-  kubernetes('from pods', 'ingress', from(WEB)),
-  kubernetes(
-    'from pods by expressions',
-    'ingress',
-    from({ podSelector: { matchExpressions: [{ key: 'role', operator: 'NotIn', values: ['web'] }] } }),
-  ),
-  kubernetes(
-    'from pods with a label of any value',
-    'ingress',
-    from({ podSelector: { matchExpressions: [{ key: 'role', operator: 'Exists' }] } }),
-  ),
-  kubernetes(
-    'from pods without a label',
-    'ingress',
-    from({ podSelector: { matchExpressions: [{ key: 'role', operator: 'DoesNotExist' }] } }),
-  ),
-  kubernetes('from all pods of the namespace', 'ingress', from({ podSelector: {} })),
-  kubernetes('from a namespace', 'ingress', from(TEST)),
-  kubernetes('from all namespaces', 'ingress', from({ namespaceSelector: {} })),
-  kubernetes('from pods of a namespace', 'ingress', from({ ...WEB, ...TEST })),
-  kubernetes('from pods or a namespace', 'ingress', from(WEB, TEST)),
-  kubernetes('from a block with an exception', 'ingress', from(BLOCK)),
-  kubernetes('from a block of IPv6 with an exception', 'ingress', from(BLOCK6)),
-  kubernetes('to pods', 'egress', to(WEB)),
-  kubernetes('to a namespace', 'egress', to(TEST)),
-  kubernetes('to pods of a namespace', 'egress', to({ ...WEB, ...TEST })),
-  kubernetes('to a block with an exception', 'egress', to(BLOCK)),
-  kubernetes('to a block of IPv6 with an exception', 'egress', to(BLOCK6)),
-  kubernetes('a port', 'ingress', { ingress: [{ ports: [{ port: 8080 }] }] }),
-  kubernetes('a port of UDP', 'ingress', { ingress: [{ ports: [{ protocol: 'UDP', port: 8080 }] }] }),
-  kubernetes('a port by name', 'ingress', { ingress: [{ ports: [{ port: 'http' }] }] }),
-  kubernetes('ports up to endPort', 'ingress', { ingress: [{ ports: [{ port: 8000, endPort: 8100 }] }] }),
-  kubernetes('several ports', 'ingress', { ingress: [{ ports: [{ port: 8080 }, { port: 9090 }] }] }),
-  kubernetes('a port of some pods', 'ingress', { ingress: [{ from: [WEB], ports: [{ port: 9090 }] }] }),
-  kubernetes('a port for all and another for some', 'ingress', {
-    ingress: [{ ports: [{ port: 8080 }] }, { from: [WEB], ports: [{ port: 9090 }] }],
-  }),
-  kubernetes('SCTP alone stops TCP and UDP', 'ingress', {
-    ingress: [{ ports: [{ protocol: 'SCTP', port: 8080 }] }],
-  }),
-  kubernetes('ports by name on the way out', 'egress', {
-    policyTypes: ['Egress'],
-    egress: [{ ports: [{ port: 'http' }] }],
-  }),
-  kubernetes('an update of the rules', 'ingress', from(WEB), {
-    changed: (me) => [kubernetesPolicy(me, from(TEST))],
-  }),
-  kubernetes(
-    'an update of the ports',
-    'ingress',
-    { ingress: [{ ports: [{ port: 8080 }] }] },
-    { changed: (me) => [kubernetesPolicy(me, { ingress: [{ ports: [{ port: 9090 }] }] })] },
-  ),
-  kubernetes('a removal', 'ingress', { policyTypes: ['Ingress'] }, { changed: () => [] }),
-  kubernetes('a removal on the way out', 'egress', { policyTypes: ['Egress'] }, { changed: () => [] }),
-  kubernetes(
-    'a pod that it no longer selects',
-    'ingress',
-    {},
-    {
-      labels: { phase: 'one' },
-      resources: (me) => [
-        kubernetesPolicy({ ...me, podSelector: { matchLabels: { case: me.id, phase: 'one' } } }, {}),
-      ],
-      changedLabels: { phase: 'two' },
-    },
-  ),
-  kubernetes(
-    'a pod that it comes to select',
-    'ingress',
-    {},
-    {
-      labels: { phase: 'one' },
-      resources: (me) => [
-        kubernetesPolicy({ ...me, podSelector: { matchLabels: { case: me.id, phase: 'two' } } }, {}),
-      ],
-      changedLabels: { phase: 'two' },
-    },
-  ),
-  kubernetes(
-    'peers whose labels change',
-    'ingress',
-    from({ podSelector: { matchLabels: { mood: 'good' } } }),
-  ),
-  kubernetes(
-    'namespaces whose labels change',
-    'ingress',
-    from({ namespaceSelector: { matchLabels: { mood: 'good' } } }),
-  ),
-  kubernetes('policies that add up', 'ingress', from(WEB), {
-    resources: (me) => [
-      kubernetesPolicy(me, from(WEB)),
-      kubernetesPolicy({ ...me, id: `${me.id}-more` }, { podSelector: me.podSelector, ...from(TEST) }),
-    ],
-  }),
-];
-
-function clusterPolicy(me: Me, tier: 'Admin' | 'Baseline', rule: object): object {
-  return {
-    apiVersion: 'policy.networking.k8s.io/v1alpha2',
-    kind: 'ClusterNetworkPolicy',
-    metadata: { name: me.id },
-    spec: {
-      tier,
-      priority: 10,
-      subject: { pods: { namespaceSelector: {}, podSelector: me.podSelector } },
-      ingress: [rule],
-    },
-  };
-}
-
-const FROM_TEST = { from: [{ namespaces: { matchLabels: { name: 'test' } } }] };
-
 /** How policies stand to one another. */
 const together: readonly Case[] = [
-  {
-    it: 'ClusterNetworkPolicy denies',
-    direction: 'ingress',
-    resources: (me) => [clusterPolicy(me, 'Admin', { action: 'Deny', ...FROM_TEST })],
-  },
-  {
-    it: 'ClusterNetworkPolicy accepts what NetworkPolicy would stop',
-    direction: 'ingress',
-    resources: (me) => [
-      clusterPolicy(me, 'Admin', { action: 'Accept', ...FROM_TEST }),
-      kubernetesPolicy(me, {}),
-    ],
-  },
-  {
-    it: 'ClusterNetworkPolicy passes on to NetworkPolicy',
-    direction: 'ingress',
-    resources: (me) => [
-      clusterPolicy(me, 'Admin', { action: 'Pass', ...FROM_TEST }),
-      kubernetesPolicy(me, from(WEB)),
-    ],
-  },
-  {
-    it: 'a baseline denies where nothing else speaks',
-    direction: 'ingress',
-    resources: (me) => [clusterPolicy(me, 'Baseline', { action: 'Deny', ...FROM_TEST })],
-  },
   {
     it: 'order decides between policies',
     direction: 'ingress',
@@ -439,4 +249,10 @@ const together: readonly Case[] = [
   },
 ];
 
-export const CASES: readonly Case[] = [...alone, ...pairs, ...conformance, ...together].filter(isValid);
+export const CASES: readonly Case[] = [
+  ...alone,
+  ...pairs,
+  ...KUBERNETES_CASES,
+  ...CLUSTER_CASES,
+  ...together,
+].filter(isValid);

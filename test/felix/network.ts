@@ -146,12 +146,19 @@ export class TestNetwork {
   async wireCrowd(name: string, indexes: readonly number[]): Promise<void> {
     const netns = this.#namespace(`${this.#id}-${name}`);
     await this.#ip(netns, 'link set lo up');
-    await this.#ip(this.netns, ...indexes.flatMap((index) => this.#hostEnd(index, `e${index}`, name)));
+    await this.#ip(
+      this.netns,
+      ...indexes.flatMap((index) => [
+        ...this.#hostEnd(index, `e${index}`, name),
+        ...known(index, addressesOf(index), interfaceOf(index)),
+      ]),
+    );
     await this.#ip(
       netns,
       ...indexes.flatMap((index) => {
         const [device, addresses, table] = [`e${index}`, addressesOf(index), 1000 + index];
         return [
+          `link set ${device} address ${macOf(index)}`,
           `link set ${device} up`,
           `address add ${addresses[4]}/32 dev ${device}`,
           `address add ${addresses[6]}/128 dev ${device} nodad`,
@@ -178,13 +185,14 @@ export class TestNetwork {
     await this.#ip(
       this.netns,
       ...indexes.flatMap((index) => {
-        const [device, { node }] = [uplinkOf(index), subnetOf(index)];
+        const [device, { node, peer }] = [uplinkOf(index), subnetOf(index)];
         return [
           `link add ${device} type veth peer name p${index} netns ${this.#id}-${name}`,
           `link set ${device} address ${NODE_MAC}`,
           `link set ${device} up`,
           `address add ${node[4]}/24 dev ${device}`,
           `address add ${node[6]}/64 dev ${device} nodad`,
+          ...known(index, peer, device),
         ];
       }),
     );
@@ -193,6 +201,7 @@ export class TestNetwork {
       ...indexes.flatMap((index) => {
         const [device, { node, peer }, table] = [`p${index}`, subnetOf(index), 1000 + index];
         return [
+          `link set ${device} address ${macOf(index)}`,
           `link set ${device} up`,
           `address add ${peer[4]}/24 dev ${device}`,
           `address add ${peer[6]}/64 dev ${device} nodad`,
@@ -297,6 +306,17 @@ export class TestNetwork {
   async #ip(netns: string, ...commands: readonly string[]): Promise<void> {
     await run('ip', ['-batch', '-'], { netns, stdin: `${commands.join('\n')}\n` });
   }
+}
+
+/** The neighbours of a crowd are more than a kernel learns by default. */
+function known(index: number, addresses: Addresses, device: string): readonly string[] {
+  return ([4, 6] as const).map(
+    (version) => `neighbour add ${addresses[version]} lladdr ${macOf(index)} dev ${device} nud permanent`,
+  );
+}
+
+function macOf(index: number): string {
+  return `02:00:00:01:0${index >> 8}:${(index & 255).toString(16).padStart(2, '0')}`;
 }
 
 function gateways(device: string, table: string): readonly string[] {

@@ -36,6 +36,15 @@ function policy(kind: string, name: string, spec: object, namespace?: string): o
 
 const np = (name: string, spec: object): object => policy('NetworkPolicy', name, spec, 'prod');
 const gnp = (name: string, spec: object): object => policy('GlobalNetworkPolicy', name, spec);
+function k8s(name: string, spec: object): object {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace: 'prod' },
+    spec,
+  };
+}
+
 const FROM_WEB = { action: 'Allow', protocol: 'TCP', source: { selector: "role == 'web'" } };
 
 const cases: readonly {
@@ -128,6 +137,35 @@ const cases: readonly {
           { action: 'Allow', protocol: 'UDP' },
           { action: 'Allow', destination: { selector: "role == 'db'" } },
         ],
+      }),
+    ],
+  },
+  {
+    it: 'Kubernetes: isolates a whole namespace',
+    resources: [k8s('all', { podSelector: {}, policyTypes: ['Ingress', 'Egress'] })],
+  },
+  {
+    it: 'Kubernetes: opens a namespace to itself alone',
+    resources: [
+      k8s('own', {
+        podSelector: {},
+        policyTypes: ['Ingress', 'Egress'],
+        ingress: [{ from: [{ podSelector: {} }] }],
+        egress: [{ to: [{ podSelector: {} }] }],
+      }),
+    ],
+  },
+  {
+    it: 'Kubernetes: denies at the client what the server allows',
+    resources: [
+      k8s('client', {
+        podSelector: { matchLabels: { role: 'web' } },
+        policyTypes: ['Egress'],
+        egress: [{ ports: [{ port: 9090 }] }],
+      }),
+      k8s('server', {
+        podSelector: { matchLabels: { role: 'db' } },
+        ingress: [{ from: [{ podSelector: { matchLabels: { role: 'web' } } }] }],
       }),
     ],
   },
