@@ -2,7 +2,14 @@
  * The machines of a packet test: a namespace that routes, one for each workload behind a `cali…` veth, others behind
  * uplinks. Wired as the CNI plugin wires, without it.
  */
-import { createNamespace, deleteNamespace, namespacePath, Netlink, run } from '../../net/kernel/index.ts';
+import {
+  createNamespace,
+  deleteNamespace,
+  namespacePath,
+  Netlink,
+  run,
+  writeSysctl,
+} from '../../net/kernel/index.ts';
 import { type Addresses, Prober } from './prober.ts';
 import { TCP } from './probe-packet.ts';
 import { type Flow, type StationSpec, Wire } from './wire.ts';
@@ -300,6 +307,8 @@ export class TestNetwork {
   #namespace(name: string): string {
     const path = createNamespace(name);
     this.#namespaces.push(name);
+    // Nobody else is there to have our addresses; finding that out takes a second or two.
+    for (const which of ['default', 'all']) writeSysctl(`net.ipv6.conf.${which}.accept_dad`, 0, path);
     return path;
   }
 
