@@ -33,6 +33,8 @@ export async function runAlone(
   const netlink = Netlink.open();
   const mark = `${setup.controlSocket}.running`;
   await mkdir(dirname(mark), { recursive: true });
+  const began = performance.now();
+  if (await rehearse()) log.debug({ ms: Math.round(performance.now() - began) }, 'rehearsed');
   const daemon = await Standalone.open(file, read, {
     clock: new SystemClock(),
     random: Math.random.bind(Math),
@@ -46,8 +48,6 @@ export async function runAlone(
     ...reloadRoutes(daemon),
   });
   await writeFile(mark, '');
-  const began = performance.now();
-  if (await rehearse()) log.debug({ ms: Math.round(performance.now() - began) }, 'rehearsed');
   daemon.begin(read);
   const closeMetrics = await openMetricsPort(metrics, daemon, log);
   log.info({ config: file, control: setup.controlSocket }, 'bgpd is running');

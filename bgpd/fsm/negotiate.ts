@@ -54,8 +54,9 @@ export function negotiate(open: OpenMessage, config: FsmConfig): Negotiation {
       extendedMessages: has(CAPABILITY.extendedMessage),
       routeRefresh: has(CAPABILITY.routeRefresh),
       enhancedRefresh: has(CAPABILITY.enhancedRouteRefresh),
-      ...(config.aigp === true ? { aigp: true as const } : {}),
-      ...(gracefulRestart === undefined ? {} : { gracefulRestart }),
+      // Always there, said or not: every UPDATE looks into this object, and one shape is quicker than three.
+      aigp: config.aigp === true ? true : undefined,
+      gracefulRestart,
       addPathReceive: [],
       addPathSend: [],
     },

@@ -64,6 +64,8 @@ export class Speaker implements SessionEvents {
   readonly paths = new PathTable(this.pool);
   readonly deferral: RestartDeferral;
   readonly #options: SpeakerOptions;
+  /** By itself: options have many shapes, and this is asked for with every UPDATE. */
+  readonly #clock: Clock;
   readonly #own: OwnRoutes;
   readonly #seats = new Map<string, Seat>();
   readonly #bySession = new Map<Session, Seat>();
@@ -83,6 +85,7 @@ export class Speaker implements SessionEvents {
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
+    this.#clock = options.clock;
     const table = (family: Family): FamilyTable =>
       new FamilyTable(family, DEFAULT_DECISION, options.forwarding, this.paths);
     this.tables = { 'ipv4-unicast': table('ipv4-unicast'), 'ipv6-unicast': table('ipv6-unicast') };
@@ -272,7 +275,7 @@ export class Speaker implements SessionEvents {
     let changed = false;
     const around = {
       ...this.exportSurroundings(),
-      clock: this.#options.clock,
+      clock: this.#clock,
       random: this.#options.random ?? NO_JITTER,
       wake: () => this.#wake(),
     };
@@ -331,7 +334,7 @@ export class Speaker implements SessionEvents {
   #makeSurroundings(): Surroundings {
     const config = (): SpeakerConfig | undefined => this.#config;
     return {
-      clock: this.#options.clock,
+      clock: this.#clock,
       pool: this.pool,
       tables: this.tables,
       routerId: () => config()?.routerId ?? 0,
@@ -361,7 +364,7 @@ export class Speaker implements SessionEvents {
 
   #wake(): void {
     if (this.#worker !== undefined || this.#stopped) return;
-    this.#worker = this.#options.clock.after(0, 'routing', () => this.#turn());
+    this.#worker = this.#clock.after(0, 'routing', () => this.#turn());
   }
 
   #turn(): void {
@@ -375,10 +378,9 @@ export class Speaker implements SessionEvents {
 
   /** True while more waits. */
   #decide(): boolean {
-    const { clock } = this.#options;
-    const end = clock.now() + HALF_TURN_MS;
+    const end = this.#clock.now() + HALF_TURN_MS;
     let more = true;
-    while (more && clock.now() < end) {
+    while (more && this.#clock.now() < end) {
       more = false;
       for (const family of FAMILY_NAMES) more = this.tables[family].advance() || more;
     }

@@ -184,9 +184,9 @@ export interface Negotiated {
   readonly routeRefresh: boolean;
   readonly enhancedRefresh: boolean;
   /** AIGP is spoken on this session (RFC 7311 §3.1); our configuration alone says so. */
-  readonly aigp?: true;
+  readonly aigp?: true | undefined;
   /** What the peer said, if it said it. */
-  readonly gracefulRestart?: GracefulRestartCapability;
+  readonly gracefulRestart?: GracefulRestartCapability | undefined;
   /** Families in which the peer sends us path ids, and in which we send them. */
   readonly addPathReceive: readonly Family[];
   readonly addPathSend: readonly Family[];
