@@ -2,6 +2,7 @@
  * CHECK: is the attachment in kernel, store and IPAM what its ADD answered? Every difference is told, not only the first.
  * What later plugins of the chain added or changed is tolerated: prevResult, not memory, says what should be.
  */
+import type { Clock, Millis } from '../../clock/clock.ts';
 import type { Invocation } from '../../cni-plugin/environment.ts';
 import { CniCode, CniFailure } from '../../cni-plugin/error.ts';
 import type { NetConf } from '../../cni-plugin/netconf.ts';
@@ -12,6 +13,10 @@ import type { Attachment } from './attachment.ts';
 import { ADDRESSES_FROM, belongsTo } from './endpoint.ts';
 import type { CniPorts } from './ports.ts';
 import { GATEWAY_4, GATEWAY_6, HOST_MAC, workloadRoute } from './wiring.ts';
+
+/** "A reasonable convergence delay" (specification, CHECK). */
+const CONVERGENCE: Millis = 5000;
+const PAUSE: Millis = 100;
 
 /** @throws CniFailure `checkFailed` with the differences */
 export async function check(
@@ -31,6 +36,7 @@ export async function check(
     ...(await checkPod(invocation, expected)),
     ...(await checkHost(ports, attachment, expected.addresses)),
     ...(await checkRecords(ports, attachment, expected.addresses)),
+    ...(await checkLimits(ports, attachment)),
   ];
   if (differences.length > 0) {
     throw new CniFailure(
@@ -123,7 +129,7 @@ async function checkHost(
 }
 
 async function checkRecords(
-  { client, ipam, status, policyWait }: CniPorts,
+  { client, ipam, status, policyWait, clock }: CniPorts,
   attachment: Attachment,
   addresses: readonly Address[],
 ): Promise<string[]> {
@@ -149,9 +155,31 @@ async function checkRecords(
       );
     }
   }
-  // An agent told not to wait for policy runs without a felix-lite beside it.
-  if (policyWait > 0 && status.read(workload.namespace, name)?.status !== 'up') {
+  // An agent told not to wait for policy runs without a felix-lite beside it. Any revision will do: a change of the
+  // endpoint leaves the policy of before in place until the new one is.
+  const isUp = (): boolean => policyWait === 0 || status.read(workload.namespace, name)?.status === 'up';
+  if (!(await soon(isUp, clock))) {
     differences.push('felix-lite has not said that the policy is in the kernel');
   }
   return differences;
+}
+
+/** What shapes the workload where its endpoint has limits: ours, or the bandwidth plugin's. */
+async function checkLimits(
+  { host, inventory, clock }: CniPorts,
+  { hostInterface, endpoint, workload }: Attachment,
+): Promise<string[]> {
+  const qos = inventory.endpoint(endpoint, workload.namespace)?.spec.qosControls;
+  if (qos === undefined || (await soon(() => host.shaper.shapes(hostInterface, qos), clock))) return [];
+  return [`${hostInterface} does not keep the limits of its endpoint`];
+}
+
+/** CHECK may come right behind ADD: what others do in their own time gets some. */
+async function soon(holds: () => boolean | Promise<boolean>, clock: Clock): Promise<boolean> {
+  const deadline = clock.now() + CONVERGENCE;
+  for (;;) {
+    if (await holds()) return true;
+    if (clock.now() >= deadline) return false;
+    await new Promise<void>((resolve) => clock.after(PAUSE, 'CHECK waits for others', resolve));
+  }
 }

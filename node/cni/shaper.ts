@@ -72,6 +72,16 @@ export class Shaper {
     return isNews ? this.apply(hostInterface, qos) : [];
   }
 
+  /** Whether somebody, not necessarily we, keeps the cable to all of these limits. Their numbers are not compared. */
+  async shapes(hostInterface: string, qos: QosControls): Promise<boolean> {
+    const link = await this.#netlink.getLink(hostInterface);
+    if (link === undefined) return false;
+    const { toWorkload, fromWorkload } = limitsOf(qos, link.mtu);
+    const there = (await this.#control.disciplines()).filter((one) => one.link === link.index);
+    const to = toWorkload === undefined || there.some(({ isRoot, kind }) => isRoot && kind === 'tbf');
+    return to && (fromWorkload === undefined || there.some(({ kind }) => kind === 'ingress'));
+  }
+
   /** Its cable is gone, or about to go. */
   forget(hostInterface: string): void {
     this.#told.delete(hostInterface);

@@ -20,12 +20,18 @@ export function ownConflist(type: string, { agentSocket, mtu }: Placeholders): s
     plugins: [
       { type, agent_socket: agentSocket, mtu, policy: { type: 'k8s' }, ipam: { type: 'calico-ipam' } },
       { type: 'portmap', snat: true, capabilities: { portMappings: true } },
-      { type: 'bandwidth', capabilities: { bandwidth: true } },
     ],
   };
   // What containerd passes on: annotations that the Kubernetes API may not have been asked for.
   Object.assign(list.plugins[0] ?? {}, {
-    capabilities: { 'io.kubernetes.cri.pod-annotations': true, ips: true, mac: true, dns: true },
+    capabilities: {
+      'io.kubernetes.cri.pod-annotations': true,
+      ips: true,
+      mac: true,
+      dns: true,
+      // The bandwidth plugin is not needed: the agent shapes, and goes on doing so when limits change.
+      bandwidth: true,
+    },
   });
   return `${JSON.stringify(list, undefined, 2)}\n`;
 }

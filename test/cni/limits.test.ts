@@ -60,6 +60,17 @@ describeOnKernel('CNI: limits', function () {
     expect(await world.host.ip('link')).not.to.contain('bwcali');
   });
 
+  it('is told by CHECK when somebody takes a limit away', async () => {
+    await pod({ ...SLOW, [`${QOS}ingressBandwidth`]: '4M' });
+    const prevResult = await world.add();
+    const check = world.attach({ command: 'CHECK', conf: world.node.conf({ prevResult }) });
+    expect((await world.node.call(check)).stdout).to.equal('');
+    const [cable = ''] = await world.cables();
+    await run('nsenter', [`--net=${world.host.path()}`, 'tc', 'qdisc', 'delete', 'dev', cable, 'root']);
+    const error = await world.refused(check);
+    expect([error.code, error.msg.includes('limits')]).to.deep.equal([100, true]);
+  });
+
   it('takes limits from a runtime that tells of them', async () => {
     const bandwidth = { IngressRate: 8 * MEGABIT, IngressBurst: 8 * MEGABIT, EgressRate: 0 };
     await world.add({ conf: world.node.conf({ runtimeConfig: { bandwidth } }) });

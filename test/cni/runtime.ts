@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Resource, unwrap } from '../../api/index.ts';
+import { KINDS, type Resource, unwrap } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { PendingDeletions } from '../../cni-plugin/pending.ts';
 import { askControl } from '../../daemon/control.ts';
@@ -91,6 +91,24 @@ export class TestNode {
       await sleep(25);
     }
     throw new Error('the agent did not get ready');
+  }
+
+  get isRunning(): boolean {
+    return this.#agent !== undefined && this.#agent.exitCode === null && this.#agent.signalCode === null;
+  }
+
+  /** Takes out of the store whatever was not there at first. */
+  async reset(): Promise<void> {
+    const { client, ipam } = await this.open();
+    const kept = new Set([NODE, ...POOLS].map(({ kind, metadata }) => `${kind}/${metadata.name}`));
+    for (const { kind } of KINDS) {
+      for (const { metadata } of unwrap(await client.list(kind))) {
+        if (!kept.has(`${kind}/${metadata.name}`))
+          await client.delete(kind, metadata.name, metadata.namespace);
+      }
+    }
+    await ipam.releaseHost('n1');
+    await this.apply(NODE, ...POOLS);
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

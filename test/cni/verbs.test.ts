@@ -1,5 +1,4 @@
 /** Bad input, CHECK, GC and STATUS, by the real executable and agent. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { unwrap } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
@@ -127,8 +126,12 @@ describeOnKernel('CNI: what is refused, checked and collected', function () {
       const { client } = await world.node.open();
       for (const name of ['lab-v4', 'lab-v6']) unwrap(await client.delete('IPPool', name));
       await world.node.apply(pool('tiny', '10.66.0.0/31', 31));
-      await sleep(200);
-      await world.add({ args: '', ifName: 'a0' });
+      // The agent hears of the pools in its own time.
+      for (;;) {
+        const { ips } = await world.add({ args: '', ifName: 'a0' });
+        if (ips[0]?.address.startsWith('10.66.') === true) break;
+        await world.node.call(world.attach({ command: 'DEL', args: '', ifName: 'a0' }));
+      }
       await world.add({ args: '', ifName: 'a1' });
       const error = await world.refused(world.attach({ args: '', ifName: 'a2' }));
       expect(error.code).to.equal(101);
@@ -237,10 +240,8 @@ describeOnKernel('CNI: what is refused, checked and collected', function () {
       expect((await world.node.call({ command: 'STATUS' })).exitCode).to.equal(0);
       const { client } = await world.node.open();
       for (const name of ['lab-v4', 'lab-v6']) unwrap(await client.delete('IPPool', name));
-      await sleep(300);
-      const error = await world.refused({ command: 'STATUS' });
-      expect(error.code).to.equal(50);
-      expect(error.msg).to.contain('no enabled IPPool');
+      const error = await world.untilStatus('no enabled IPPool');
+      expect(error?.code).to.equal(50);
     });
   });
 
@@ -253,7 +254,7 @@ describeOnKernel('CNI: what is refused, checked and collected', function () {
       const key = { kind: 'WorkloadEndpoint', scope: 'shop', name: 'n1-k8s-web--0-eth0' };
       const written = await store.get(key);
       await store.commit([{ type: 'delete', key, expect: 'present' }]);
-      await sleep(300);
+      await world.untilStatus('locked by a migration');
       const added = await world.refused(
         world.attach({ containerId: B, netns: world.other.path(), args: '' }),
       );
@@ -261,14 +262,13 @@ describeOnKernel('CNI: what is refused, checked and collected', function () {
       expect(added.msg).to.contain('locked by a migration');
       const gc = { command: 'GC', conf: world.node.conf({ 'cni.dev/valid-attachments': [] }) };
       expect(await world.refused(gc)).to.deep.include({ code: 11 });
-      expect((await world.refused({ command: 'STATUS' })).msg).to.contain('locked by a migration');
       expect(await world.cables(), 'the cable stays').to.have.length(1);
       expect(await world.addressesHeld()).to.have.length(2);
       await store.commit([{ type: 'put', key, value: written?.value, expect: 'absent' }]);
       expect((await world.node.call(world.attach({ command: 'DEL' }))).exitCode).to.equal(0);
       await world.expectNothingLeft();
       await setReady(store, new SystemClock(), true);
-      await sleep(300);
+      await world.untilStatus();
       await world.add();
     });
   });

@@ -1,6 +1,8 @@
 /** A host, two containers and an agent for the tests of this folder, with what they ask of them. */
 import { expect } from 'chai';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { unwrap, type WorkloadEndpoint } from '../../api/index.ts';
+import { createNamespace, deleteNamespace, namespacePath, run } from '../../net/kernel/index.ts';
 import { freshNamespace } from '../../net/kernel/testing.ts';
 import { type Call, NODE, POOLS, TestNode } from './runtime.ts';
 
@@ -20,15 +22,46 @@ export interface Refusal {
 export const A = '4f1c'.padEnd(64, '0');
 export const B = '5e2d'.padEnd(64, '0');
 
-/** Called in the body of a suite: every test of it gets a fresh world. The agent is told not to wait for felix-lite: none runs. */
+let count = 0;
+
+/** A namespace that lives as long as its owner wants. */
+class Space {
+  #name = '';
+
+  create(): void {
+    this.#name = `poplin-cni-${process.pid}-${++count}`;
+    createNamespace(this.#name);
+  }
+
+  remove(): void {
+    if (this.#name !== '') deleteNamespace(this.#name);
+    this.#name = '';
+  }
+
+  path(): string {
+    return namespacePath(this.#name);
+  }
+
+  async ip(...args: readonly string[]): Promise<string> {
+    return (await run('ip', args, { netns: this.path() })).stdout;
+  }
+}
+
+/**
+ * Called in the body of a suite. Containers are fresh for every test. Host and agent are so, too, unless the test before left
+ * them as it found them, once GC has been called: to start an agent takes longer than most tests. It is told not to wait for
+ * felix-lite, as none runs.
+ */
 export class CniWorld {
-  readonly host = freshNamespace();
+  readonly host = new Space();
   readonly pod = freshNamespace();
   readonly other = freshNamespace();
   #node: TestNode | undefined;
 
   constructor() {
     beforeEach(async () => {
+      if (this.#node !== undefined) return;
+      this.host.create();
       const node = new TestNode(this.host.path());
       this.#node = node;
       await node.apply(NODE, ...POOLS);
@@ -37,7 +70,34 @@ export class CniWorld {
       await this.host.ip('address', 'add', '2001:db8::1/128', 'dev', 'lo', 'nodad');
       await node.start();
     });
-    afterEach(() => this.#node?.remove());
+    const keep = async (): Promise<void> => {
+      if (!(await this.#isReusable())) await this.#end();
+    };
+    const end = (): Promise<void> => this.#end();
+    afterEach(function (this: Mocha.Context) {
+      return this.currentTest?.state === 'passed' ? keep() : end();
+    });
+    after(end);
+  }
+
+  async #end(): Promise<void> {
+    await this.#node?.remove();
+    this.#node = undefined;
+    this.host.remove();
+  }
+
+  /** Whether the host looks as at first again. */
+  async #isReusable(): Promise<boolean> {
+    if (!this.node.isRunning) return false;
+    const networks = (await this.endpoints()).map(
+      ({ metadata }) => metadata.annotations?.['cni.poplin.dev/network'],
+    );
+    const everything = { 'cni.dev/valid-attachments': [] };
+    for (const name of new Set([...networks, 'net']))
+      await this.node.call({ command: 'GC', conf: this.node.conf({ ...everything, name }) });
+    await this.node.reset();
+    const links = (await this.host.ip('-br', 'link')).trim().split('\n');
+    return links.length === 1 && (await this.node.call({ command: 'STATUS' })).exitCode === 0;
   }
 
   get node(): TestNode {
@@ -67,6 +127,17 @@ export class CniWorld {
     const answer = await this.node.call(call);
     expect(answer.exitCode, answer.stdout).not.to.equal(0);
     return answer.output as unknown as Refusal;
+  }
+
+  /** Until STATUS is (without words: succeeds) or says so; the agent hears of changes in its own time. */
+  async untilStatus(words?: string): Promise<Refusal | undefined> {
+    for (let tries = 0; tries < 600; tries++) {
+      const { exitCode, stdout, output } = await this.node.call({ command: 'STATUS' });
+      const isSo = words === undefined ? exitCode === 0 : exitCode !== 0 && stdout.includes(words);
+      if (isSo) return output as unknown as Refusal | undefined;
+      await sleep(100);
+    }
+    throw new Error(`STATUS does not say ${words ?? 'that all is well'}`);
   }
 
   async endpoints(): Promise<WorkloadEndpoint[]> {
