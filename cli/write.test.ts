@@ -26,11 +26,11 @@ describe('poplin writes', () => {
 
     it('tells of fields that are stored and do nothing, one line a resource, and programs too', async () => {
       const felix = 'apiVersion: projectcalico.org/v3\nkind: FelixConfiguration\nmetadata: {name: default}\n';
-      const text = `${felix}spec: {bpfEnabled: true, wireguardMTU: 1400, logPrefix: x}`;
+      const text = `${felix}spec: {bpfEnabled: true, wireguardThreadingEnabled: true, logPrefix: x}`;
       const first = await poplin('apply -f -', [text, pool('a', '10.0.0.0/16')].join('\n---\n'));
       expect(first.code).to.equal(0);
       expect(first.err).to.equal(
-        'warning: FelixConfiguration/default: stored, not acted on: spec.wireguardMTU, spec.bpfEnabled\n',
+        'warning: FelixConfiguration/default: stored, not acted on: spec.wireguardThreadingEnabled, spec.bpfEnabled\n',
       );
       const { out, err } = await poplin('replace -o json -f -', text);
       expect(err).to.contain('stored, not acted on');
@@ -40,10 +40,12 @@ describe('poplin writes', () => {
           kind: 'FelixConfiguration',
           name: 'default',
           outcome: 'unchanged',
-          notActedOn: ['spec.wireguardMTU', 'spec.bpfEnabled'],
+          notActedOn: ['spec.wireguardThreadingEnabled', 'spec.bpfEnabled'],
         },
       ]);
-      expect((await poplin('get felixconfig default -o yaml')).out).to.contain('wireguardMTU: 1400');
+      expect((await poplin('get felixconfig default -o yaml')).out).to.contain(
+        'wireguardThreadingEnabled: true',
+      );
     });
 
     it('takes policies of Kubernetes, and shows them as Kubernetes has them', async () => {

@@ -22,6 +22,18 @@ const ROUTING: RoutingStatus = {
   kept: 0,
   missing: 1,
   workloads: { routes: 4, waiting: ['cali7'] },
+  wireguard: {
+    4: {
+      device: 'wireguard.cali',
+      implementation: 'wireguard-go',
+      publicKey: 'k',
+      port: 51_820,
+      mtu: 1440,
+      peers: 2,
+      talking: 1,
+      plain: 3,
+    },
+  },
   problems: [
     {
       code: 'ROUTE_STRANGER',
@@ -50,6 +62,7 @@ describe('the part of node status on routes', () => {
       'v6 fd00::/48 unencapsulated bgpd',
       'TUNNEL ADDRESS OVER MTU WHICH IS',
       'vxlan.calico 10.244.1.1 eth0 1450 1500 of eth0 less 50 for the tunnel',
+      'wireguard.cali: WireGuard by wireguard-go, for this kernel has none, UDP 51820, MTU 1440; 2 nodes encrypted (1 in touch), 3 in plain.',
       'Routes to workloads: 4, and none over cali7, which are not there or off. Between nodes, by felix-lite: 12, 1 of which the kernel does not have.',
       "Of bgpd's, 1 the kernel does not have as they should be:",
       ' 10.9.0.0/24 refused: Nexthop has invalid gateway',

@@ -15,7 +15,7 @@ const TOLD = 5;
 export function drawRouting(felixStatus: unknown, bgpdStatus: unknown): readonly string[] {
   const routing = routingIn(felixStatus);
   if (routing === undefined) return [];
-  const { pools = [], tunnels = {}, problems = [], workloads } = routing;
+  const { pools = [], tunnels = {}, wireguard = {}, problems = [], workloads } = routing;
   const missing = missingIn(bgpdStatus);
   return [
     '\nRouting\n',
@@ -47,6 +47,10 @@ export function drawRouting(felixStatus: unknown, bgpdStatus: unknown): readonly
             ]),
           ),
         ]),
+    ...Object.values(wireguard).map(
+      ({ device, implementation, port, mtu, peers, talking, plain }) =>
+        `${device}: WireGuard ${implementation === 'kernel' ? 'of the kernel' : 'by wireguard-go, for this kernel has none'}, UDP ${port}, MTU ${mtu}; ${peers} nodes encrypted (${talking} in touch), ${plain} in plain.\n`,
+    ),
     `Routes to workloads: ${workloads?.routes ?? 0}${waitingText(workloads?.waiting ?? [])}. Between nodes, by felix-lite: ${routing.routes ?? 0}${missingText(routing.missing ?? 0)}.\n`,
     ...(missing.length === 0
       ? []

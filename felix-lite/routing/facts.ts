@@ -16,6 +16,12 @@ export interface NodeEnd {
   readonly vxlan?: Address;
   /** Of its VXLAN device. */
   readonly mac: string;
+  readonly wireguard?: {
+    /** On its device; absent until its agent has taken it from IPAM. */
+    readonly inner?: Address;
+    /** As it publishes it; absent: packets to it go unencrypted. */
+    readonly publicKey?: string;
+  };
 }
 
 export interface NodeFacts {
@@ -165,31 +171,58 @@ export class Facts {
   }
 }
 
-function nodeFacts({ metadata: { name }, spec }: Node): NodeFacts {
-  const { bgp } = spec;
-  const four = endOf(bgp?.ipv4Address, bgp?.ipv4IPIPTunnelAddr, spec.ipv4VXLANTunnelAddr);
-  const six = endOf(bgp?.ipv6Address, undefined, spec.ipv6VXLANTunnelAddr);
+function nodeFacts({ metadata: { name }, spec, status }: Node): NodeFacts {
+  const { bgp, wireguard } = spec;
+  const four = endOf({
+    underlay: bgp?.ipv4Address,
+    ipip: bgp?.ipv4IPIPTunnelAddr,
+    vxlan: spec.ipv4VXLANTunnelAddr,
+    mac: spec.vxlanTunnelMACAddr ?? vxlanMac(name, 4),
+    wireguard: wireguard?.interfaceIPv4Address,
+    publicKey: status?.wireguardPublicKey,
+  });
+  const six = endOf({
+    underlay: bgp?.ipv6Address,
+    vxlan: spec.ipv6VXLANTunnelAddr,
+    mac: spec.vxlanTunnelMACAddrV6 ?? vxlanMac(name, 6),
+    wireguard: wireguard?.interfaceIPv6Address,
+    publicKey: status?.wireguardPublicKeyV6,
+  });
+  return { name, ...(four === undefined ? {} : { 4: four }), ...(six === undefined ? {} : { 6: six }) };
+}
+
+interface EndTexts {
+  readonly underlay: string | undefined;
+  readonly ipip?: string | undefined;
+  readonly vxlan: string | undefined;
+  readonly mac: string;
+  readonly wireguard: string | undefined;
+  readonly publicKey: string | undefined;
+}
+
+function endOf({ mac, publicKey, ...texts }: EndTexts): NodeEnd | undefined {
+  const underlay = texts.underlay === undefined ? undefined : parseInterfaceAddress(texts.underlay);
+  if (underlay === undefined) return undefined;
+  const [ipip, vxlan, inner] = [texts.ipip, texts.vxlan, texts.wireguard].map((text) =>
+    text === undefined ? undefined : Address.parse(text),
+  );
+  const wireguard = {
+    ...(inner === undefined ? {} : { inner }),
+    ...(publicKey === undefined || !isKey(publicKey) ? {} : { publicKey }),
+  };
   return {
-    name,
-    ...(four === undefined ? {} : { 4: { ...four, mac: spec.vxlanTunnelMACAddr ?? vxlanMac(name, 4) } }),
-    ...(six === undefined ? {} : { 6: { ...six, mac: spec.vxlanTunnelMACAddrV6 ?? vxlanMac(name, 6) } }),
+    underlay,
+    mac,
+    ...(ipip === undefined ? {} : { ipip }),
+    ...(vxlan === undefined ? {} : { vxlan }),
+    ...(Object.keys(wireguard).length === 0 ? {} : { wireguard }),
   };
 }
 
-function endOf(
-  text: string | undefined,
-  ipipText: string | undefined,
-  vxlanText: string | undefined,
-): Omit<NodeEnd, 'mac'> | undefined {
-  const underlay = text === undefined ? undefined : parseInterfaceAddress(text);
-  if (underlay === undefined) return undefined;
-  const ipip = ipipText === undefined ? undefined : Address.parse(ipipText);
-  const vxlan = vxlanText === undefined ? undefined : Address.parse(vxlanText);
-  return {
-    underlay,
-    ...(ipip === undefined ? {} : { ipip }),
-    ...(vxlan === undefined ? {} : { vxlan }),
-  };
+/** 32 octets in base64, not all of them zero: that is how Calico says "none". */
+function isKey(text: string): boolean {
+  const octets = Buffer.from(text, 'base64');
+  return octets.length === 32 && octets.toString('base64') === text && octets.some((octet) => octet !== 0);
 }
 
 /** Calico's, so that both can be nodes of one cluster: `f`, then the SHA-1 of the name, in IPv6 with `-v6` behind it. */
@@ -230,7 +263,10 @@ function coverageOf(blocks: readonly Destination[]): Coverage {
 }
 
 function tunnelAddresses(facts: NodeFacts): readonly Destination[] {
-  const inner = [facts[4]?.ipip, facts[4]?.vxlan, facts[6]?.vxlan].flatMap((address) => address ?? []);
+  const { 4: four, 6: six } = facts;
+  const inner = [four?.ipip, four?.vxlan, four?.wireguard?.inner, six?.vxlan, six?.wireguard?.inner].flatMap(
+    (address) => address ?? [],
+  );
   return inner.map((address) => ({ prefix: Prefix.host(address), node: facts.name }));
 }
 

@@ -10,13 +10,14 @@ import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Log } from '../../daemon/log.ts';
 import { Mirror, type Store } from '../../datastore/index.ts';
 import type { Address } from '../../net/addr/index.ts';
-import { type KernelEvent, Netlink, type Route } from '../../net/kernel/index.ts';
+import { type KernelEvent, Netlink, type Route, TABLE_MAIN } from '../../net/kernel/index.ts';
 import { isTunnelName, TunnelDevices } from './devices.ts';
 import { explainRoute, type RouteExplanation, wayTo } from './explain.ts';
 import { Facts, ROUTING_KINDS } from './facts.ts';
 import { applyRoutes, PROTOCOL_FELIX, vtepChanges } from './kernel.ts';
 import { planRouting, type RoutingPlan } from './plan.ts';
 import { type LastPass, type RoutingStatus, routingStatus } from './status.ts';
+import { WireGuard } from './wireguard/wireguard.ts';
 import { type WorkloadRouteWish, WorkloadRoutes, workloadRouteWishes } from './workload-routes.ts';
 
 export interface RoutingOptions {
@@ -28,11 +29,14 @@ export interface RoutingOptions {
   readonly netns?: string | undefined;
   /** How long a device that is needed no more goes on receiving. */
   readonly grace?: Millis;
+  /** Where the private keys of WireGuard are kept. */
+  readonly stateDir?: string;
 }
 
 const GATHER: Millis = 20;
 const GRACE: Millis = 30_000;
 const RETRY: Millis = 1_000;
+const STATE_DIR = '/var/lib/poplin';
 
 export class Routing {
   readonly #options: RoutingOptions;
@@ -41,6 +45,7 @@ export class Routing {
   readonly #netlink: Netlink;
   readonly #devices: TunnelDevices;
   readonly #workloads: WorkloadRoutes;
+  readonly #wireguard: WireGuard;
   #plan: RoutingPlan | undefined;
   #wishes: readonly WorkloadRouteWish[] | undefined;
   /** Destinations. */
@@ -60,11 +65,12 @@ export class Routing {
   #problems: readonly Problem[] = [];
 
   constructor(options: RoutingOptions) {
-    const { store, clock, log, netns } = options;
+    const { node, store, clock, log, netns, grace = GRACE, stateDir = STATE_DIR } = options;
     this.#options = options;
     this.#netlink = Netlink.open({ netns });
-    this.#devices = new TunnelDevices(this.#netlink, clock, options.grace ?? GRACE);
+    this.#devices = new TunnelDevices(this.#netlink, clock, grace);
     this.#workloads = new WorkloadRoutes(this.#netlink);
+    this.#wireguard = new WireGuard({ node, store, clock, netlink: this.#netlink, netns, stateDir, grace });
     this.#mirror = new Mirror(
       store,
       ROUTING_KINDS.map((kind) => ({ kind })),
@@ -94,9 +100,12 @@ export class Routing {
       if (this.#mirror.synced) this.#gather(...(all ? ALL : (['workloads'] as const)));
     });
     this.#mirror.onSync(() => this.#gather(...ALL));
-    this.#unsubscribe = this.#netlink.subscribe(['link', 'address', 'route', 'neighbour'], (event) => {
-      this.#gather(...this.#concerns(event));
-    });
+    this.#unsubscribe = this.#netlink.subscribe(
+      ['link', 'address', 'route', 'neighbour', 'rule'],
+      (event) => {
+        this.#gather(...this.#concerns(event));
+      },
+    );
     this.#mirror.start();
   }
 
@@ -108,6 +117,7 @@ export class Routing {
     this.#unsubscribe();
     await this.#mirror.stop();
     await this.#running;
+    this.#wireguard.close();
     this.#netlink.close();
   }
 
@@ -146,6 +156,8 @@ export class Routing {
         return ALL;
       case 'route':
         return this.#concernsRoute(event.change, event.route);
+      case 'rule':
+        return event.change === 'deleted' && event.rule.protocol === PROTOCOL_FELIX ? ['wireguard'] : [];
       case 'neighbour':
         return event.change === 'deleted' && [...this.#indexes.values()].includes(event.neighbour.link)
           ? ['cluster']
@@ -153,9 +165,12 @@ export class Routing {
       // Of the interfaces of workloads, which come and go all day, those that a route leads over.
       case 'link':
         if (this.#devicesHere.has(event.link.name)) return ['workloads'];
-        return isTunnelName(event.link.name) || this.#parents.has(event.link.index) ? ['cluster'] : [];
+        if (this.#wireguard.owns(event.link.index)) return ['wireguard'];
+        if (this.#parents.has(event.link.index)) return ['cluster', 'wireguard'];
+        return isTunnelName(event.link.name) ? ['cluster'] : [];
       case 'address': {
         const { link, address } = event.address;
+        if (this.#wireguard.owns(link)) return ['wireguard'];
         const ours = this.#plan?.tunnels.some(({ underlay }) => underlay.equals(address)) ?? false;
         return ours || [...this.#indexes.values()].includes(link) ? ['cluster'] : [];
       }
@@ -163,7 +178,9 @@ export class Routing {
   }
 
   /** A route of ours went, or one that may stand in the place of ours came or went. */
-  #concernsRoute(change: 'new' | 'deleted', { protocol, destination }: Route): readonly Part[] {
+  #concernsRoute(change: 'new' | 'deleted', { protocol, destination, table }: Route): readonly Part[] {
+    if (table !== TABLE_MAIN)
+      return change === 'deleted' && protocol === PROTOCOL_FELIX ? (['wireguard'] as const) : [];
     const { protocol: here } = this.#facts.settings(this.#options.node).workloads;
     const key = destination.toString();
     const gone = change === 'deleted';
@@ -186,18 +203,20 @@ export class Routing {
   }
 
   async #run(): Promise<void> {
-    while ((this.#due.cluster || this.#due.workloads) && !this.#stopped && this.#mirror.synced) {
+    while (Object.values(this.#due).includes(true) && !this.#stopped && this.#mirror.synced) {
       const due = this.#due;
       this.#due = NOTHING_DUE;
       try {
         if (due.workloads) await this.#passWorkloads();
         if (due.cluster) await this.#passCluster();
+        if (due.wireguard) await this.#passWireGuard();
         this.#tell();
         const soon =
           this.#devices.waiting ||
           this.#workloads.waiting ||
+          this.#last.wireguard?.waiting === true ||
           this.#problems.some(({ code }) => TRIED_AGAIN.has(code));
-        this.#later(soon ? Math.min(this.#refresh, SOON) : this.#refresh);
+        this.#later(soon ? Math.min(this.#refresh, SOON, this.#options.grace ?? SOON) : this.#refresh);
       } catch (error) {
         if (!this.#stopped)
           this.#options.log.error({ error: String(error) }, 'routes could not be written; trying again');
@@ -269,15 +288,24 @@ export class Routing {
       log.info({ steps, routes: routes?.routes, kept: routes?.kept }, 'the kernel holds the routes');
   }
 
+  async #passWireGuard(): Promise<void> {
+    const { node, log } = this.#options;
+    const { wireguard: settings, floatingIps } = this.#facts.settings(node);
+    const wireguard = await this.#wireguard.pass(this.#facts, settings, floatingIps);
+    this.#last = { ...this.#last, wireguard };
+    if (wireguard.steps > 0) log.info({ steps: wireguard.steps }, 'WireGuard is as the nodes publish it');
+  }
+
   /** Each problem once, when it appears; and when it is gone. */
   #tell(): void {
-    const { devices, routes, workloads, refused } = this.#last;
+    const { devices, routes, workloads, refused, wireguard } = this.#last;
     const problems = [
       ...(this.#plan?.problems ?? []),
       ...(devices?.problems ?? []),
       ...(routes?.problems ?? []),
       ...(refused ?? []),
       ...(workloads?.problems ?? []),
+      ...(wireguard?.problems ?? []),
     ];
     const before = new Set(this.#problems.map(formatProblem));
     const now = new Set(problems.map(formatProblem));
@@ -287,10 +315,10 @@ export class Routing {
   }
 }
 
-/** What a change may concern: routes and tunnels between nodes, and routes to workloads of this one. */
-type Part = 'cluster' | 'workloads';
-const ALL: readonly Part[] = ['cluster', 'workloads'];
-const NOTHING_DUE = { cluster: false, workloads: false };
+/** What a change may concern: routes and tunnels between nodes, routes to workloads of this one, and encryption. */
+type Part = 'cluster' | 'workloads' | 'wireguard';
+const ALL: readonly Part[] = ['cluster', 'workloads', 'wireguard'];
+const NOTHING_DUE = { cluster: false, workloads: false, wireguard: false };
 
 /**
  * A route over a device that does not stand would be refused, for a reason that has been told already; and one that leads
@@ -307,4 +335,9 @@ function overStanding(plan: RoutingPlan, devices: ReadonlyMap<string, number>): 
 }
 
 const SOON: Millis = 5_000;
-const TRIED_AGAIN: ReadonlySet<string> = new Set(['ROUTE_REFUSED', 'TUNNEL_REFUSED', 'TUNNEL_UNSUPPORTED']);
+const TRIED_AGAIN: ReadonlySet<string> = new Set([
+  'ROUTE_REFUSED',
+  'TUNNEL_REFUSED',
+  'TUNNEL_UNSUPPORTED',
+  'WIREGUARD_UNSUPPORTED',
+]);

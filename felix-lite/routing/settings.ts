@@ -9,6 +9,7 @@ import {
 } from '../../api/index.ts';
 import type { Millis } from '../../clock/clock.ts';
 import type { IpVersion } from '../../net/addr/index.ts';
+import { type WireGuardSettings, wireguardSettings } from './wireguard/settings.ts';
 
 type Spec = FelixConfiguration['spec'];
 
@@ -37,6 +38,7 @@ export interface RoutingSettings {
   /** Names of workloads' interfaces begin with one of these. */
   readonly interfacePrefixes: readonly string[];
   readonly floatingIps: boolean;
+  readonly wireguard: WireGuardSettings;
   readonly refresh: Millis;
   readonly problems: readonly Problem[];
 }
@@ -58,6 +60,7 @@ export function routingSettings(spec: Spec): RoutingSettings {
     removeExternal: spec.removeExternalRoutes ?? true,
     interfacePrefixes: (spec.interfacePrefix ?? 'cali').split(',').filter((prefix) => prefix !== ''),
     floatingIps: spec.floatingIPs === 'Enabled',
+    wireguard: wireguardSettings(spec),
     refresh: refreshOf(spec.routeRefreshInterval),
     problems: deviceRouteProblems(spec),
   };

@@ -4,6 +4,7 @@ import type { DeviceOutcome, TunnelStatus } from './devices.ts';
 import type { RoutesOutcome } from './kernel.ts';
 import type { RoutingPlan } from './plan.ts';
 import type { RoutingSettings } from './settings.ts';
+import type { WireGuardOutcome, WireGuardStatus } from './wireguard/wireguard.ts';
 import type { WorkloadRoutesOutcome } from './workload-routes.ts';
 
 /** What the last pass over each part came to; absent before the first, and for routes while routeSyncDisabled. */
@@ -12,6 +13,7 @@ export interface LastPass {
   readonly routes?: RoutesOutcome | undefined;
   readonly refused?: readonly Problem[] | undefined;
   readonly workloads?: WorkloadRoutesOutcome | undefined;
+  readonly wireguard?: WireGuardOutcome | undefined;
 }
 
 export interface PoolStatus {
@@ -43,6 +45,8 @@ export interface RoutingStatus {
     /** Interfaces that endpoints name and that are not there, or off. */
     readonly waiting: readonly string[];
   };
+  /** By IP version; absent where it is switched off or not to be had. */
+  readonly wireguard: Readonly<Partial<Record<'4' | '6', WireGuardStatus>>>;
   readonly problems: readonly Problem[];
 }
 
@@ -54,7 +58,15 @@ export interface Known extends LastPass {
   readonly problems: readonly Problem[];
 }
 
-export function routingStatus({ plan, settings, devices, routes, workloads, ...rest }: Known): RoutingStatus {
+export function routingStatus({
+  plan,
+  settings,
+  devices,
+  routes,
+  workloads,
+  wireguard,
+  ...rest
+}: Known): RoutingStatus {
   return {
     synced: rest.synced,
     passes: rest.passes,
@@ -65,6 +77,7 @@ export function routingStatus({ plan, settings, devices, routes, workloads, ...r
     kept: routes?.kept ?? 0,
     missing: routes?.missing ?? 0,
     workloads: { routes: workloads?.routes ?? 0, waiting: workloads?.waiting ?? [] },
+    wireguard: wireguard?.status ?? {},
     problems: rest.problems,
   };
 }

@@ -66,6 +66,22 @@ export {
   sameRoute,
   TABLE_MAIN,
 } from './netlink/route.ts';
+export type { Rule } from './netlink/rule.ts';
 export type { IpipTunnel, Tunnel, VxlanTunnel } from './netlink/tunnel.ts';
 export type { VxlanInfo } from './netlink/vxlan.ts';
 export { setTtl } from './ttl.ts';
+export { KernelWireGuard } from './wireguard/in-kernel.ts';
+export {
+  changeBetween,
+  type DeviceState,
+  type DeviceWish,
+  type Endpoint,
+  type PeerWish,
+  type WireGuardDoor,
+} from './wireguard/model.ts';
+export {
+  answers as userspaceAnswers,
+  startUserspace,
+  userspace,
+  userspaceProgram,
+} from './wireguard/userspace.ts';

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -106,18 +107,34 @@ export class Fabric {
 
   start(node: NodeName, ...daemons: readonly Daemon[]): void {
     for (const daemon of daemons) {
-      const child = this.lab.start(node, process.execPath, [
+      const options = ['--node', node, '--datastore', this.#database, '--run-dir', this.#folder(node, 'run')];
+      if (daemon === 'felix') options.push('--state-dir', this.#folder(node, 'state'));
+      const child = this.lab.start(node, 'unshare', [
+        '--mount',
+        'sh',
+        '-ec',
+        // Each node is its own machine to wireguard-go, which has one place for its sockets.
+        'mkdir -p /var/run/wireguard; mount --bind "$0" /var/run/wireguard; exec "$@"',
+        this.#folder(node, 'wireguard'),
+        process.execPath,
         '--disable-warning=ExperimentalWarning',
         join(ROOT, MAINS[daemon]),
-        '--node',
-        node,
-        '--datastore',
-        this.#database,
-        '--run-dir',
-        join(this.lab.folder, `${node}.run`),
+        ...options,
       ]);
       this.#daemons.set(`${node} ${daemon}`, child);
     }
+  }
+
+  /** Of a node's own, for one purpose. */
+  #folder(node: NodeName, purpose: 'run' | 'state' | 'wireguard'): string {
+    const path = join(this.lab.folder, `${node}.${purpose}`);
+    mkdirSync(path, { recursive: true });
+    return path;
+  }
+
+  /** Of the node's WireGuard. */
+  keyFile(node: NodeName, version: 4 | 6 = 4): string {
+    return join(this.#folder(node, 'state'), `wireguard${version === 6 ? '-v6' : ''}-${node}.key`);
   }
 
   async kill(node: NodeName, daemon: Daemon, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -126,7 +143,7 @@ export class Fabric {
   }
 
   async status(node: NodeName, daemon: Daemon): Promise<unknown> {
-    const socket = join(this.lab.folder, `${node}.run`, `${daemon}.sock`);
+    const socket = join(this.#folder(node, 'run'), `${daemon}.sock`);
     return unwrap(await askControl(socket, 'GET', '/status', { deadlineMs: 3000 }));
   }
 
@@ -195,6 +212,21 @@ export class Fabric {
     during: () => Promise<unknown>,
     at: NodeName | 'r' = 'r',
   ): Promise<string[]> {
+    const file = await this.#capture(link, filter, during, at);
+    return (await this.lab.run('r', 'tcpdump', ['-r', file, '-nn', '-v'])).split(/\n(?=\S)/);
+  }
+
+  /** The same as octets, headers and all. */
+  async capturedRaw(link: string, filter: string, during: () => Promise<unknown>): Promise<Buffer> {
+    return readFileSync(await this.#capture(link, filter, during, 'r'));
+  }
+
+  async #capture(
+    link: string,
+    filter: string,
+    during: () => Promise<unknown>,
+    at: NodeName | 'r',
+  ): Promise<string> {
     const file = join(this.lab.folder, `${link}-${Math.random().toString(36).slice(2)}.pcap`);
     const args = ['-i', link, '-B', '8192', '-U', '--immediate-mode', '-w', file, '-Z', 'root', filter];
     const dump = spawn('nsenter', [`--net=${this.lab.netns(at)}`, 'tcpdump', ...args], {
@@ -227,7 +259,7 @@ export class Fabric {
       dump.kill('SIGINT');
       await once(dump, 'exit');
     }
-    return (await this.lab.run('r', 'tcpdump', ['-r', file, '-nn', '-v'])).split(/\n(?=\S)/);
+    return file;
   }
 
   /** Whether somebody at the address answers within a second, if only to refuse. */
@@ -237,6 +269,10 @@ export class Fabric {
 
   async close(): Promise<void> {
     for (const echo of this.#echoes) echo.close();
+    // wireguard-go lives by itself, and ends with its device.
+    for (const name of NODES)
+      for (const device of ['wireguard.cali', 'wg-v6.cali'])
+        await this.lab.run(name, 'ip', ['link', 'delete', device]).catch(() => undefined);
     await this.lab.close();
     await this.#store?.close();
   }
@@ -315,6 +351,10 @@ export function tunnelAddress(node: NodeName, version: 4 | 6): string {
   return version === 4 ? `10.244.${BLOCKS[node]}.1` : `fd00:10:244:${BLOCKS[node]}::1`;
 }
 
+export function wireguardAddress(node: NodeName, version: 4 | 6): string {
+  return version === 4 ? `10.244.${BLOCKS[node]}.3` : `fd00:10:244:${BLOCKS[node]}::3`;
+}
+
 export function nodeResource(name: NodeName, extra: object = {}): object {
   return {
     apiVersion: 'projectcalico.org/v3',
@@ -328,6 +368,10 @@ export function nodeResource(name: NodeName, extra: object = {}): object {
       },
       ipv4VXLANTunnelAddr: tunnelAddress(name, 4),
       ipv6VXLANTunnelAddr: tunnelAddress(name, 6),
+      wireguard: {
+        interfaceIPv4Address: wireguardAddress(name, 4),
+        interfaceIPv6Address: wireguardAddress(name, 6),
+      },
       ...extra,
     },
   };

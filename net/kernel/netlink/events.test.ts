@@ -21,6 +21,8 @@ function told(event: KernelEvent): string {
       return `address ${event.change} ${event.address.address.toString()}/${event.address.prefixLength}`;
     case 'neighbour':
       return `neighbour ${event.change} ${event.neighbour.address.toString()} ${event.neighbour.state}`;
+    case 'rule':
+      return `rule ${event.change} ${event.rule.priority}`;
     case 'resync':
       return 'resync';
   }

@@ -15,6 +15,7 @@ import type { Message } from './message.ts';
 import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from './neighbour.ts';
 import type { Route } from './route.ts';
 import { decodeRoute, RTM_DELROUTE, RTM_NEWROUTE } from './route-codec.ts';
+import { decodeRule, RTM_DELRULE, RTM_NEWRULE, type Rule } from './rule.ts';
 import { openNetlinkSocket, takeDatagram } from './socket.ts';
 
 /** `new`: came or changed. Routes name their interfaces by index. */
@@ -23,6 +24,7 @@ export type KernelEvent =
   | { readonly type: 'route'; readonly change: 'new' | 'deleted'; readonly route: Route }
   | { readonly type: 'address'; readonly change: 'new' | 'deleted'; readonly address: LinkAddress }
   | { readonly type: 'neighbour'; readonly change: 'new' | 'deleted'; readonly neighbour: Neighbour }
+  | { readonly type: 'rule'; readonly change: 'new' | 'deleted'; readonly rule: Rule }
   /** Events were lost: list again. */
   | { readonly type: 'resync' };
 
@@ -34,6 +36,7 @@ const GROUPS: Readonly<Record<EventGroup, readonly number[]>> = {
   neighbour: [3],
   address: [5, 9],
   route: [7, 11],
+  rule: [8, 19],
 };
 
 /** A burst of 50,000 routes is some 20 MB of buffers at the kernel's count. */
@@ -109,6 +112,11 @@ function decodeEvent(bytes: Buffer, { type, start, end }: Message): KernelEvent 
     case RTM_DELNEIGH: {
       const neighbour = decodeNeighbour(bytes, start, end);
       return neighbour && { type: 'neighbour', change: type === RTM_NEWNEIGH ? 'new' : 'deleted', neighbour };
+    }
+    case RTM_NEWRULE:
+    case RTM_DELRULE: {
+      const rule = decodeRule(bytes, start, end);
+      return rule && { type: 'rule', change: type === RTM_NEWRULE ? 'new' : 'deleted', rule };
     }
     default:
       return undefined;

@@ -43,6 +43,7 @@ import {
   encodeRouteLookup,
   RTM_NEWROUTE,
 } from './route-codec.ts';
+import { decodeRule, encodeRule, encodeRuleDump, type Rule } from './rule.ts';
 import { RequestSocket } from './socket.ts';
 import { describeStep, encodeStep, type Step } from './steps.ts';
 import { encodeTunnel, type Tunnel } from './tunnel.ts';
@@ -326,6 +327,29 @@ export class Netlink {
       `RTM_DELADDR ${address.toString()}/${prefixLength} dev ${link}`,
       (w) => encodeAddress(w, 'delete', index, address, prefixLength),
     );
+  }
+
+  /** The rules that choose a routing table, in the order in which they are asked. */
+  async listRules(version: IpVersion): Promise<Rule[]> {
+    const rules = this.socket.dump(
+      `RTM_GETRULE IPv${version}`,
+      (w) => encodeRuleDump(w, version),
+      (bytes, { start, end }) => {
+        const rule = decodeRule(bytes, start, end);
+        return rule?.version === version ? rule : undefined;
+      },
+    );
+    return rules.catch(noneFor('EAFNOSUPPORT', 'EOPNOTSUPP'));
+  }
+
+  /** False when there is one like it. */
+  async addRule(rule: Rule): Promise<boolean> {
+    return this.unless(['EEXIST'], `RTM_NEWRULE ${rule.priority}`, (w) => encodeRule(w, 'add', rule));
+  }
+
+  /** False when there was none. */
+  async deleteRule(rule: Rule): Promise<boolean> {
+    return this.unless(['ENOENT'], `RTM_DELRULE ${rule.priority}`, (w) => encodeRule(w, 'delete', rule));
   }
 
   /** The neighbours of one interface, or of all. */

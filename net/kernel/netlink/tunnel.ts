@@ -1,4 +1,4 @@
-/** Tunnel devices as they are made (IFLA_LINKINFO of kinds `ipip` and `vxlan`). Pure. */
+/** Tunnel devices as they are made (IFLA_LINKINFO of kinds `ipip`, `vxlan` and `wireguard`). Pure. */
 import type { MessageWriter } from './message.ts';
 import { encodeNewLink } from './link.ts';
 import { encodeVxlan, type VxlanEnd } from './vxlan.ts';
@@ -18,9 +18,16 @@ export interface VxlanTunnel extends VxlanEnd {
   readonly mac?: string | undefined;
 }
 
-export type Tunnel = IpipTunnel | VxlanTunnel;
+/** Keys and peers are told over a door of its own (net/kernel/wireguard/). */
+export interface WireGuardTunnel {
+  readonly kind: 'wireguard';
+  readonly name: string;
+  readonly mtu?: number | undefined;
+}
+
+export type Tunnel = IpipTunnel | VxlanTunnel | WireGuardTunnel;
 
 export function encodeTunnel(w: MessageWriter, tunnel: Tunnel): void {
-  if (tunnel.kind === 'ipip') encodeNewLink(w, tunnel, 'ipip', () => {});
+  if (tunnel.kind !== 'vxlan') encodeNewLink(w, tunnel, tunnel.kind, () => {});
   else encodeNewLink(w, tunnel, 'vxlan', () => encodeVxlan(w, tunnel));
 }
