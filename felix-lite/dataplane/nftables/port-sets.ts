@@ -5,28 +5,42 @@
  */
 import { createHash } from 'node:crypto';
 import type { IpVersion } from '../../../net/addr/index.ts';
-import type { NftElement } from '../../../net/kernel/index.ts';
+import type { NftElement, NftSet } from '../../../net/kernel/index.ts';
 import type { PortRange } from '../../calc/model.ts';
 import { setName } from '../../rules/names.ts';
 import { setOf } from './names.ts';
 
 export interface PortSet {
-  readonly name: string;
+  readonly make: NftSet;
   readonly elements: readonly NftElement[];
 }
 
+/** Up to so many ports are listed one by one: they come with the rule that looks for them, ranges only before it. */
+const FEW = 128;
 const HASH_LENGTH = 16;
 const LAST_PORT = 0xffff;
 
 export function portSet(ranges: readonly PortRange[], version: IpVersion): PortSet {
   const joined = joinRanges(ranges);
-  const text = joined.map(({ first, last }) => `${first}-${last}`).join();
+  const count = joined.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const few = count <= FEW;
+  const elements = few ? joined.flatMap(portsOf) : joined.map(rangeOf);
+  const text = elements.map(({ key, end }) => (end === undefined ? key : `${key}-${end}`)).join();
   const hash = createHash('sha256').update(text).digest('base64url').slice(0, HASH_LENGTH);
-  const elements = joined.map(({ first, last }): NftElement => {
-    const key = hex16(first);
-    return last === LAST_PORT ? { key } : { key, end: hex16(last + 1) };
-  });
-  return { name: setOf(setName(version, `p:${hash}`)), elements };
+  const name = setOf(setName(version, `p:${hash}`));
+  const make: NftSet = few
+    ? { name, key: ['inet_service'], size: count, frugal: true }
+    : { name, key: ['inet_service'], interval: true };
+  return { make, elements };
+}
+
+function portsOf({ first, last }: PortRange): readonly NftElement[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => ({ key: hex16(first + index) }));
+}
+
+function rangeOf({ first, last }: PortRange): NftElement {
+  const key = hex16(first);
+  return last === LAST_PORT ? { key } : { key, end: hex16(last + 1) };
 }
 
 /** In order, those that touch or overlap joined: the one way to write it. */

@@ -285,8 +285,8 @@ function portExpressions(
   const load = transportLoad(match.side === 'source' ? 0 : 2, 2);
   const [only] = match.ranges;
   if (match.ranges.length !== 1 || only === undefined) {
-    const { name } = portSet(match.ranges, version);
-    return [load, { kind: 'lookup', register: 1, set: name, invert: match.not === true }];
+    const { make } = portSet(match.ranges, version);
+    return [load, { kind: 'lookup', register: 1, set: make.name, invert: match.not === true }];
   }
   const [from, to] = [octets(only.first, 2), octets(only.last, 2)];
   if (from === to) return [load, compare(match, from)];

@@ -108,15 +108,16 @@ export class NftSets {
   }
 
   /** One more rule looks into the set of ports; it exists from the first on. */
-  acquire({ name, elements }: PortSet): void {
+  acquire({ make, elements }: PortSet): void {
+    const { name } = make;
     const users = this.#users.get(name) ?? 0;
     this.#users.set(name, users + 1);
     if (users > 0) return;
-    const make: NftSet = { name, key: ['inet_service'], interval: true };
-    this.#create({ name, kind: 'networks', make, members: undefined, fixed: elements });
+    const kind = make.interval === true ? 'networks' : 'hosts';
+    this.#create({ name, kind, make, members: undefined, fixed: elements });
   }
 
-  release({ name }: PortSet): void {
+  release({ make: { name } }: PortSet): void {
     const users = (this.#users.get(name) ?? 0) - 1;
     if (users > 0) this.#users.set(name, users);
     else {

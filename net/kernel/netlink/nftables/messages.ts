@@ -140,6 +140,7 @@ const KEY_TYPES: Readonly<Record<KeyType, { readonly number: number; readonly le
   inet_service: { number: 13, length: 2 },
   ifname: { number: 41, length: 16 },
 };
+const POLICY_MEMORY = 1;
 const TYPE_BITS = 6;
 const HOST_ENDIAN = 1;
 const VERDICT_DATA = 0xffff_ff00;
@@ -163,6 +164,7 @@ export function encodeSet(w: MessageWriter, table: TableRef, set: NftSet, id: nu
     w.attributeBE32(6, VERDICT_DATA);
     w.attributeBE32(7, 0);
   }
+  if (set.frugal === true) w.attributeBE32(8, POLICY_MEMORY);
   if (set.size !== undefined) {
     const { size } = set;
     w.nested(9, () => w.attributeBE32(1, size));

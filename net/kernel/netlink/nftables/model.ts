@@ -36,6 +36,8 @@ export interface NftSet {
   readonly verdicts?: boolean;
   /** More elements are refused; absent: no limit. */
   readonly size?: number;
+  /** Of the ways to keep so many elements, the kernel takes the one that needs the least memory, not the quickest. */
+  readonly frugal?: boolean;
 }
 
 export interface NftElement {
