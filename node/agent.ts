@@ -20,6 +20,7 @@ import { keepLimits } from './cni/limit-keeper.ts';
 import { UplinkMtu } from './cni/mtu.ts';
 import { CniServer, type Unready } from './cni/server.ts';
 import { closeHost, openHost } from './cni/wiring.ts';
+import { HostEndpointKeeper } from './host-endpoints/keeper.ts';
 import { Inventory } from './inventory.ts';
 import { IpamCollector } from './ipam-collector.ts';
 import { AGENT_METRICS, type AgentMeasured } from './metrics.ts';
@@ -61,6 +62,7 @@ export class Agent {
   #store: Store | undefined;
   #ports: CniPorts | undefined;
   #collector: IpamCollector | undefined;
+  #hostEndpoints: HostEndpointKeeper | undefined;
   /** For metrics. */
   readonly measured: AgentMeasured = { collector: () => this.#collector?.state };
   /** What IPAM goes by beside blocks. */
@@ -109,6 +111,7 @@ export class Agent {
     await this.#supervisor.stop();
     await this.#background;
     await this.#addressing;
+    await this.#hostEndpoints?.stop();
     await this.#collector?.stop();
     await this.#ports?.inventory.stop();
     await this.#facts?.stop();
@@ -125,6 +128,15 @@ export class Agent {
     const { node, clock, log, leakGrace: grace } = this.#options;
     this.#collector = new IpamCollector({ node, store, clock, log, grace });
     this.#collector.start();
+    this.#hostEndpoints = new HostEndpointKeeper({
+      store,
+      client: ports.client,
+      clock,
+      log,
+      // One lease for all that is done once in a cluster: thousands of agents look at it.
+      leads: () => this.#collector?.state.leader === true,
+    });
+    this.#hostEndpoints.start();
     const tunnels = new TunnelAddresses({ node, clock, client: ports.client, ipam: ports.ipam });
     await this.#lookAtAddresses(ports, tunnels);
     const unfollow = ports.inventory.onPools(() => void this.#lookAtAddresses(ports, tunnels));

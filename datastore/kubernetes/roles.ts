@@ -105,6 +105,8 @@ const ROLES: readonly { readonly name: string; readonly rules: readonly Rule[] }
       ...rulesFor(['CalicoNodeStatus'], [...READ, 'update']),
     ],
   },
+  // For the agent that leads, where KubeControllersConfiguration asks for automatic host endpoints.
+  { name: 'poplin-host-endpoints', rules: rulesFor(['HostEndpoint'], WRITE) },
   {
     name: 'poplin-admin',
     rules: [
@@ -118,7 +120,7 @@ const ROLES: readonly { readonly name: string; readonly rules: readonly Rule[] }
 ];
 
 const ACCOUNTS: readonly { readonly name: string; readonly roles: readonly string[] }[] = [
-  { name: 'poplin-node', roles: ['poplin-read', 'poplin-ipam', 'poplin-node'] },
+  { name: 'poplin-node', roles: ['poplin-read', 'poplin-ipam', 'poplin-node', 'poplin-host-endpoints'] },
   { name: 'poplin-controller', roles: ['poplin-read', 'poplin-ipam'] },
 ];
 
