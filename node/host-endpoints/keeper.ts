@@ -166,8 +166,7 @@ export class HostEndpointKeeper {
         const read = validate(value);
         this.#checked.set(value, read.ok ? read.value : undefined);
       }
-      const resource = this.#checked.get(value);
-      return resource?.kind === kind ? [resource as ResourceOf<K>] : [];
+      return as(kind, this.#checked.get(value)) ?? [];
     });
   }
 
@@ -190,4 +189,8 @@ function isAsWanted(held: HostEndpoint, wanted: HostEndpoint): boolean {
 function ours({ metadata, spec }: HostEndpoint): string {
   const labels = Object.entries(metadata.labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([labels, spec.node, spec.interfaceName, spec.expectedIPs]);
+}
+
+function as<K extends Kind>(kind: K, resource: Resource | undefined): ResourceOf<K> | undefined {
+  return resource?.kind === kind ? (resource as ResourceOf<K>) : undefined;
 }
