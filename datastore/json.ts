@@ -3,13 +3,16 @@
  * `JSON.parse`: here an integer beyond the safe range is a `bigint` in memory and its exact digits in text.
  */
 
-/** A digit run that may hold an unsafe integer: 2^53 has sixteen digits. Without one the fast parser is exact. */
-const LONG_DIGITS = /\d{16}/;
+/**
+ * What may be an unsafe integer: 2^53 has sixteen digits. Without one the fast parser is exact. The hashes that Kubernetes
+ * writes into every pod have as many digits in a row now and then, and are followed by other letters or a quote.
+ */
+const LONG_INTEGER = /(?:^|[\s:,[])-?\d{16,}(?:[\s,}\]]|$)/;
 const INTEGER = /^-?\d+$/;
 
 /** @throws SyntaxError when `text` is not JSON */
 export function parseJson(text: string): unknown {
-  if (!LONG_DIGITS.test(text)) return JSON.parse(text) as unknown;
+  if (!LONG_INTEGER.test(text)) return JSON.parse(text) as unknown;
   return JSON.parse(text, exactInteger) as unknown;
 }
 

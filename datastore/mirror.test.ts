@@ -249,6 +249,28 @@ describe('Mirror', () => {
     expect(told.slice(4)).to.deep.equal(['n0 1>2']);
   });
 
+  it('scatters over the longer, the more nodes there are to do so', async () => {
+    const operations = Array.from({ length: 1000 }, (_, i) => ({
+      type: 'put' as const,
+      key: key('Node', `n${i}`),
+      value: 1,
+      expect: 'any' as const,
+    }));
+    await store.commit(operations);
+    await start([{ kind: 'Node' }]);
+    await lock(false);
+    await put(store, 'Node', 'n0', 2);
+    await lock(true);
+    // A tenth of a second, and four times that for four times 250 nodes.
+    clock.advance(499);
+    await settle();
+    expect(told.slice(1)).to.deep.equal(['synced', 'held', 'released']);
+    clock.advance(1);
+    await settle();
+    await settle();
+    expect(told.slice(4)).to.deep.equal(['n0 1>2']);
+  });
+
   it('takes in a large list without keeping the thread', async () => {
     const value = { spec: { nets: ['10.0.0.0/8'] } };
     const entries = Array.from({ length: 100_000 }, (_, i) => ({

@@ -10,7 +10,7 @@
  * world. A mirror that is asked to wait then keeps what it last knew, and catches up with one list after the unlock.
  *
  * What makes one mirror list again makes those of all nodes do so at the same moment. They scatter over a time that grows
- * with the world, since so does what each list costs the store.
+ * with the world, since so does what each list costs the store, and with the number of nodes that list it.
  */
 import type { Cancel, Clock, Millis } from '../clock/clock.ts';
 import { SystemClock } from '../clock/system.ts';
@@ -59,8 +59,14 @@ const LOCK: Selection = { kind: CLUSTER_INFORMATION.kind, scope: CLUSTER_INFORMA
 
 const FIRST_RETRY: Millis = 100;
 const LONGEST_RETRY: Millis = 5_000;
-/** Of scattering, for each object that the mirror holds: ten seconds with a hundred thousand. */
+/**
+ * Of scattering, for each object that the mirror holds: ten seconds with a hundred thousand. As many nodes more as this make
+ * it as long again. With 5,000 nodes and 150,000 pods it would be five minutes: to serve that list costs an API server
+ * seconds of a processor, each time.
+ */
 const SCATTER: Millis = 0.1;
+const NODES_AT_ONCE = 250;
+const LONGEST_SCATTER: Millis = 300_000;
 /** Not worth a wait: a world of some hundred objects. */
 const NO_SCATTER: Millis = 50;
 /** Objects of a list taken in before others get their turn: about two milliseconds. */
@@ -325,7 +331,9 @@ export class Mirror {
   async #scatter(): Promise<void> {
     let size = 0;
     for (const ofKind of this.#entries.values()) size += ofKind.size;
-    if (size * SCATTER >= NO_SCATTER) await this.#wait(size * SCATTER * this.#random(), 'list again');
+    const nodes = this.#entries.get('Node')?.size ?? 0;
+    const time = Math.min(LONGEST_SCATTER, size * SCATTER * (1 + nodes / NODES_AT_ONCE));
+    if (time >= NO_SCATTER) await this.#wait(time * this.#random(), 'list again');
   }
 
   async #wait(delay: Millis, what: string): Promise<void> {

@@ -65,9 +65,7 @@ export class Http2 implements Transport {
   /** One for as long as it takes requests and the certificate that we show is the same. */
   async #session(credentials: RequestOptions, signal: AbortSignal): Opening {
     const options = tlsOptions(this.#origin, credentials);
-    const identity = JSON.stringify(options, (_, value: unknown) =>
-      value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
-    );
+    const identity = Object.entries(options).map(textOf).join('\n');
     if (this.#opening?.identity !== identity) this.#opening = { identity, session: this.#open(options) };
     const { session: opening } = this.#opening;
     try {
@@ -215,6 +213,10 @@ function tlsOptions(origin: URL, credentials: RequestOptions): ConnectionOptions
     ALPNProtocols: ['h2', 'http/1.1'],
     ...(name === undefined ? {} : { servername: name }),
   };
+}
+
+function textOf([name, value]: readonly [string, unknown]): string {
+  return `${name}=${value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : JSON.stringify(value)}`;
 }
 
 async function headOf(stream: ClientHttp2Stream) {

@@ -2,14 +2,17 @@
  * `npm run soak -- ipam [--minutes N] [--processes N]`: IPAM on an etcd of its own, under processes that are killed.
  * `npm run soak -- ipam-model [--minutes N]`: interleavings of IPAM and its collector, drawn anew all the time.
  * Both end with 1 and say what they saw when the law was broken.
+ * `npm run soak -- kubernetes [--pods N]`: what it costs felix-lite to follow that many pods on a real API server.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { EtcdServer } from '../etcd/server.ts';
 import { soakIpam } from '../ipam/soak.ts';
+import { kubernetesLoad } from '../kubernetes/load.ts';
 
-const USAGE = 'usage: npm run soak -- ipam|ipam-model [--minutes N] [--processes N]\n';
+const USAGE =
+  'usage: npm run soak -- ipam|ipam-model [--minutes N] [--processes N]\n       npm run soak -- kubernetes [--pods N]\n';
 
 /** Interleavings per process of the test runner: then a fresh one, so that memory stays what it is. */
 const RUNS_AT_ONCE = 2_000;
@@ -20,16 +23,21 @@ async function main(): Promise<number> {
     options: {
       minutes: { type: 'string', default: '1' },
       processes: { type: 'string', default: '20' },
+      pods: { type: 'string', default: '20000' },
     },
   });
   const minutes = Number(values.minutes);
   const processes = Number(values.processes);
-  if (!(minutes > 0) || !Number.isInteger(processes) || processes < 1) return usage();
+  const pods = Number(values.pods);
+  if (!(minutes > 0) || !Number.isInteger(processes) || processes < 1 || !Number.isInteger(pods) || pods < 1)
+    return usage();
   switch (positionals.join()) {
     case 'ipam':
       return ipam(minutes, processes);
     case 'ipam-model':
       return ipamModel(minutes);
+    case 'kubernetes':
+      return kubernetesLoad(pods);
     default:
       return usage();
   }
