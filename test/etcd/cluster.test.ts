@@ -11,7 +11,7 @@ import { pause, SELECTION, underLoad, until } from './load.ts';
 const KEY = { kind: 'K', scope: '', name: 'register' };
 
 describe('etcd: a cluster of three', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const cluster = new EtcdCluster();
   let count = 0;
 

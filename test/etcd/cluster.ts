@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Door } from './door.ts';
 
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 /** Of the kernel's names for links, which take 15 characters. */
 const TAG = `pe${process.pid % 100_000}`;
 /** Holds the bridge, and what clients come through. */

@@ -180,7 +180,7 @@ function idOf({ kind, scope, name }: Key): string {
 }
 
 export async function until(isSo: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 15_000;
+  const deadline = performance.now() + 60_000;
   while (!isSo()) {
     if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
     await pause(20);

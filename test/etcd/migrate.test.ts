@@ -18,7 +18,7 @@ import { Ipam } from '../../ipam/index.ts';
 import { EtcdServer } from './server.ts';
 
 describe('migration to etcd', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const server = new EtcdServer();
   const clock = new SimulatedClock();
   let there: Store;

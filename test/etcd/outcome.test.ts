@@ -13,7 +13,7 @@ import { Proxy } from './proxy.ts';
 import { EtcdServer } from './server.ts';
 
 describe('etcd: a commit on a connection that breaks', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   const server = new EtcdServer();
   let proxy: Proxy;
   let store: Store;

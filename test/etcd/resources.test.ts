@@ -4,7 +4,7 @@ import { openStore, type Store } from '../../datastore/index.ts';
 import { EtcdServer } from './server.ts';
 
 describe('etcd', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const server = new EtcdServer();
   let store: Store | undefined;
 

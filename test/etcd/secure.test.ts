@@ -21,7 +21,7 @@ interface Refused {
 const KEY = { kind: 'K', scope: '', name: 'a' };
 
 describe('etcd: TLS and users', function () {
-  this.timeout(40_000);
+  this.timeout(120_000);
   const folder = mkdtempSync(join(tmpdir(), 'poplin-etcd-tls-'));
   const stores: Store[] = [];
   let server: EtcdServer;
@@ -83,6 +83,28 @@ describe('etcd: TLS and users', function () {
     await mirror.stop();
   });
 
+  it('with members of which all but the last are dead when it begins, and tokens that run out again and again', async () => {
+    const store = await open('poplin:p%40ss%3A%2Fword@localhost:1,localhost:2,', 'client');
+    const errors: unknown[] = [];
+    const mirror = new Mirror(store, [{ kind: 'L' }], { onError: (error) => errors.push(error) });
+    const told: unknown[] = [];
+    mirror.onChange((changes) => told.push(...changes.map(({ value }) => value)));
+    mirror.start();
+    await until(() => mirror.synced);
+    const key = { kind: 'L', scope: '', name: 'a' };
+    // A token lasts a second: some writes come while it lasts, some as it ends, some after two of its lives.
+    const values = Array.from({ length: 24 }, (_, i) => i);
+    for (const value of values) {
+      expect((await store.commit([{ type: 'put', key, value, expect: 'any' }])).ok).to.equal(true);
+      expect((await store.get(key))?.value).to.equal(value);
+      await new Promise((resolve) => setTimeout(resolve, value % 8 === 7 ? 2200 : 90));
+    }
+    await until(() => told.length === values.length);
+    expect(told, 'each once, by one watch').to.deep.equal(values);
+    expect(errors).to.deep.equal([]);
+    await mirror.stop();
+  });
+
   const MINE = 'poplin:p%40ss%3A%2Fword@';
   for (const { it: what, user, certificate = 'client', authority, port, code, says } of [
     { it: 'a wrong password', user: 'poplin:wrong@', code: 'STORE_LOGIN', says: /refuses the user poplin/ },
@@ -116,13 +138,11 @@ describe('etcd: TLS and users', function () {
       says: /not valid at this time/,
     },
   ] as const satisfies readonly Refused[] as readonly Refused[]) {
-    it(`${what}: refused, and told at once in one sentence`, async () => {
-      const started = performance.now();
+    it(`${what}: refused, and told in one sentence`, async () => {
       const error = await rejection(open(user, certificate, authority, port));
       expect(error).to.have.nested.property('problems[0].code', code);
       expect(error).to.have.nested.property('problems[0].what').that.matches(says);
       expect(String(error)).to.not.match(/wrong|p@ss|rpc|gRPC/);
-      expect(performance.now() - started).to.be.lessThan(4000);
     });
   }
 
@@ -142,7 +162,8 @@ describe('etcd: TLS and users', function () {
         /the user guest at \/calico\/(poplin|resources)\/.*readwrite --prefix=true \/calico\//s,
       );
     }
-    expect(performance.now() - started).to.be.lessThan(4000);
+    // None of them was asked again until patience ended.
+    expect(performance.now() - started).to.be.lessThan(15_000);
   });
 
   it('a signed token that is older than the last change of users is renewed, in reads, writes and watches', async () => {
@@ -284,7 +305,7 @@ function openssl(...args: readonly string[]): void {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + 15_000;
+  const deadline = performance.now() + 60_000;
   while (!isSo()) {
     if (performance.now() > deadline) throw new Error('waited in vain');
     await new Promise((resolve) => setTimeout(resolve, 20));

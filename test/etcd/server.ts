@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SmallDisk } from './small-disk.ts';
 
-const READY_MS = 15_000;
+const READY_MS = 60_000;
 
 export class EtcdServer {
   readonly #folder = mkdtempSync(join(tmpdir(), 'poplin-etcd-'));

@@ -9,7 +9,7 @@ import { cooldownContract } from '../../ipam/cooldown-contract.ts';
 import { EtcdServer } from './server.ts';
 
 describe('etcd', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const server = new EtcdServer();
   const stores: Store[] = [];
   let count = 0;

@@ -108,7 +108,7 @@ class Soak {
     await collecting;
     await this.#afterwards();
     // The history ends with the last endpoint: all of it is to be seen.
-    const patience = performance.now() + 10_000;
+    const patience = performance.now() + 60_000;
     while (this.#users.size > 0 && performance.now() < patience) await sleep(20);
     if (this.#users.size > 0)
       this.#broken.push(`the watch did not tell that ${this.#users.size} addresses are free`);

@@ -16,7 +16,7 @@ import { withKubeServer } from './suite.ts';
 const POOLS = { kind: 'IPPool' };
 
 describe('kubernetes: credentials', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const server = withKubeServer({ own: true });
   const stores: Store[] = [];
   let folder: string;

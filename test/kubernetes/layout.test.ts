@@ -18,7 +18,7 @@ const KEPT: ReadonlySet<string> = new Set([
 const CALICO = '/apis/crd.projectcalico.org/v1';
 
 describe("kubernetes: Calico's layout", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const server = withKubeServer({ own: true });
   const stores: Store[] = [];
 

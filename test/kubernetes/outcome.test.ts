@@ -14,7 +14,7 @@ import { withKubeServer } from './suite.ts';
 const WRITES = /^(?:POST|PUT|DELETE)$/;
 
 describe('kubernetes: a write on a connection that breaks', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const server = withKubeServer();
   let relay: Relay;
   let store: Store;

@@ -8,7 +8,7 @@ import { isCustom } from '../../datastore/kubernetes/resources.ts';
 import { withKubeServer } from './suite.ts';
 
 describe('kubernetes', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const server = withKubeServer();
   let store: Store | undefined;
 

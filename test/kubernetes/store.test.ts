@@ -6,7 +6,7 @@ import { cooldownContract } from '../../ipam/cooldown-contract.ts';
 import { withKubeServer } from './suite.ts';
 
 describe('kubernetes', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const server = withKubeServer({ own: true });
   const stores: Store[] = [];
 

@@ -42,7 +42,7 @@ spec: {podSelector: {}, policyTypes: [Ingress]}
 `;
 
 describe('kubernetes: the whole', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const server = withKubeServer({ own: true });
   const stores: Store[] = [];
   const clock = new SystemClock();
@@ -135,7 +135,7 @@ describe('kubernetes: the whole', function () {
     const { entries, revision } = await store.list(selection);
     expect(entries.map(({ key }) => key.name)).to.deep.equal(['n1-k8s-here-eth0']);
     expect((await store.list({ kind: 'WorkloadEndpoint' })).entries).to.have.length(2);
-    const watch = store.watch([selection], revision, AbortSignal.timeout(10_000))[Symbol.asyncIterator]();
+    const watch = store.watch([selection], revision, AbortSignal.timeout(60_000))[Symbol.asyncIterator]();
     const next = watch.next();
     await make('elsewhere', 'n2');
     await make('later');

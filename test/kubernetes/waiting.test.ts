@@ -14,7 +14,7 @@ const DAEMONS = { bgpd: 'bgpd/daemon/main.ts', felix: 'felix-lite/daemon/main.ts
 const NODE = 'waiting-1';
 
 describeOnKernel('daemons that start before their datastore', function () {
-  this.timeout(90_000);
+  this.timeout(180_000);
   const server = withKubeServer();
   const children: ChildProcess[] = [];
   const crossings: Crossing[] = [];
@@ -89,7 +89,7 @@ async function waitsAndGoesOn({ folder, logs }: Started, come: () => Promise<unk
 }
 
 async function until(isSo: () => boolean | Promise<boolean>, logs: object): Promise<void> {
-  const deadline = performance.now() + 40_000;
+  const deadline = performance.now() + 60_000;
   while (!(await isSo())) {
     if (performance.now() > deadline) throw new Error(`waited in vain: ${JSON.stringify(logs)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
