@@ -24,10 +24,10 @@ export interface Probe {
   readonly icmpCode?: number;
 }
 
-/** What was heard: a probe, or what its destination answered. */
+/** What was heard: a probe, what its destination answered, or an ICMP error about it. */
 export interface Heard {
   readonly id: number;
-  readonly what: 'probe' | 'answer';
+  readonly what: 'probe' | 'answer' | 'error';
 }
 
 const ASKED = Buffer.from('poplin?!');
@@ -68,6 +68,10 @@ export function decode(protocol: number, payload: Buffer): Heard | undefined {
         : { id: payload.readUInt32BE(4), what: 'answer' };
     case ICMP:
     case ICMP6: {
+      if (payload[0] === (protocol === ICMP ? UNREACHABLE : UNREACHABLE6)) {
+        const about = aboutUdp(protocol, payload.subarray(8));
+        if (about !== undefined) return { ...about, what: 'error' };
+      }
       const isReply = payload[0] === (protocol === ICMP ? 0 : 129);
       const heard = marked(payload.subarray(8));
       return heard === undefined || !isReply ? heard : { ...heard, what: 'answer' };
@@ -77,6 +81,16 @@ export function decode(protocol: number, payload: Buffer): Heard | undefined {
     default:
       return marked(payload);
   }
+}
+
+const UNREACHABLE = 3;
+const UNREACHABLE6 = 1;
+
+/** @param quoted  the packet that an error is about, as far as it quotes it */
+function aboutUdp(protocol: number, quoted: Buffer): Heard | undefined {
+  const header = protocol === ICMP ? ((quoted[0] ?? 0) & 15) * 4 : 40;
+  if (quoted[protocol === ICMP ? 9 : 6] !== UDP) return undefined;
+  return marked(quoted.subarray(header + 8));
 }
 
 function marked(payload: Buffer): Heard | undefined {
@@ -92,7 +106,7 @@ const ACK = 16;
 const INIT = 1;
 const INIT_ACK = 2;
 
-function packet(probe: Probe, id: number, what: Heard['what']): Buffer {
+function packet(probe: Probe, id: number, what: 'probe' | 'answer'): Buffer {
   const source = octets(probe.source);
   const destination = octets(probe.destination);
   const payload = transport(probe, id, what);
@@ -123,7 +137,7 @@ function ipv6(length: number, protocol: number): Buffer {
   return header;
 }
 
-function transport(probe: Probe, id: number, what: Heard['what']): Buffer {
+function transport(probe: Probe, id: number, what: 'probe' | 'answer'): Buffer {
   const { protocol, sourcePort = 0, destinationPort = 0 } = probe;
   const mark = Buffer.alloc(12);
   (what === 'probe' ? ASKED : ANSWERED).copy(mark);
@@ -161,7 +175,7 @@ function transport(probe: Probe, id: number, what: Heard['what']): Buffer {
 }
 
 /** RFC 9260 §3.3.2, §3.3.3: an INIT has no verification tag, its acknowledgement that of the INIT. */
-function sctp(id: number, what: Heard['what']): Buffer {
+function sctp(id: number, what: 'probe' | 'answer'): Buffer {
   const rest = Buffer.alloc(8 + 20);
   const chunk = rest.subarray(8);
   if (what === 'answer') rest.writeUInt32BE(id, 0);

@@ -52,6 +52,8 @@ export interface Flow extends Probe {
 export interface Outcome {
   arrived: boolean;
   answered: boolean;
+  /** An ICMP error about it came back. */
+  refused?: boolean;
 }
 
 interface Sent {
@@ -187,6 +189,10 @@ export class Wire {
           const sent = heard === undefined ? undefined : this.#sent.get(heard.id);
           if (heard === undefined || sent === undefined) return;
           const { flow, outcome } = sent;
+          if (heard.what === 'error') {
+            if (name === flow.from) outcome.refused = true;
+            return;
+          }
           if (flow.protocol !== listener.protocol) return;
           if (heard.what === 'answer') {
             if (name === flow.from) outcome.answered = true;
