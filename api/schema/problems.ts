@@ -89,8 +89,16 @@ function wanted(issue: z.core.$ZodIssue): string {
       return issue.origin === 'array' ? `a list of at most ${issue.maximum}` : `at most ${issue.maximum}`;
     case 'too_small':
       return issue.origin === 'array' ? `a list of at least ${issue.minimum}` : `at least ${issue.minimum}`;
+    case 'invalid_union': {
+      // Most unions say what they want; of the others each branch does.
+      if (!issue.message.startsWith('Invalid input')) return issue.message;
+      const branches = issue.errors.flatMap(([first]) => (first === undefined ? [] : wanted(first)));
+      return branches.length === 0 ? 'what is allowed here' : [...new Set(branches)].join(', or ');
+    }
+    case 'custom':
+      // Told of the value: "... is not a port name".
+      return issue.message.slice(issue.message.lastIndexOf(' is not ') + 1).replace(/^is not /, '');
     default:
-      // Unions carry what they want as their message.
       return issue.message;
   }
 }
