@@ -4,16 +4,8 @@ import { readSettings } from '../../felix-lite/daemon/config.ts';
 import { chooseBackend } from '../../felix-lite/dataplane/backend.ts';
 import { openDataplane } from '../../felix-lite/dataplane/open.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
-import { NODE, TestNode, type Workload, addressesOf, endpointOf, openProfile } from './node.ts';
-
-const WEB: Workload = { name: 'web', namespace: 'prod', labels: { role: 'web' }, index: 1 };
-const DB: Workload = { name: 'db', namespace: 'prod', labels: { role: 'db' }, index: 2 };
-
-const BACKENDS = {
-  'iptables NFT': { nftablesMode: 'Disabled', iptablesBackend: 'NFT' },
-  'iptables Legacy': { nftablesMode: 'Disabled', iptablesBackend: 'Legacy' },
-  nftables: { nftablesMode: 'Enabled' },
-} as const;
+import { BACKENDS, configurationOf } from './backends.ts';
+import { DB, TestNode, WEB, addressesOf, endpointOf, openProfile } from './node.ts';
 
 describeOnKernel('counters of policy rules', function () {
   this.timeout(180_000);
@@ -23,26 +15,15 @@ describeOnKernel('counters of policy rules', function () {
     it(`tell how many packets each rule decided, ${backend}`, async () => {
       const node = await TestNode.create([WEB, DB]);
       try {
-        await node.put(
-          {
-            apiVersion: 'projectcalico.org/v3',
-            kind: 'FelixConfiguration',
-            metadata: { name: `node.${NODE}` },
-            spec,
+        await node.put(configurationOf(spec), openProfile('prod'), endpointOf(WEB), endpointOf(DB), {
+          apiVersion: 'projectcalico.org/v3',
+          kind: 'NetworkPolicy',
+          metadata: { name: 'db', namespace: 'prod' },
+          spec: {
+            selector: "role == 'db'",
+            ingress: [{ action: 'Allow', protocol: 'TCP', destination: { ports: [8080] } }],
           },
-          openProfile('prod'),
-          endpointOf(WEB),
-          endpointOf(DB),
-          {
-            apiVersion: 'projectcalico.org/v3',
-            kind: 'NetworkPolicy',
-            metadata: { name: 'db', namespace: 'prod' },
-            spec: {
-              selector: "role == 'db'",
-              ingress: [{ action: 'Allow', protocol: 'TCP', destination: { ports: [8080] } }],
-            },
-          },
-        );
+        });
         await node.startFelix();
         for (let i = 0; i < 3; i++) await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, false);
         const settings = readSettings(undefined, undefined);

@@ -8,11 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
-import { NODE, TestNode, type Workload, addressesOf, endpointOf, openProfile } from './node.ts';
+import { BACKENDS, configurationOf } from './backends.ts';
+import { DB, TestNode, WEB, addressesOf, endpointOf, openProfile } from './node.ts';
 import { Stream, expectUnbroken } from './stream.ts';
-
-const WEB: Workload = { name: 'web', namespace: 'prod', labels: { role: 'web' }, index: 1 };
-const DB: Workload = { name: 'db', namespace: 'prod', labels: { role: 'db' }, index: 2 };
 
 const metadata = { name: 'db', namespace: 'prod' };
 function policy(ports: readonly number[]): object {
@@ -39,12 +37,7 @@ describeOnKernel('while the lock of the iptables tools is held', function () {
     process.env.XTABLES_LOCKFILE = join(folder, 'xtables.lock');
     node = await TestNode.create([WEB, DB]);
     await node.put(
-      {
-        apiVersion: 'projectcalico.org/v3',
-        kind: 'FelixConfiguration',
-        metadata: { name: `node.${NODE}` },
-        spec: { nftablesMode: 'Disabled', iptablesBackend: 'Legacy' },
-      },
+      configurationOf(BACKENDS['iptables Legacy']),
       openProfile('prod'),
       endpointOf(WEB),
       endpointOf(DB),

@@ -8,10 +8,18 @@ import { readSettings } from '../../felix-lite/daemon/config.ts';
 import { Pipeline } from '../../felix-lite/daemon/pipeline.ts';
 import { ipset, iptables, Nftables } from '../../net/kernel/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
-import { NODE, TestNode, type Workload, addressesOf, endpointOf, openProfile, valid } from './node.ts';
+import {
+  DB,
+  NODE,
+  TestNode,
+  WEB,
+  type Workload,
+  addressesOf,
+  endpointOf,
+  openProfile,
+  valid,
+} from './node.ts';
 
-const WEB: Workload = { name: 'web', namespace: 'prod', labels: { role: 'web' }, index: 1 };
-const DB: Workload = { name: 'db', namespace: 'prod', labels: { role: 'db' }, index: 2 };
 const CACHE: Workload = { name: 'cache', namespace: 'prod', labels: { role: 'cache' }, index: 3 };
 
 const PARTNERS = {
