@@ -175,7 +175,9 @@ export class Agent {
       const made =
         addresses === undefined ? undefined : await makeNode(node, addresses, client, host.netlink);
       const told = made === undefined ? [] : made.ok ? made.value.problems : made.problems;
-      const problems = [...told, ...(await tunnels.reconcile(inventory.pools()))].map(formatProblem);
+      const problems = [...told, ...(await tunnels.reconcile(inventory.pools(), inventory.felix()))].map(
+        formatProblem,
+      );
       for (const text of problems) if (!this.#addressProblems.includes(text)) log.warn({}, text);
       this.#addressProblems = problems;
     } catch (error) {

@@ -11,31 +11,32 @@ export interface TunnelOptions {
   readonly ipip: boolean;
   /** UDP port, by version of the network below; absent: no VXLAN. */
   readonly vxlan: { readonly 4?: number; readonly 6?: number };
+  /** The same of WireGuard. */
+  readonly wireguard?: { readonly 4?: number; readonly 6?: number };
 }
+
+type Kind = 'ipip' | 'vxlan' | 'wireguard';
 
 const IPIP = 4;
 
-function encapsulated(
-  kind: 'ipip' | 'vxlan',
-  version: IpVersion,
-  options: TunnelOptions,
-): readonly Match[] | undefined {
+function encapsulated(kind: Kind, version: IpVersion, options: TunnelOptions): readonly Match[] | undefined {
   if (kind === 'ipip')
     return version === 4 && options.ipip ? [{ kind: 'protocol', protocol: IPIP }] : undefined;
-  const port = options.vxlan[version];
+  const port = options[kind]?.[version];
   if (port === undefined) return undefined;
   const ports = { kind: 'ports', side: 'destination', ranges: [{ first: port, last: port }] } as const;
   return [{ kind: 'protocol', protocol: 'udp' }, ports];
 }
 
-const KINDS = ['ipip', 'vxlan'] as const;
-const NAMES = { ipip: 'IPIP', vxlan: 'VXLAN' } as const;
+const KINDS: readonly Kind[] = ['ipip', 'vxlan', 'wireguard'];
+const NAMES = { ipip: 'IPIP', vxlan: 'VXLAN', wireguard: 'WireGuard' } as const;
 
 /** For INPUT: from known nodes, and from nobody else. */
 export function tunnelInput(version: IpVersion, options: TunnelOptions | undefined): readonly Rule[] {
   return each(version, options, (kind, matches) => [
     rule([...matches, hosts(version, 'source')], ACCEPT, `Allow ${NAMES[kind]} packets from known nodes`),
-    rule(matches, DROP, `Drop ${NAMES[kind]} packets from others`),
+    // WireGuard knows its peers by their keys, whatever address their packets come from.
+    ...(kind === 'wireguard' ? [] : [rule(matches, DROP, `Drop ${NAMES[kind]} packets from others`)]),
   ]);
 }
 
@@ -56,7 +57,7 @@ export function hosts(version: IpVersion, side: 'source' | 'destination') {
 function each(
   version: IpVersion,
   options: TunnelOptions | undefined,
-  rules: (kind: (typeof KINDS)[number], matches: readonly Match[]) => readonly Rule[],
+  rules: (kind: Kind, matches: readonly Match[]) => readonly Rule[],
 ): readonly Rule[] {
   if (options === undefined) return [];
   return KINDS.flatMap((kind) => {

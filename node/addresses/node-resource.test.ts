@@ -111,4 +111,34 @@ describeOnKernel('the Node of a machine', () => {
     expect((await read()).bgp).to.not.have.property('ipv4IPIPTunnelAddr');
     expect((await ipam.blocks()).flatMap(({ allocations }) => allocations)).to.have.lengthOf(2);
   });
+
+  it('has addresses for WireGuard from any pool, once it has published its keys, and gives them back', async () => {
+    unwrap(await makeNode('n1', wishes(), client, netlink));
+    const clock = new SimulatedClock();
+    const ipam = new Ipam(store, new SystemClock(), Math.random);
+    const tunnels = new TunnelAddresses({ node: 'n1', client, ipam, clock });
+    const read = async () => unwrap(await client.get('Node', 'n1')).spec.wireguard ?? {};
+    const pools = [pool('v4', '10.244.0.0/16', {}), pool('v6', 'fd00:10:244::/48', {})];
+    for (const each of pools) unwrap(await client.apply(each));
+    const felix = { wireguardEnabled: true, wireguardEnabledV6: true };
+    expect(await tunnels.reconcile(pools, felix)).to.deep.equal([]);
+    expect(await read()).to.deep.equal({});
+
+    const key = Buffer.alloc(32, 1).toString('base64');
+    const status = { wireguardPublicKey: key, wireguardPublicKeyV6: key };
+    unwrap(await client.update({ ...unwrap(await client.get('Node', 'n1')), status }));
+    expect(await tunnels.reconcile(pools, felix)).to.deep.equal([]);
+    expect((await read()).interfaceIPv4Address).to.match(/^10\.244\./);
+    expect((await read()).interfaceIPv6Address).to.match(/^fd00:10:244:/);
+    const holders = (await ipam.blocks()).flatMap(({ allocations }) => allocations);
+    expect(holders.map(({ handle }) => handle)).to.have.members([
+      'wireguard-tunnel-addr-n1',
+      'wireguard-v6-tunnel-addr-n1',
+    ]);
+    await tunnels.reconcile(pools, {});
+    clock.advance(60_000);
+    await tunnels.reconcile(pools, {});
+    expect(unwrap(await client.get('Node', 'n1'))).to.not.have.nested.property('spec.wireguard');
+    expect((await ipam.blocks()).flatMap(({ allocations }) => allocations)).to.deep.equal([]);
+  });
 });

@@ -3,6 +3,7 @@
  * no pool needs the tunnel any more. felix-lite puts them on the devices.
  */
 import {
+  type FelixConfiguration,
   type IPPool,
   type Node,
   type Problem,
@@ -17,8 +18,8 @@ import { type Tunnel, TUNNELS, tunnelOwner } from '../../ipam/owners.ts';
 import { selectsNode } from '../../ipam/pools.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 
-type Field = 'ipip' | 'vxlan' | 'vxlan-v6';
-const FIELDS: readonly Field[] = ['ipip', 'vxlan', 'vxlan-v6'];
+type Felix = FelixConfiguration['spec'];
+const FIELDS: readonly Tunnel[] = ['ipip', 'vxlan', 'vxlan-v6', 'wireguard', 'wireguard-v6'];
 /** Other nodes may send through the tunnel a while longer. */
 const GRACE: Millis = 60_000;
 const ATTEMPTS = 10;
@@ -32,29 +33,34 @@ export interface TunnelPorts {
 
 export class TunnelAddresses {
   readonly #ports: TunnelPorts;
-  readonly #idleSince = new Map<Field, Millis>();
+  readonly #idleSince = new Map<Tunnel, Millis>();
 
   constructor(ports: TunnelPorts) {
     this.#ports = ports;
   }
 
-  /** Brings the Node to what the pools ask for. @returns what could not be had; the rest was done */
-  async reconcile(pools: readonly IPPool[]): Promise<readonly Problem[]> {
+  /**
+   * Brings the Node to what the pools ask for.
+   *
+   * @param felix  what FelixConfigurations say of this node
+   * @returns what could not be had; the rest was done
+   */
+  async reconcile(pools: readonly IPPool[], felix: Felix = {}): Promise<readonly Problem[]> {
     const found = await this.#ports.client.get('Node', this.#ports.node);
     // Without a Node there is nobody to have an address.
     if (!found.ok) return [];
     const problems: Problem[] = [];
     for (const tunnel of FIELDS) {
-      const outcome = await this.#one(tunnel, found.value, pools);
+      const outcome = await this.#one(tunnel, found.value, pools, felix);
       if (!outcome.ok) problems.push(...outcome.problems);
     }
     return problems;
   }
 
-  async #one(tunnel: Field, node: Node, pools: readonly IPPool[]): Promise<Result<void>> {
+  async #one(tunnel: Tunnel, node: Node, pools: readonly IPPool[], felix: Felix): Promise<Result<void>> {
     const { ipam, clock } = this.#ports;
     const current = addressIn(node, tunnel);
-    const fitting = poolsFor(tunnel, node, pools);
+    const fitting = poolsFor(tunnel, node, pools, felix);
     if (fitting.length === 0) {
       if (current === undefined) return NOTHING;
       const since = this.#idleSince.get(tunnel) ?? clock.now();
@@ -83,7 +89,7 @@ export class TunnelAddresses {
     return this.#take(tunnel, node, fitting);
   }
 
-  async #take(tunnel: Field, node: Node, fitting: readonly IPPool[]): Promise<Result<void>> {
+  async #take(tunnel: Tunnel, node: Node, fitting: readonly IPPool[]): Promise<Result<void>> {
     const { ipam, node: host } = this.#ports;
     const owner = tunnelOwner(tunnel, host);
     // Of another pool, or taken by a predecessor that died before it wrote the Node.
@@ -105,14 +111,14 @@ export class TunnelAddresses {
   }
 
   /** The Node first: others must not send to an address that is somebody else's by then. */
-  async #giveBack(tunnel: Field): Promise<Result<void>> {
+  async #giveBack(tunnel: Tunnel): Promise<Result<void>> {
     const written = await this.#write(tunnel, undefined);
     if (written.ok)
       await this.#ports.ipam.releaseByHandle(tunnelOwner(tunnel, this.#ports.node).handle ?? '');
     return written;
   }
 
-  async #write(tunnel: Field, address: Address | undefined): Promise<Result<void>> {
+  async #write(tunnel: Tunnel, address: Address | undefined): Promise<Result<void>> {
     const { client, node: name } = this.#ports;
     for (let attempt = 1; ; attempt++) {
       const found = await client.get('Node', name);
@@ -131,8 +137,17 @@ function owned({ handle, attributes }: ReturnType<typeof tunnelOwner>) {
   return { handle: handle ?? '', attributes: attributes ?? {} };
 }
 
-/** Enabled pools of the mode that give addresses to tunnels and to this node. Pure. */
-export function poolsFor(tunnel: Tunnel, node: Node, pools: readonly IPPool[]): readonly IPPool[] {
+/**
+ * Enabled pools of the mode that give addresses to tunnels and to this node. WireGuard goes with any mode, once the node has
+ * published a key, that is, could make the device. Pure.
+ */
+export function poolsFor(
+  tunnel: Tunnel,
+  node: Node,
+  pools: readonly IPPool[],
+  felix: Felix,
+): readonly IPPool[] {
+  if (isWireGuard(tunnel) && !encrypts(tunnel, node, felix)) return [];
   const { version } = TUNNELS[tunnel];
   const routings = poolRoutings(pools);
   return pools.filter((pool) => {
@@ -141,36 +156,53 @@ export function poolsFor(tunnel: Tunnel, node: Node, pools: readonly IPPool[]): 
     if (cidr === undefined || cidr.version !== version || spec.disabled === true) return false;
     const wanted = tunnel === 'ipip' ? 'ipip' : 'vxlan';
     return (
-      routingFor(routings, cidr)?.encapsulation === wanted &&
+      (isWireGuard(tunnel) || routingFor(routings, cidr)?.encapsulation === wanted) &&
       spec.allowedUses.includes('Tunnel') &&
       selectsNode(pool, node.metadata.labels ?? {})
     );
   });
 }
 
-function addressIn({ spec }: Node, tunnel: Field): Address | undefined {
+function isWireGuard(tunnel: Tunnel): boolean {
+  return tunnel === 'wireguard' || tunnel === 'wireguard-v6';
+}
+
+function encrypts(tunnel: Tunnel, { status }: Node, felix: Felix): boolean {
+  return tunnel === 'wireguard'
+    ? felix.wireguardEnabled === true && status?.wireguardPublicKey !== undefined
+    : felix.wireguardEnabledV6 === true && status?.wireguardPublicKeyV6 !== undefined;
+}
+
+function addressIn({ spec }: Node, tunnel: Tunnel): Address | undefined {
   const text = {
     ipip: spec.bgp?.ipv4IPIPTunnelAddr,
     vxlan: spec.ipv4VXLANTunnelAddr,
     'vxlan-v6': spec.ipv6VXLANTunnelAddr,
+    wireguard: spec.wireguard?.interfaceIPv4Address,
+    'wireguard-v6': spec.wireguard?.interfaceIPv6Address,
   }[tunnel];
   return text === undefined ? undefined : Address.parse(text);
 }
 
-function withAddress(node: Node, tunnel: Field, text: string | undefined): Node {
+/** Of the spec, where a tunnel's address is: a section (undefined: the spec itself) and the field in it. */
+const PLACES = {
+  ipip: { section: 'bgp', field: 'ipv4IPIPTunnelAddr' },
+  vxlan: { section: undefined, field: 'ipv4VXLANTunnelAddr' },
+  'vxlan-v6': { section: undefined, field: 'ipv6VXLANTunnelAddr' },
+  wireguard: { section: 'wireguard', field: 'interfaceIPv4Address' },
+  'wireguard-v6': { section: 'wireguard', field: 'interfaceIPv6Address' },
+} as const;
+
+function withAddress(node: Node, tunnel: Tunnel, text: string | undefined): Node {
+  const { section, field } = PLACES[tunnel];
   const spec: Record<string, unknown> = { ...node.spec };
-  const holder = tunnel === 'ipip' ? { ...node.spec.bgp } : spec;
-  const field = {
-    ipip: 'ipv4IPIPTunnelAddr',
-    vxlan: 'ipv4VXLANTunnelAddr',
-    'vxlan-v6': 'ipv6VXLANTunnelAddr',
-  }[tunnel];
+  const holder = section === undefined ? spec : { ...node.spec[section] };
   if (text === undefined) Reflect.deleteProperty(holder, field);
   else Reflect.set(holder, field, text);
-  if (tunnel === 'ipip') {
-    // A node without a word about BGP has no such section.
-    if (Object.keys(holder).length > 0) spec['bgp'] = holder;
-    else delete spec['bgp'];
+  if (section !== undefined) {
+    // A node without a word about BGP or WireGuard has no such section.
+    if (Object.keys(holder).length > 0) spec[section] = holder;
+    else Reflect.deleteProperty(spec, section);
   }
   return { ...node, spec };
 }
