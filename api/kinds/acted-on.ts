@@ -59,6 +59,7 @@ export const ACTED_ON: Partial<Record<Kind, Fields>> = {
       'routeSyncDisabled',
       'routeTableRange',
       'routeTableRanges',
+      'serviceLoopPrevention',
       'vxlanEnabled',
       'vxlanMTU',
       'vxlanMTUV6',

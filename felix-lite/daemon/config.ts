@@ -1,5 +1,11 @@
 /** FelixConfiguration, cluster-wide under the node's own, with our defaults. */
-import { type FelixConfiguration, type IPPool, parseDuration, poolRoutings } from '../../api/index.ts';
+import {
+  type BGPConfiguration,
+  type FelixConfiguration,
+  type IPPool,
+  parseDuration,
+  poolRoutings,
+} from '../../api/index.ts';
 import { protocolNumber } from '../../api/kinds/rule.ts';
 import type { Millis } from '../../clock/clock.ts';
 import { type IpVersion, Prefix } from '../../net/addr/index.ts';
@@ -36,6 +42,7 @@ export function readSettings(
   cluster: FelixConfiguration | undefined,
   node: FelixConfiguration | undefined,
   pools: readonly IPPool[] = [],
+  bgp?: BGPConfiguration,
 ): FelixSettings {
   const spec = { ...cluster?.spec, ...node?.spec };
   const annotations = { ...cluster?.metadata.annotations, ...node?.metadata.annotations };
@@ -54,6 +61,7 @@ export function readSettings(
       sourceSpoofing: spec.workloadSourceSpoofing === 'Any',
       ...tunnelsOf(spec, pools),
       ...natOf(spec, pools),
+      ...loopsOf(spec, bgp),
       workloadsSend: {
         ipip: spec.allowIPIPPacketsFromWorkloads ?? false,
         vxlan: spec.allowVXLANPacketsFromWorkloads ?? false,
@@ -87,7 +95,29 @@ function tunnelsOf(
     ...((spec.vxlanEnabled ?? uses('vxlan', 4)) ? { 4: port } : {}),
     ...((spec.vxlanEnabled ?? uses('vxlan', 6)) ? { 6: port } : {}),
   };
-  return !ipip && Object.keys(vxlan).length === 0 ? {} : { tunnels: { ipip, vxlan } };
+  const wireguard = {
+    ...(spec.wireguardEnabled === true
+      ? { 4: spec.wireguardListeningPort ?? DEFAULT_WIREGUARD_PORTS[4] }
+      : {}),
+    ...(spec.wireguardEnabledV6 === true
+      ? { 6: spec.wireguardListeningPortV6 ?? DEFAULT_WIREGUARD_PORTS[6] }
+      : {}),
+  };
+  const encrypts = Object.keys(wireguard).length > 0;
+  if (!ipip && Object.keys(vxlan).length === 0 && !encrypts) return {};
+  return { tunnels: { ipip, vxlan, ...(encrypts ? { wireguard } : {}) } };
+}
+
+/** Where services are told of by BGP: see Calico's serviceLoopPrevention. */
+function loopsOf(
+  { serviceLoopPrevention: prevention = 'Drop' }: FelixConfiguration['spec'],
+  bgp: BGPConfiguration | undefined,
+): Pick<RulesOptions, 'loops'> {
+  const { serviceClusterIPs = [], serviceExternalIPs = [], serviceLoadBalancerIPs = [] } = bgp?.spec ?? {};
+  const told = [...serviceClusterIPs, ...serviceExternalIPs, ...serviceLoadBalancerIPs];
+  const cidrs = [...new Set(told.map(({ cidr }) => cidr))];
+  if (cidrs.length === 0 || prevention === 'Disabled') return {};
+  return { loops: { cidrs, action: prevention === 'Reject' ? 'reject' : 'drop' } };
 }
 
 function natOf(spec: FelixConfiguration['spec'], pools: readonly IPPool[]): { readonly nat?: NatOptions } {
@@ -119,6 +149,7 @@ function rangeIn(value: number | string | undefined): PortRange | undefined {
   return value === undefined || first === undefined || last === undefined ? undefined : { first, last };
 }
 
+const DEFAULT_WIREGUARD_PORTS = { 4: 51_820, 6: 51_821 } as const;
 const DEFAULT_VXLAN_PORT = 4789;
 
 type HostPorts = FelixConfiguration['spec']['failsafeInboundHostPorts'];

@@ -3,7 +3,7 @@
  * before it has seen the datastore in full once, and it never flushes: what a predecessor left is compared
  * and kept.
  */
-import type { FelixConfiguration, IPPool } from '../../api/index.ts';
+import type { BGPConfiguration, FelixConfiguration, IPPool } from '../../api/index.ts';
 import { validate } from '../../api/index.ts';
 import { formatProblem, type Problem } from '../../api/problem.ts';
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
@@ -96,7 +96,7 @@ export class Felix implements Explainable {
   constructor(options: FelixOptions) {
     this.#options = options;
     this.#files = new EndpointStatusFiles(options.runDir);
-    const kinds = [...CALC_KINDS, 'FelixConfiguration'];
+    const kinds = [...CALC_KINDS, 'FelixConfiguration', 'BGPConfiguration'];
     this.#mirror = new Mirror(
       options.store,
       kinds.map((kind) => ({ kind })),
@@ -350,6 +350,7 @@ export class Felix implements Explainable {
       this.#configuration('default'),
       this.#configuration(`node.${node}`),
       this.#pools(),
+      this.#bgp(),
     );
     const text = JSON.stringify({ ...settings, refreshMs: undefined });
     if (this.#pipeline !== undefined && text === this.#settings) {
@@ -375,6 +376,12 @@ export class Felix implements Explainable {
       const read = validate(value);
       return read.ok && read.value.kind === 'IPPool' ? [read.value] : [];
     });
+  }
+
+  #bgp(): BGPConfiguration | undefined {
+    const entry = this.#mirror.get({ kind: 'BGPConfiguration', scope: '', name: 'default' });
+    const read = entry === undefined ? undefined : validate(entry.value);
+    return read?.ok === true && read.value.kind === 'BGPConfiguration' ? read.value : undefined;
   }
 
   #configuration(name: string): FelixConfiguration | undefined {

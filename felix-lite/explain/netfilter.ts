@@ -123,6 +123,8 @@ class Walker {
         case 'ACCEPT':
         case 'DROP':
           return rule.target;
+        case 'REJECT':
+          return 'DROP';
         case 'RETURN':
           return undefined;
         case 'LOG':

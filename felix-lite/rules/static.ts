@@ -17,6 +17,11 @@ import {
   rule,
 } from './types.ts';
 
+export interface ServiceLoops {
+  readonly cidrs: readonly string[];
+  readonly action: 'drop' | 'reject';
+}
+
 export interface StaticOptions {
   readonly marks: Marks;
   /** Interfaces whose names begin so are workloads', and nobody else's. */
@@ -29,6 +34,8 @@ export interface StaticOptions {
   readonly sourceSpoofing: boolean;
   /** Absent: no pool needs a tunnel. */
   readonly tunnels?: TunnelOptions;
+  /** Prefixes of services, told to peers, that go round in circles where no service answers; absent: none. */
+  readonly loops?: ServiceLoops;
   /** Absent: no address is changed. */
   readonly nat?: NatOptions;
 }
@@ -100,6 +107,7 @@ export function staticChains(
       'filter',
       [
         forward(options),
+        ...(options.loops === undefined ? [] : [cidrBlock(version, options.loops)]),
         input(version, options),
         output(version, options),
         workloadToHost(version, options),
@@ -185,7 +193,7 @@ function manglePostrouting({ marks }: StaticOptions): Chain {
  * More than one may apply: a packet between two workloads of this node meets the egress policy of one, then the ingress
  * of the other; one from outside meets that of the interface it came by first.
  */
-function forward({ marks, interfacePrefix }: StaticOptions): Chain {
+function forward({ marks, interfacePrefix, loops }: StaticOptions): Chain {
   const workloads = `${interfacePrefix}+`;
   return {
     name: 'cali-FORWARD',
@@ -196,7 +204,22 @@ function forward({ marks, interfacePrefix }: StaticOptions): Chain {
       rule([{ kind: 'in-interface', name: workloads }], { kind: 'jump', chain: FROM_WORKLOAD }),
       rule([{ kind: 'out-interface', name: workloads }], { kind: 'jump', chain: TO_WORKLOAD }),
       rule([], { kind: 'jump', chain: TO_HOST_FORWARD }),
+      ...(loops === undefined ? [] : [rule([], { kind: 'jump', chain: CIDR_BLOCK })]),
     ],
+  };
+}
+
+const CIDR_BLOCK = 'cali-cidr-block';
+
+/**
+ * A packet for a service has another destination by now, if somebody answers for it. One that has not would go by the default
+ * route to the router that sent it here because we told it of the prefix.
+ */
+function cidrBlock(version: IpVersion, { cidrs, action }: ServiceLoops): Chain {
+  const own = cidrs.filter((cidr) => cidr.includes(':') === (version === 6)).sort();
+  return {
+    name: CIDR_BLOCK,
+    rules: own.map((net) => rule([{ kind: 'net', side: 'destination', net }], { kind: action })),
   };
 }
 

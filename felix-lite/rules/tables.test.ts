@@ -1,5 +1,6 @@
 /** Endpoints and policies in, chains as lines of iptables out. */
 import { expect } from 'chai';
+import { type ResourceOf, validate } from '../../api/index.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import { plainRule } from '../calc/compile.ts';
 import type { CalcDelta, LocalEndpoint, PolicyId, PolicyRef, PolicyRule } from '../calc/model.ts';
@@ -56,6 +57,12 @@ function lines(made: RuleTables, chain: string, version: 4 | 6 = 4): readonly st
       );
 }
 
+function resource<K extends 'BGPConfiguration' | 'FelixConfiguration'>(kind: K, spec: object): ResourceOf<K> {
+  const read = validate({ apiVersion: 'projectcalico.org/v3', kind, metadata: { name: 'default' }, spec });
+  if (!read.ok) throw new Error(JSON.stringify(read.problems));
+  return read.value as ResourceOf<K>;
+}
+
 function address(text: string): Address {
   const parsed = Address.parse(text);
   if (parsed === undefined) throw new Error(text);
@@ -67,6 +74,36 @@ function endpoints(...list: readonly LocalEndpoint[]): CalcDelta['endpoints'] {
 }
 
 describe('tables of chains', () => {
+  it('let nothing through for services that are told of by BGP and not there, unless told to', () => {
+    const bgp = resource('BGPConfiguration', {
+      serviceClusterIPs: [{ cidr: '10.96.0.0/12' }, { cidr: 'fd00:96::/112' }],
+      serviceExternalIPs: [{ cidr: '10.96.0.0/12' }],
+    });
+    const chain = (spec: object, version: 4 | 6): readonly string[] | undefined => {
+      const settings = readSettings(resource('FelixConfiguration', spec), undefined, [], bgp);
+      return lines(new RuleTables(settings.rules), 'cali-cidr-block', version);
+    };
+    expect(chain({}, 4)).to.deep.equal(['--destination 10.96.0.0/12 --jump DROP']);
+    expect(chain({ serviceLoopPrevention: 'Reject' }, 6)).to.deep.equal([
+      '--destination fd00:96::/112 --jump REJECT',
+    ]);
+    expect(chain({ serviceLoopPrevention: 'Disabled' }, 4)).to.equal(undefined);
+    expect(lines(tables({}), 'cali-cidr-block'), 'where none are told of').to.equal(undefined);
+  });
+
+  it('drop tunnelled packets of workloads by vxlanPort, and let pass what is allowed', () => {
+    const drops = (spec: object): readonly string[] => {
+      const made = new RuleTables(readSettings(resource('FelixConfiguration', spec), undefined).rules);
+      made.update({ ...NOTHING, endpoints: endpoints(endpoint('cali1', [])) });
+      return (lines(made, 'cali-fw-cali1') ?? []).filter((line) => line.includes('encapped'));
+    };
+    expect(drops({ vxlanPort: 8472 })[0]).to.contain('--destination-ports 8472 --jump DROP');
+    expect(drops({ allowVXLANPacketsFromWorkloads: true })).to.have.length(1);
+    expect(
+      drops({ allowVXLANPacketsFromWorkloads: true, allowIPIPPacketsFromWorkloads: true }),
+    ).to.deep.equal([]);
+  });
+
   it('guards an endpoint in the order connection, tiers, profiles, drop', () => {
     const made = tables({
       policies: policies([ref('a').id, [ALLOW]]),

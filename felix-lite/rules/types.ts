@@ -50,7 +50,8 @@ export type Match =
 
 export type Verdict =
   /** `notrack`: the packet belongs to no connection; on to the next rule. In the raw table alone. */
-  | { readonly kind: 'accept' | 'drop' | 'return' | 'notrack' }
+  /** `reject`: dropped, and the sender is told that nobody listens there. */
+  | { readonly kind: 'accept' | 'drop' | 'reject' | 'return' | 'notrack' }
   /** To the address of the interface that it leaves by. Ports need a protocol match beside it. */
   | { readonly kind: 'masquerade'; readonly ports?: PortRange }
   | { readonly kind: 'snat'; readonly address: string; readonly ports?: PortRange }

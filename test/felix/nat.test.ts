@@ -15,6 +15,8 @@ const PATIENCE_MS = 60_000;
 const PORT = 7070;
 /** A second address of the node's uplink. */
 const OTHER = '198.51.100.7';
+/** A service that is told of by BGP, and not there. */
+const UNANSWERED = '10.96.0.9';
 const FLOATING = { 4: '203.0.113.5', 6: 'fd03::5' } as const;
 const VERSIONS = [4, 6] as const;
 
@@ -43,7 +45,14 @@ describeOnKernel('addresses that change on the way', function () {
     // As felix-lite routes them; the node itself needs a way before its packets are looked at.
     for (const address of Object.values(FLOATING))
       await node.run('ip', 'route', 'add', address, 'dev', interfaceOf(WEB.index));
+    await node.run('ip', 'route', 'add', 'default', 'via', OUTSIDE[4]);
     await node.put(
+      {
+        apiVersion: 'projectcalico.org/v3',
+        kind: 'BGPConfiguration',
+        metadata: { name: 'default' },
+        spec: { serviceClusterIPs: [{ cidr: '10.96.0.0/12' }] },
+      },
       pool('v4', '10.65.0.0/16', 26),
       pool('v6', 'fd65::/64', 122),
       openProfile('prod'),
@@ -125,6 +134,16 @@ describeOnKernel('addresses that change on the way', function () {
         expect(await ask(WEB.name, OUTSIDE[4])).to.include({ sees: UPLINK[4] });
       });
 
+      it('of services that nobody answers for lead nowhere', async () => {
+        await configure(backend, { serviceLoopPrevention: 'Reject' });
+        // An error has its name in that place. From behind a router they would go back there.
+        expect((await ask(WEB.name, UNANSWERED)).sees).to.equal('ECONNREFUSED');
+        await configure(backend, {});
+        expect(await kernel()).to.match(/cali-cidr-block(?:.*\n)?.*10\.96\.0\.0\/12.*drop/i);
+        await configure(backend, { serviceLoopPrevention: 'Disabled' });
+        expect(await kernel()).not.to.contain('cali-cidr-block');
+      });
+
       it('lead by a floating IP to its workload, from everywhere, itself included', async () => {
         await configure(backend, { floatingIPs: 'Enabled' });
         await node.put(floatingWeb());
@@ -150,11 +169,9 @@ describeOnKernel('addresses that change on the way', function () {
 
   async function kernel(): Promise<string> {
     const texts = await Promise.all(
-      [
-        ['iptables-nft-save', '-t', 'nat'],
-        ['iptables-legacy-save', '-t', 'nat'],
-        ['nft', 'list', 'ruleset'],
-      ].map(([program = '', ...args]) => node.run(program, ...args).catch(() => '')),
+      [['iptables-nft-save'], ['iptables-legacy-save'], ['nft', 'list', 'ruleset']].map(
+        ([program = '', ...args]) => node.run(program, ...args).catch(() => ''),
+      ),
     );
     return texts.join('\n');
   }

@@ -46,7 +46,16 @@ const OPTIONS: Readonly<Record<string, string>> = {
 };
 
 /** Take a value, and do not change which packets match; a rate only how often we hear of them. */
-const IGNORED = new Set(['-m', '--comment', '--log-prefix', '--log-level', '--limit', '--limit-burst']);
+const IGNORED = new Set([
+  '-m',
+  '--comment',
+  '--log-prefix',
+  '--log-level',
+  '--limit',
+  '--limit-burst',
+  // iptables-save says what REJECT says of itself.
+  '--reject-with',
+]);
 /** Stand alone. */
 const FLAGS = new Set(['--invert', '--validmark']);
 

@@ -133,6 +133,7 @@ function verdictText(verdict: Verdict): string {
   switch (verdict.kind) {
     case 'accept':
     case 'drop':
+    case 'reject':
     case 'return':
     case 'notrack':
       return `--jump ${verdict.kind.toUpperCase()}`;

@@ -148,6 +148,8 @@ function verdictExpressions(verdict: Verdict, table: TableName, version: IpVersi
     case 'jump':
     case 'goto':
       return [final({ code: verdict.kind, chain: layered(table, verdict.chain) })];
+    case 'reject':
+      return [{ kind: 'reject', version }];
     case 'notrack':
       return [{ kind: 'notrack' }];
     case 'masquerade':

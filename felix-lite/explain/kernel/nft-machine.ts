@@ -146,6 +146,8 @@ class Machine {
       case 'counter':
       case 'log':
         return 'next';
+      case 'reject':
+        return { code: 'drop' };
       // Addresses that change are followed no further: policy is asked before or after.
       case 'masquerade':
       case 'nat':

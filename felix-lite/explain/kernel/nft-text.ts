@@ -67,6 +67,7 @@ function wordsFor(each: Expression, held: Map<number, string>): string {
       const to = addressText(each.version === 4 ? 'ip saddr' : 'ip6 saddr', held.get(each.address) ?? '');
       return `${each.type} to ${to}${each.ports === undefined ? '' : `:${portsText(held, each.ports)}`}`;
     }
+    case 'reject':
     case 'notrack':
       return each.kind;
     case 'counter':

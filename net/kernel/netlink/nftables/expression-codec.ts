@@ -1,4 +1,5 @@
 /** Expressions of nf_tables as netlink attributes, both ways. Pure. Numbers from linux/netfilter/nf_tables.h. */
+import type { IpVersion } from '../../../addr/index.ts';
 import { eachAttribute, type MessageWriter, readString } from '../message.ts';
 import type { Expression, MetaKey, NftVerdict, VerdictCode } from './expression.ts';
 
@@ -61,6 +62,13 @@ export function writeExpressions(
   w.closeAttribute(list);
 }
 
+/** NFT_REJECT_ICMP_UNREACH, and the codes for ports of RFC 792 and RFC 4443. */
+const REJECT_ICMP = 0;
+const PORT_UNREACHABLE = { 4: 3, 6: 4 } as const;
+const REJECTING: ReadonlyMap<number, IpVersion> = new Map([
+  [PORT_UNREACHABLE[4], 4],
+  [PORT_UNREACHABLE[6], 6],
+]);
 const NAT_TYPES = { snat: 0, dnat: 1 } as const;
 /** NFPROTO_IPV4, NFPROTO_IPV6. */
 const NAT_FAMILIES = { 4: 2, 6: 10 } as const;
@@ -181,6 +189,10 @@ function writeBody(w: MessageWriter, each: Expression): void {
       w.attributeBE32(5, each.ports.from);
       w.attributeBE32(6, each.ports.to);
       return;
+    case 'reject':
+      w.attributeBE32(1, REJECT_ICMP);
+      w.attributeU8(2, PORT_UNREACHABLE[each.version]);
+      return;
     case 'notrack':
     case 'unknown':
   }
@@ -295,6 +307,11 @@ function readBody(bytes: Buffer, name: string, body: Attributes): Expression | u
         : undefined;
     case 'log':
       return { kind: 'log', prefix: text(2), level: u32(5) };
+    case 'reject': {
+      const code = body.get(2);
+      const version = code === undefined ? undefined : REJECTING.get(bytes.readUInt8(code[0]));
+      return u32(1) === REJECT_ICMP && version !== undefined ? { kind: 'reject', version } : undefined;
+    }
     case 'notrack':
       return { kind: 'notrack' };
     case 'masq': {

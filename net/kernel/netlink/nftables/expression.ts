@@ -80,6 +80,8 @@ export type Expression =
       readonly address: Register;
       readonly ports?: PortRegisters;
     }
+  /** Dropped, and answered with "port unreachable". */
+  | { readonly kind: 'reject'; readonly version: IpVersion }
   /** The packet belongs to no connection. Only before connections are looked up. */
   | { readonly kind: 'notrack' }
   | { readonly kind: 'verdict'; readonly verdict: NftVerdict }
@@ -126,6 +128,8 @@ function expressionKey(each: Expression): string {
       return `[masquerade ${portsKey(each.ports)}]`;
     case 'nat':
       return `[${each.type} ${each.version} ${each.address} ${portsKey(each.ports)}]`;
+    case 'reject':
+      return `[reject ${each.version}]`;
     case 'counter':
     case 'notrack':
       return `[${each.kind}]`;

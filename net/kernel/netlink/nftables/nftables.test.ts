@@ -40,6 +40,8 @@ const EXPRESSIONS: readonly Expression[] = [
   { kind: 'load', register: 1, data: 'c0000201' },
   { kind: 'masquerade', ports: { from: 2, to: 3 } },
   { kind: 'nat', type: 'dnat', version: 4, address: 1 },
+  { kind: 'reject', version: 4 },
+  { kind: 'reject', version: 6 },
   { kind: 'nat', type: 'snat', version: 6, address: 1, ports: { from: 2, to: 3 } },
   { kind: 'verdict', verdict: { code: 'goto', chain: 'filter-cali-x' } },
   { kind: 'verdict', verdict: { code: 'drop' } },
