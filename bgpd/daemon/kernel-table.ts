@@ -117,22 +117,33 @@ function routeOf(destination: Prefix, entry: TableEntry, op: TableChange['op']):
   const ours = { destination, protocol: PROTOCOL_BGPD };
   if (entry.type === 'blackhole') return makeRoute({ ...ours, type: 'blackhole' });
   // To a deletion, no next hops means any: what we adopted may have lost a gateway since.
-  if (op === 'delete') return makeRoute(ours);
+  if (op === 'delete') return bare(destination, []);
   const { gateways, tunnel } = entry;
-  // Nearly all routes: written out, for this is asked of each (bench routes).
-  if (tunnel === undefined)
-    return {
+  if (tunnel === undefined) {
+    const [only] = gateways;
+    return bare(
       destination,
-      table: TABLE_MAIN,
-      protocol: PROTOCOL_BGPD,
-      type: 'unicast',
-      metric: 0,
-      scope: 'universe',
-      nextHops: gateways.map((gateway) => ({ gateway })),
-    };
+      only !== undefined && gateways.length === 1
+        ? [{ gateway: only }]
+        : gateways.map((gateway) => ({ gateway })),
+    );
+  }
   // The far end of a tunnel is on no connected subnet; the device takes it as it is.
   const through = tunnel.gateways.map((gateway) => ({ gateway, interface: tunnel.device, onlink: true }));
   return makeRoute({ ...ours, nextHops: [...gateways.map((gateway) => ({ gateway })), ...through] });
+}
+
+/** Nearly all routes: written out, for this is asked of each (bench routes). */
+function bare(destination: Prefix, nextHops: Route['nextHops']): Route {
+  return {
+    destination,
+    table: TABLE_MAIN,
+    protocol: PROTOCOL_BGPD,
+    type: 'unicast',
+    metric: 0,
+    scope: 'universe',
+    nextHops,
+  };
 }
 
 const DONE: TableOutcome = { ok: true };

@@ -73,6 +73,13 @@ function endpoints(...list: readonly LocalEndpoint[]): CalcDelta['endpoints'] {
   return new Map(list.map((each) => [each.key, each]));
 }
 
+/** What the chain from a workload drops of tunnelled packets. */
+function drops(spec: object): readonly string[] {
+  const made = new RuleTables(readSettings(resource('FelixConfiguration', spec), undefined).rules);
+  made.update({ ...NOTHING, endpoints: endpoints(endpoint('cali1', [])) });
+  return (lines(made, 'cali-fw-cali1') ?? []).filter((line) => line.includes('encapped'));
+}
+
 describe('tables of chains', () => {
   it('let nothing through for services that are told of by BGP and not there, unless told to', () => {
     const bgp = resource('BGPConfiguration', {
@@ -92,11 +99,6 @@ describe('tables of chains', () => {
   });
 
   it('drop tunnelled packets of workloads by vxlanPort, and let pass what is allowed', () => {
-    const drops = (spec: object): readonly string[] => {
-      const made = new RuleTables(readSettings(resource('FelixConfiguration', spec), undefined).rules);
-      made.update({ ...NOTHING, endpoints: endpoints(endpoint('cali1', [])) });
-      return (lines(made, 'cali-fw-cali1') ?? []).filter((line) => line.includes('encapped'));
-    };
     expect(drops({ vxlanPort: 8472 })[0]).to.contain('--destination-ports 8472 --jump DROP');
     expect(drops({ allowVXLANPacketsFromWorkloads: true })).to.have.length(1);
     expect(
