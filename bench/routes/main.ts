@@ -30,6 +30,8 @@ export const ROUTES_USAGE = `usage: npm run bench -- routes [--routes 10000,1000
 const TARGET = 1.2;
 const MOVED = 5_000;
 const WARM = 2_000;
+/** Of `bgpd/speaker/family-table.ts`. */
+const SLICE = 1000;
 
 interface Figure {
   readonly name: string;
@@ -148,13 +150,11 @@ async function throughAll(netns: string, many: number): Promise<readonly Figure[
   const fib = await Fib.open(new KernelTable(netlink), new SystemClock());
   fib.complete('ipv4-unicast');
   const ours = await timed('Poplin, in', async () => {
-    for (const prefix of all) fib.set(prefix, over(2));
-    await fib.idle();
+    await feed(fib, all, () => over(2));
   });
   await expectRoutes(netlink, many);
   const out = await timed('Poplin, out', async () => {
-    for (const prefix of all) fib.set(prefix, undefined);
-    await fib.idle();
+    await feed(fib, all, () => undefined);
   });
   await expectRoutes(netlink, 0);
   await fib.close();
@@ -172,8 +172,7 @@ async function warmUp(netns: string): Promise<void> {
   const fib = await Fib.open(new KernelTable(netlink), new SystemClock());
   fib.complete('ipv4-unicast');
   for (const entry of [over(2), over(3), undefined]) {
-    for (const prefix of few) fib.set(prefix, entry);
-    await fib.idle();
+    await feed(fib, few, () => entry);
   }
   await fib.close();
 }
@@ -184,6 +183,19 @@ function bareRoute(destination: Prefix, last: number): Route {
 
 function over(last: number): ForwardingEntry {
   return { type: 'unicast', gateways: [gateway(last)] };
+}
+
+/** In slices, as the speaker hands over what it decided; until all is in the kernel. */
+async function feed(
+  fib: Fib,
+  prefixes: readonly Prefix[],
+  entry: () => ForwardingEntry | undefined,
+): Promise<void> {
+  for (let from = 0; from < prefixes.length; from += SLICE) {
+    for (const prefix of prefixes.slice(from, from + SLICE)) fib.set(prefix, entry());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await fib.idle();
 }
 
 async function ipBatch(
@@ -215,8 +227,7 @@ async function movedNextHop(netns: string): Promise<readonly Figure[]> {
   for (const prefix of all) fib.set(prefix, over(2));
   await fib.idle();
   const moved = await timed('Poplin, moved', async () => {
-    for (const prefix of all) fib.set(prefix, over(3));
-    await fib.idle();
+    await feed(fib, all, () => over(3));
   });
   await fib.close();
   const routes = all.map((destination) => bareRoute(destination, 4));
