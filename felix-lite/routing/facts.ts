@@ -3,7 +3,7 @@
  * whose, which addresses live outside the blocks of their node. Pure.
  */
 import { createHash } from 'node:crypto';
-import { type IPPool, type Node, readStored, type Resource, type WorkloadEndpoint } from '../../api/index.ts';
+import { type IPPool, type Node, readStored, type Resource } from '../../api/index.ts';
 import { Address, type InterfaceAddress, parseInterfaceAddress, Prefix } from '../../net/addr/index.ts';
 import { type RoutingSettings, routingSettings } from './settings.ts';
 
@@ -63,12 +63,15 @@ export class Facts {
   readonly #settings = new Map<string, Extract<Resource, { kind: 'FelixConfiguration' }>['spec']>();
   /** Who has which block, and how long blocks are; undefined: not worked out since they changed. */
   #coverage: Coverage | undefined;
+  /** Endpoints with an address that no block of their node covers; undefined as {@link #coverage} is. */
+  #stray: Set<EndpointFacts> | undefined;
 
   /**
    * What cannot be read keeps its last readable form: a typing error takes no route down.
    *
    * @returns false when nothing is different for anybody but the node that the endpoints in it are on: workloads come and
-   *   go all day, and nearly all of them inside the blocks of their node
+   *   go all day, nearly all of them inside the blocks of their node, and each node of Kubernetes says every few minutes
+   *   that it is well
    */
   update(changes: readonly FactChange[]): boolean {
     let matters = false;
@@ -77,12 +80,11 @@ export class Facts {
         matters = this.#endpoint(key, value) || matters;
         continue;
       }
-      matters = true;
-      if (key.kind === 'BlockAffinity') this.#block(key, value);
-      else if (value === undefined) this.#forget(key);
+      if (key.kind === 'BlockAffinity') matters = this.#block(key, value) || matters;
+      else if (value === undefined) matters = this.#forget(key) || matters;
       else {
         const read = readStored(value);
-        if (read.ok) this.#take(key, read.value);
+        if (read.ok) matters = this.#take(key, read.value) || matters;
       }
     }
     return matters;
@@ -104,12 +106,17 @@ export class Facts {
 
   /** Addresses of workloads and tunnels that no block of their node covers. @param floating  those of floating IPs too */
   borrowed(floating: boolean): readonly Destination[] {
-    return this.single(floating).filter((each) => !this.#covered(each));
+    this.#stray ??= new Set([...this.#endpoints.values()].filter((each) => this.#isStray(each)));
+    return this.#singleOf(this.#stray, floating).filter((each) => !this.#covered(each));
   }
 
   /** Addresses of all workloads and tunnels. */
   single(floating: boolean): readonly Destination[] {
-    const workloads = [...this.#endpoints.values()].flatMap((endpoint) => [
+    return this.#singleOf(this.#endpoints.values(), floating);
+  }
+
+  #singleOf(endpoints: Iterable<EndpointFacts>, floating: boolean): readonly Destination[] {
+    const workloads = [...endpoints].flatMap((endpoint) => [
       ...endpoint.addresses,
       ...(floating ? endpoint.floating : []),
     ]);
@@ -124,6 +131,10 @@ export class Facts {
     return [...this.#endpoints.values()].filter((endpoint) => endpoint.node === node);
   }
 
+  #isStray({ addresses, floating }: EndpointFacts): boolean {
+    return [...addresses, ...floating].some((each) => !this.#covered(each));
+  }
+
   #covered({ prefix, node }: Destination): boolean {
     this.#coverage ??= coverageOf([...this.#blocks.values()]);
     const { owners, lengths } = this.#coverage;
@@ -136,39 +147,61 @@ export class Facts {
   #endpoint({ scope, name }: FactChange['key'], value: unknown): boolean {
     const key = `${scope}/${name}`;
     const before = this.#endpoints.get(key);
-    const read = value === undefined ? undefined : readStored(value);
-    if (read?.ok === false) return false;
-    const resource = read?.value;
-    const after = resource?.kind === 'WorkloadEndpoint' ? endpointFacts(resource) : undefined;
+    const after = value === undefined ? undefined : endpointFacts(key, value);
+    if (value !== undefined && after === undefined) return false;
     if (after === undefined) this.#endpoints.delete(key);
     else this.#endpoints.set(key, after);
+    if (before !== undefined) this.#stray?.delete(before);
+    if (after !== undefined && this.#stray !== undefined && this.#isStray(after)) this.#stray.add(after);
     const perWorkload = [...this.#settings.values()].some(({ routeSource }) => routeSource === 'WorkloadIPs');
-    const known = [before, after].flatMap((each) => [...(each?.addresses ?? []), ...(each?.floating ?? [])]);
-    return known.some((each) => perWorkload || !this.#covered(each));
+    const far = [before, after].some((each) => each !== undefined && (perWorkload || this.#isStray(each)));
+    return far && JSON.stringify(before) !== JSON.stringify(after);
   }
 
-  #take({ name }: FactChange['key'], resource: Resource): void {
-    if (resource.kind === 'Node') this.nodes.set(name, nodeFacts(resource));
-    else if (resource.kind === 'IPPool') this.#pools.set(name, resource);
-    else if (resource.kind === 'FelixConfiguration') this.#settings.set(name, resource.spec);
+  /** @returns whether it says anything else about routes than before */
+  #take({ name }: FactChange['key'], resource: Resource): boolean {
+    switch (resource.kind) {
+      case 'Node':
+        return exchange(this.nodes, name, nodeFacts(resource));
+      case 'IPPool': {
+        const before = this.#pools.get(name)?.spec;
+        this.#pools.set(name, resource);
+        return JSON.stringify(before) !== JSON.stringify(resource.spec);
+      }
+      case 'FelixConfiguration':
+        return exchange(this.#settings, name, resource.spec);
+      default:
+        return false;
+    }
   }
 
-  #forget({ kind, name }: FactChange['key']): void {
-    if (kind === 'Node') this.nodes.delete(name);
-    else if (kind === 'IPPool') this.#pools.delete(name);
-    else if (kind === 'FelixConfiguration') this.#settings.delete(name);
+  #forget({ kind, name }: FactChange['key']): boolean {
+    if (kind === 'Node') return this.nodes.delete(name);
+    if (kind === 'IPPool') return this.#pools.delete(name);
+    return kind === 'FelixConfiguration' && this.#settings.delete(name);
   }
 
-  #block({ scope, name }: FactChange['key'], value: unknown): void {
-    this.#coverage = undefined;
+  #block({ scope, name }: FactChange['key'], value: unknown): boolean {
     const prefix = Prefix.parse(name);
     const key = `${scope} ${name}`;
     // An affinity without a word about its state is confirmed (calico-data-model §6.2).
     const state = typeof value === 'object' && value !== null && 'state' in value ? value.state : 'confirmed';
-    if (value === undefined || prefix === undefined || !scope.startsWith(HOST) || state !== 'confirmed')
-      this.#blocks.delete(key);
-    else this.#blocks.set(key, { prefix, node: scope.slice(HOST.length) });
+    const confirmed =
+      value !== undefined && prefix !== undefined && scope.startsWith(HOST) && state === 'confirmed';
+    if (confirmed === this.#blocks.has(key)) return false;
+    if (confirmed) this.#blocks.set(key, { prefix, node: scope.slice(HOST.length) });
+    else this.#blocks.delete(key);
+    this.#coverage = undefined;
+    this.#stray = undefined;
+    return true;
   }
+}
+
+/** @returns whether the new value says anything else than the old one */
+function exchange<T>(map: Map<string, T>, key: string, after: T): boolean {
+  const before = map.get(key);
+  map.set(key, after);
+  return JSON.stringify(before) !== JSON.stringify(after);
 }
 
 function nodeFacts({ metadata: { name }, spec, status }: Node): NodeFacts {
@@ -232,19 +265,38 @@ export function vxlanMac(node: string, version: 4 | 6): string {
   return octets.toString('hex').replaceAll(/(..)(?!$)/g, '$1:');
 }
 
-function endpointFacts({ metadata, spec }: WorkloadEndpoint): EndpointFacts {
-  const { node } = spec;
-  const at = (text: string): readonly Destination[] => {
-    const address = parseInterfaceAddress(text)?.address;
+/**
+ * Read by hand: there may be a hundred thousand of them, each was checked when it was written, and the whole schema takes most
+ * of the time of a start.
+ *
+ * @param name  `namespace/name`
+ * @returns undefined for what cannot be read
+ */
+function endpointFacts(name: string, value: unknown): EndpointFacts | undefined {
+  const spec = fieldOf(value, 'spec');
+  const node = fieldOf(spec, 'node');
+  if (typeof node !== 'string') return undefined;
+  const interfaceName = fieldOf(spec, 'interfaceName');
+  const at = (text: unknown): readonly Destination[] => {
+    const address = typeof text === 'string' ? parseInterfaceAddress(text)?.address : undefined;
     return address === undefined ? [] : [{ prefix: Prefix.host(address), node }];
   };
   return {
-    name: `${metadata.namespace ?? ''}/${metadata.name}`,
+    name,
     node,
-    interfaceName: spec.interfaceName ?? '',
-    addresses: (spec.ipNetworks ?? []).flatMap(at),
-    floating: (spec.ipNATs ?? []).flatMap(({ externalIP }) => at(externalIP)),
+    interfaceName: typeof interfaceName === 'string' ? interfaceName : '',
+    addresses: listOf(spec, 'ipNetworks').flatMap(at),
+    floating: listOf(spec, 'ipNATs').flatMap((pair) => at(fieldOf(pair, 'externalIP'))),
   };
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+function listOf(value: unknown, name: string): readonly unknown[] {
+  const list = fieldOf(value, name);
+  return Array.isArray(list) ? list : [];
 }
 
 interface Coverage {

@@ -172,7 +172,21 @@ describe('the plan of routes', () => {
     expect(facts.update([inside]), 'inside its block').to.equal(false);
     expect(facts.update([{ ...inside, value: undefined }]), 'gone again').to.equal(false);
     expect(facts.update([lone('x', 'b1', '10.244.2.9/32')]), 'lent').to.equal(true);
+    expect(facts.update([lone('x', 'b1', '10.244.2.9/32')]), 'as it was').to.equal(false);
+    const well = node('a2', '192.0.2.2/24', '10.244.2.1');
+    expect(
+      facts.update([well, block('a2', '10.244.2.0/26'), pool({ vxlanMode: 'Always' })]),
+      'as it was',
+    ).to.equal(false);
+    expect(facts.update([block('b1', '10.244.5.0/26', 'pending')]), 'not confirmed').to.equal(false);
+    expect(facts.update([node('a2', '192.0.2.3/24', '10.244.2.1')]), 'another address').to.equal(true);
+    expect(facts.update([block('b1', '10.244.2.9/32')]), 'a block more').to.equal(true);
+    expect(
+      facts.borrowed(true).map(({ prefix }) => prefix.toString()),
+      'covered now',
+    ).not.to.include('10.244.2.9/32');
     expect(facts.update([felix({ routeSource: 'WorkloadIPs' })])).to.equal(true);
+    expect(facts.update([felix({ routeSource: 'WorkloadIPs' })]), 'said twice').to.equal(false);
     expect(facts.update([inside]), 'each by itself').to.equal(true);
   });
 
