@@ -4,7 +4,7 @@ import { CALC_KINDS } from '../../felix-lite/calc/calculator.ts';
 import type { Packet } from '../../felix-lite/explain/packet.ts';
 import { STAGED_KINDS } from '../../felix-lite/explain/staged.ts';
 import { readResources } from '../../felix-lite/explain/stored.ts';
-import { owns, type World } from '../../felix-lite/explain/world.ts';
+import type { World } from '../../felix-lite/explain/world.ts';
 import { Address, type IpVersion } from '../../net/addr/index.ts';
 import { UsageError } from '../command.ts';
 import type { OpenStore } from '../store.ts';
@@ -32,8 +32,7 @@ export interface End {
 export function endOf(world: World, text: string): End {
   const address = Address.parse(text);
   if (address !== undefined) {
-    const endpoint = world.workloads.find((each) => owns(world.workload(each), address));
-    return { name: text, endpoint, addresses: [address] };
+    return { name: text, endpoint: world.workloadAt(address), addresses: [address] };
   }
   const found = world.workloads.find((each) => workloadName(each) === text);
   if (found === undefined)

@@ -12,7 +12,7 @@ import type { Packet } from '../explain/packet.ts';
 import { readResources } from '../explain/stored.ts';
 import { type NodeView, type Way, judgeWay } from '../explain/way.ts';
 import { wayOver } from '../explain/way-over.ts';
-import { owns, World } from '../explain/world.ts';
+import { World } from '../explain/world.ts';
 
 export interface Explanation {
   readonly node: string;
@@ -78,7 +78,7 @@ export async function explain(felix: Explainable, query: URLSearchParams): Promi
   const world = new World(readResources(felix.resources()));
   const say = (direction: 'egress' | 'ingress'): Explanation['egress'] => {
     const address = direction === 'egress' ? packet.source : packet.destination;
-    const workload = world.workloads.find((each) => owns(world.workload(each), address));
+    const workload = world.workloadAt(address);
     if (workload === undefined) return undefined;
     const { metadata, spec } = workload;
     const endpoint = `${metadata.namespace ?? ''}/${metadata.name}`;

@@ -5,15 +5,32 @@
  */
 import { parseSelector, type Resource, validate } from '../../api/index.ts';
 import { madeFrom } from '../../api/kubernetes/index.ts';
+import { commonWorkload } from '../calc/stored-workload.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
 export function readResources(values: Iterable<unknown>): readonly Resource[] {
-  return [...values].flatMap((value) => {
-    const read = validate(value);
-    if (read.ok) return [read.value];
-    return denialFor(value) ?? [];
-  });
+  return Array.from(values, read).filter((each) => each !== undefined);
+}
+
+/** What a mirror holds is the same value until it changes: it is checked once. */
+const READ = new WeakMap<object, { readonly resource: Resource | undefined }>();
+
+function read(value: unknown): Resource | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const known = READ.get(value);
+  if (known !== undefined) return known.resource;
+  const resource = check(value);
+  READ.set(value, { resource });
+  return resource;
+}
+
+function check(value: object): Resource | undefined {
+  // Workloads are many and alike; their common shape is known without the schema.
+  const common = commonWorkload(value);
+  if (common !== undefined) return common;
+  const checked = validate(value);
+  return checked.ok ? checked.value : denialFor(value);
 }
 
 function denialFor(value: unknown): Resource | undefined {
@@ -109,7 +126,7 @@ function denying(policy: Resource): Resource | undefined {
       ingress: [{ action: 'Deny' }],
       egress: [{ action: 'Deny' }],
     },
-  } as Resource;
+  };
   STANDS_FOR.set(denial, policy);
   return denial;
 }

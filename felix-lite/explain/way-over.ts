@@ -2,7 +2,7 @@
 import type { Address } from '../../net/addr/index.ts';
 import type { Packet } from './packet.ts';
 import type { NodeView, Way } from './way.ts';
-import { owns, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /**
  * @param interfaceTo  by which interface the node would send to an address that is neither its own nor a workload's of it
@@ -34,10 +34,9 @@ export const UNKNOWN = 'unknown';
 type End = { readonly interfaceName: string } | 'host' | 'elsewhere';
 
 function endOn(world: World, node: NodeView, address: Address): End {
-  const workload = world.workloads.find(
-    (each) => each.spec.node === node.name && owns(world.workload(each), address),
-  );
-  if (workload?.spec.interfaceName !== undefined) return { interfaceName: workload.spec.interfaceName };
+  const workload = world.workloadAt(address);
+  if (workload?.spec.node === node.name && workload.spec.interfaceName !== undefined)
+    return { interfaceName: workload.spec.interfaceName };
   const text = address.toString();
   return [...node.interfaces.values()].some((addresses) => addresses.includes(text)) ? 'host' : 'elsewhere';
 }

@@ -7,11 +7,13 @@ import type {
   GlobalNetworkPolicy,
   GlobalNetworkSet,
   HostEndpoint,
+  Kind,
   Labels,
   NetworkPolicy,
   NetworkSet,
   Profile,
   Resource,
+  ResourceOf,
   Tier,
   WorkloadEndpoint,
 } from '../../api/index.ts';
@@ -36,43 +38,47 @@ export class World {
   readonly policies: readonly (NetworkPolicy | GlobalNetworkPolicy)[];
   readonly workloads: readonly WorkloadEndpoint[];
   readonly hosts: readonly HostEndpoint[];
-  readonly parties: readonly Party[];
+  readonly #sets: readonly (NetworkSet | GlobalNetworkSet)[];
+  #parties: readonly Party[] | undefined;
 
   readonly slices: readonly EndpointSlice[];
   readonly #origins = new Map<Resource, Resource>();
 
   constructor(resources: Iterable<Resource>) {
-    const given = [...resources];
-    const stored = new Set(given.map(identity));
-    const made = given.flatMap((each) => {
-      const resource = CONVERTED.has(each.kind) ? madeFrom(each)?.resource : undefined;
-      // What is stored comes before what would be made.
-      if (resource === undefined || stored.has(identity(resource))) return [];
-      this.#origins.set(resource, each);
-      return [resource];
-    });
-    const all = [...given, ...made];
-    this.slices = all.filter((each) => each.kind === 'EndpointSlice');
-    this.tiers = byName(all.filter((each) => each.kind === 'Tier'));
-    this.profiles = byName(all.filter((each) => each.kind === 'Profile'));
-    this.policies = all.filter(
-      (each) => each.kind === 'NetworkPolicy' || each.kind === 'GlobalNetworkPolicy',
-    );
-    this.workloads = all.filter((each) => each.kind === 'WorkloadEndpoint');
-    this.hosts = all.filter((each) => each.kind === 'HostEndpoint');
-    this.parties = all.flatMap((each) => {
-      switch (each.kind) {
-        case 'WorkloadEndpoint':
-          return this.workload(each);
-        case 'HostEndpoint':
-          return this.host(each);
-        case 'NetworkSet':
-        case 'GlobalNetworkSet':
-          return this.#set(each);
-        default:
-          return [];
+    const given = Map.groupBy(resources, ({ kind }) => kind);
+    const of = <K extends Kind>(kind: K): readonly ResourceOf<K>[] =>
+      (given.get(kind) ?? []) as unknown as readonly ResourceOf<K>[];
+    // What is stored comes before what would be made.
+    const stored = new Set(MADE.flatMap((kind) => of(kind).map(identity)));
+    const made: Resource[] = [];
+    for (const kind of CONVERTED)
+      for (const each of of(kind)) {
+        const resource = madeFrom(each)?.resource;
+        if (resource === undefined || stored.has(identity(resource))) continue;
+        this.#origins.set(resource, each);
+        made.push(resource);
       }
-    });
+    this.slices = of('EndpointSlice');
+    this.tiers = byName(of('Tier'));
+    this.profiles = byName([...of('Profile'), ...made.filter((each) => each.kind === 'Profile')]);
+    this.policies = [
+      ...of('NetworkPolicy'),
+      ...of('GlobalNetworkPolicy'),
+      ...made.filter((each) => each.kind === 'NetworkPolicy' || each.kind === 'GlobalNetworkPolicy'),
+    ];
+    this.workloads = of('WorkloadEndpoint');
+    this.hosts = of('HostEndpoint');
+    this.#sets = [...of('NetworkSet'), ...of('GlobalNetworkSet')];
+  }
+
+  /** Everybody whom selectors can select. Most questions ask for the owners of two addresses instead. */
+  get parties(): readonly Party[] {
+    this.#parties ??= [
+      ...this.workloads.map((each) => this.workload(each)),
+      ...this.hosts.map((each) => this.host(each)),
+      ...this.#setParties(),
+    ];
+    return this.#parties;
   }
 
   /** What the resource was made from; itself where it was not. */
@@ -127,37 +133,36 @@ export class World {
     return party;
   }
 
-  readonly #hostOwners = new Map<string, Party[]>();
-  readonly #netOwners: Party[] = [];
+  /** By canonical text: a cluster has a hundred thousand workloads, and a packet two ends. */
+  #byAddress: Map<string, readonly WorkloadEndpoint[]> | undefined;
   readonly #owners = new Map<string, readonly Party[]>();
+
+  /** The first of those whose the address is. */
+  workloadAt(address: Address): WorkloadEndpoint | undefined {
+    return this.#workloadsAt(address)[0];
+  }
+
+  #workloadsAt(address: Address): readonly WorkloadEndpoint[] {
+    this.#byAddress ??= byAddress(this.workloads);
+    return this.#byAddress.get(address.toString()) ?? [];
+  }
 
   /** Everybody whose the address is, endpoints first. */
   ownersOf(address: Address): readonly Party[] {
     const text = address.toString();
     const known = this.#owners.get(text);
     if (known !== undefined) return known;
-    if (this.#hostOwners.size + this.#netOwners.length === 0) this.#fileOwners();
+    const others = [...this.hosts.map((each) => this.host(each)), ...this.#setParties()];
     const found = [
-      ...(this.#hostOwners.get(text) ?? []),
-      ...this.#netOwners.filter((party) => owns(party, address)),
+      ...this.#workloadsAt(address).map((each) => this.workload(each)),
+      ...others.filter((party) => owns(party, address)),
     ];
     this.#owners.set(text, found);
     return found;
   }
 
-  #fileOwners(): void {
-    for (const party of this.parties) {
-      if (party.prefixes.some(({ isHost }) => !isHost)) {
-        this.#netOwners.push(party);
-        continue;
-      }
-      for (const { address } of party.prefixes) {
-        const text = address.toString();
-        const owners = this.#hostOwners.get(text) ?? [];
-        this.#hostOwners.set(text, owners);
-        if (!owners.includes(party)) owners.push(party);
-      }
-    }
+  #setParties(): readonly Party[] {
+    return this.#sets.map((each) => this.#remembered(each, () => this.#set(each)));
   }
 
   #set({ kind, metadata, spec }: NetworkSet | GlobalNetworkSet): Party {
@@ -190,14 +195,30 @@ export class World {
 }
 
 /** Endpoints do not come from pods here: a node knows its workloads from whoever wired them. */
-const CONVERTED: ReadonlySet<string> = new Set([
+const CONVERTED = [
   'Namespace',
   'ServiceAccount',
   'KubernetesNetworkPolicy',
   'ClusterNetworkPolicy',
   'AdminNetworkPolicy',
   'BaselineAdminNetworkPolicy',
-]);
+] as const satisfies readonly Kind[];
+
+/** What they become. */
+const MADE = ['Profile', 'NetworkPolicy', 'GlobalNetworkPolicy'] as const satisfies readonly Kind[];
+
+function byAddress(workloads: readonly WorkloadEndpoint[]): Map<string, readonly WorkloadEndpoint[]> {
+  const found = new Map<string, readonly WorkloadEndpoint[]>();
+  for (const workload of workloads)
+    for (const text of workload.spec.ipNetworks ?? []) {
+      const slash = text.indexOf('/');
+      const address = slash < 0 ? text : text.slice(0, slash);
+      const owners = found.get(address);
+      if (owners === undefined) found.set(address, [workload]);
+      else if (!owners.includes(workload)) found.set(address, [...owners, workload]);
+    }
+  return found;
+}
 
 function identity({ kind, metadata }: Resource): string {
   return `${kind}/${metadata.namespace ?? ''}/${metadata.name}`;
