@@ -22,6 +22,9 @@ const port =
   (side: object, protocol = 'TCP') =>
   (): object => ({ protocol, destination: side });
 
+/** No two beside each other, so that they are not a range. */
+const MANY_PORTS = Array.from({ length: 24 }, (_, index) => 100 + 2 * index);
+
 /** Parts of rules. Peers are on the other side, ports always those of the destination. */
 const FRAGMENTS: readonly Fragment[] = [
   ['protocol', () => ({ protocol: 'TCP' })],
@@ -45,6 +48,8 @@ const FRAGMENTS: readonly Fragment[] = [
   ['ports as a range', port({ ports: ['9000:9999'] })],
   ['ports by name', port({ ports: ['http'] })],
   ['notPorts', port({ notPorts: [9090] })],
+  ['more ports than one kernel rule takes', port({ ports: [8080, ...MANY_PORTS] })],
+  ['more notPorts than one kernel rule takes', port({ notPorts: [9090, ...MANY_PORTS] })],
 ];
 
 /** More of them, of protocols that are rarer in policies. */

@@ -17,6 +17,11 @@ export interface PortSet {
 
 /** Up to so many ports are listed one by one: they come with the rule that looks for them, ranges only before it. */
 const FEW = 128;
+/**
+ * Up to so many are kept frugally. Linux 6.18 refuses the thirteenth element that one transaction puts into a small set of
+ * that policy, with EEXIST.
+ */
+const FRUGAL = 8;
 const HASH_LENGTH = 16;
 const LAST_PORT = 0xffff;
 
@@ -29,7 +34,7 @@ export function portSet(ranges: readonly PortRange[], version: IpVersion): PortS
   const hash = createHash('sha256').update(text).digest('base64url').slice(0, HASH_LENGTH);
   const name = setOf(setName(version, `p:${hash}`));
   const make: NftSet = few
-    ? { name, key: ['inet_service'], size: count, frugal: true }
+    ? { name, key: ['inet_service'], size: count, ...(count <= FRUGAL ? { frugal: true } : {}) }
     : { name, key: ['inet_service'], interval: true };
   return { make, elements };
 }
