@@ -44,13 +44,15 @@ export const explainPacket: Action<ExplainArguments> = async (args, terminal) =>
     packets.map(async (packet): Promise<Verdict> => {
       const said = saysOf(worlds.now, from, to, packet);
       const kernels = args.kernel === 'skip' ? [] : await askKernels(args, terminal, packet, said.allowed);
-      const alarms = kernels.flatMap(({ alarm }) => alarm ?? []);
+      // Host endpoints are asked on the way, which only a node knows.
+      const stopped = kernels.some((each) => 'model' in each && !each.model.allowed);
       const trial = stagedOf(worlds, from, to, packet);
       return {
         ...said,
+        allowed: said.allowed && !stopped,
         ...(trial === undefined ? {} : { staged: trial }),
         kernels,
-        alarm: alarms.length > 0,
+        alarm: kernels.some(({ alarm }) => alarm !== undefined),
       };
     }),
   );

@@ -29,6 +29,7 @@ export function drawVerdict(verdict: Verdict, from: string, to: string): string 
   return [
     `IPv${version} ${source} -> ${destination}: ${word(allowed)}`,
     ...drawSides(verdict, from, to),
+    ...kernels.flatMap(drawHosts),
     ...(staged === undefined
       ? []
       : [
@@ -67,6 +68,12 @@ function drawSide(title: string, judgement: Judgement | undefined): readonly str
       return `  ${index === last ? '=>' : '  '} ${asked}${place}: ${said}`;
     }),
   ];
+}
+
+/** What the host's own endpoints say on the way; what workloads say stands above. */
+function drawHosts(says: KernelSays): readonly string[] {
+  if (!('model' in says) || !says.hosts) return [];
+  return drawSide(`on the way over ${says.node}, host endpoints included`, says.model);
 }
 
 function drawKernel(says: KernelSays): readonly string[] {

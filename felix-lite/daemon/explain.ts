@@ -10,7 +10,7 @@ import { type Judgement, judge } from '../explain/evaluate.ts';
 import { type CountedRule, type KernelRules, readKernel } from '../explain/kernel/read.ts';
 import type { Packet } from '../explain/packet.ts';
 import { readResources } from '../explain/stored.ts';
-import { type NodeView, type Way, judgeWay } from '../explain/way.ts';
+import { guardOf, type NodeView, type Way, judgeWay } from '../explain/way.ts';
 import { wayOver } from '../explain/way-over.ts';
 import { World } from '../explain/world.ts';
 
@@ -29,6 +29,8 @@ export interface KernelExplanation {
   readonly way: Way;
   /** What policy says to the packet on that way, the host's own included. */
   readonly model: Judgement;
+  /** Whether an interface of the way has a host endpoint. */
+  readonly hosts: boolean;
   /** Undefined with {@link why}: the rules could not be judged. */
   readonly allowed: boolean | undefined;
   readonly why?: string;
@@ -112,7 +114,10 @@ async function lookOnce(
   const way = await wayOver(world, view, packet, (address) => interfaceTo(address, netns));
   if (way === undefined) return undefined;
   const model = judgeWay(world, view, way, packet);
-  const base = { backend, way, model, ...(lastError === undefined ? {} : { lastError }) };
+  const hosts = [way.from, way.to].some(
+    (name) => name !== undefined && guardOf(world, view, name) !== undefined,
+  );
+  const base = { backend, way, model, hosts, ...(lastError === undefined ? {} : { lastError }) };
   let kernel: KernelRules | undefined;
   try {
     kernel = await readKernel({ backend, netns }, packet.source.version);

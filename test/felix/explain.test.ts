@@ -143,6 +143,15 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const)
         expect(alarm.code).to.equal(3);
         expect(alarm.err).to.contain('ALARM: the kernel of a1 stops what policy lets through');
         expect(JSON.parse(alarm.out)).to.have.nested.property('[0].alarm', true);
+        // Policy of the host itself, which only the node can ask.
+        await became([...SHOP, ...GUARDED].map(valid));
+        await poplin('apply -f -', GUARDED.map((each) => JSON.stringify(each)).join('\n---\n'));
+        const host = await poplin(
+          `explain packet --from 10.9.0.9 --to 10.0.0.1 --port 80 --run-dir ${runDir}`,
+        );
+        expect([host.code, host.err]).to.deep.equal([1, '']);
+        expect(host.out).to.contain('IPv4 10.9.0.9 -> 10.0.0.1: stopped');
+        expect(host.out).to.contain('=> GlobalNetworkPolicy/guard spec.ingress[0]: Deny');
         // A daemon that has not heard of what the datastore holds.
         expect((await poplin('delete policy db -n shop')).code).to.equal(0);
         const stale = await poplin(question.replace('--port 5432', '--protocol udp --port 53'));
@@ -182,6 +191,22 @@ const SHOP: readonly object[] = [
       selector: "role == 'db'",
       ingress: [{ action: 'Allow', protocol: 'TCP', source: { nets: ['10.0.0.1/32'] } }],
     },
+  },
+];
+
+/** No route leads anywhere from the test's namespace: what guards all interfaces guards that way, too. */
+const GUARDED: readonly object[] = [
+  {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'HostEndpoint',
+    metadata: { name: 'all', labels: { host: 'a1' } },
+    spec: { node: NODE, interfaceName: '*' },
+  },
+  {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'GlobalNetworkPolicy',
+    metadata: { name: 'guard' },
+    spec: { selector: 'has(host)', applyOnForward: true, ingress: [{ action: 'Deny' }] },
   },
 ];
 
