@@ -221,14 +221,14 @@ describeOnKernel('routing', function () {
       resource('Node', 'twin', { bgp: { ipv4Address: '192.0.2.2/24' } }),
     );
     await until(routesNow, FAR);
-    expect(codes()).to.equal('NODE_ADDRESS_DOUBLE,POOL_OVERLAPS_HOST');
+    await until(codes, /^NODE_ADDRESS_DOUBLE,POOL_OVERLAPS_HOST$/);
     expect(await routesNow()).not.to.contain('10.244.7.0/26');
   });
 
   it('touches no route while routeSyncDisabled says so, and all of them afterwards', async () => {
     await begin(pool({ vxlanMode: 'Always' }), web, felix({ routeSyncDisabled: true }));
     await until(() => String(routing.status().tunnels['vxlan.calico']?.mtu), /1450/);
-    await until(() => String(routing.status().passes), /^[2-9]/);
+    await until(() => String(routing.status().passes), /^[1-9]/);
     expect(await routesNow()).not.to.match(/proto (?:81|3)$/m);
     expect(routing.status().routeSync).to.equal(false);
     await store.commit([felix({})]);
@@ -240,7 +240,7 @@ describeOnKernel('routing', function () {
     const FLOATING = /^10\.244\.200\.1\/32 dev cali1 proto 3$/m;
     await begin(pool({}), web, felix({ floatingIPs: 'Enabled' }));
     await until(routesNow, FLOATING);
-    expect(routing.status().workloads).to.deep.equal({ routes: 2, waiting: [] });
+    await until(() => JSON.stringify(routing.status().workloads), /^\{"routes":2,"waiting":\[\]\}$/);
   });
 
   it('explains the way to an address, and what the kernel does instead is an alarm', async () => {
@@ -287,7 +287,7 @@ describeOnKernel('routing', function () {
 
   it('tells how pools are routed, over which devices, and where their MTU comes from', async () => {
     await begin(pool({ vxlanMode: 'CrossSubnet' }));
-    await until(routesNow, OWN);
+    await until(() => Object.keys(routing.status().tunnels).join(), /vxlan/);
     const { pools, tunnels } = routing.status();
     expect(pools).to.deep.equal([
       { pool: 'pool', cidr: '10.244.0.0/16', encapsulation: 'vxlan', crossSubnet: true, writer: 'felix' },

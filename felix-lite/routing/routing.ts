@@ -10,7 +10,7 @@ import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Log } from '../../daemon/log.ts';
 import { Mirror, type Store } from '../../datastore/index.ts';
 import type { Address } from '../../net/addr/index.ts';
-import { type KernelEvent, Netlink, type Route, TABLE_MAIN } from '../../net/kernel/index.ts';
+import { type KernelEvent, Netlink, PROTOCOL_BOOT, type Route, TABLE_MAIN } from '../../net/kernel/index.ts';
 import { isTunnelName, TunnelDevices } from './devices.ts';
 import { explainRoute, type RouteExplanation, wayTo } from './explain.ts';
 import { Facts, ROUTING_KINDS } from './facts.ts';
@@ -52,6 +52,8 @@ export class Routing {
   #wanted: ReadonlySet<string> = new Set();
   #wantedHere: ReadonlySet<string> = new Set();
   #devicesHere: ReadonlySet<string> = new Set();
+  /** Kept, for it is asked at every change of a route. */
+  #protocolHere = PROTOCOL_BOOT;
   #indexes: ReadonlyMap<string, number> = new Map();
   #parents: ReadonlySet<number> = new Set();
   #gathering: Cancel | undefined;
@@ -181,13 +183,12 @@ export class Routing {
   #concernsRoute(change: 'new' | 'deleted', { protocol, destination, table }: Route): readonly Part[] {
     if (table !== TABLE_MAIN)
       return change === 'deleted' && protocol === PROTOCOL_FELIX ? (['wireguard'] as const) : [];
-    const { protocol: here } = this.#facts.settings(this.#options.node).workloads;
     const key = destination.toString();
     const gone = change === 'deleted';
     const parts: Part[] = [];
     const between = this.#wanted.has(key) && (gone || protocol !== PROTOCOL_FELIX);
     if (between || (gone && protocol === PROTOCOL_FELIX)) parts.push('cluster');
-    if (this.#wantedHere.has(key) && (gone || protocol !== here)) parts.push('workloads');
+    if (this.#wantedHere.has(key) && (gone || protocol !== this.#protocolHere)) parts.push('workloads');
     return parts;
   }
 
@@ -241,6 +242,7 @@ export class Routing {
     const settings = this.#facts.settings(node);
     this.#wishes ??= workloadRouteWishes(this.#facts.endpointsOn(node), settings);
     this.#wantedHere = new Set(this.#wishes.map(({ prefix }) => prefix.toString()));
+    this.#protocolHere = settings.workloads.protocol;
     this.#devicesHere = new Set(this.#wishes.map(({ device }) => device));
     if (!settings.sync) {
       this.#last = { ...this.#last, workloads: undefined };
