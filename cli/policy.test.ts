@@ -63,6 +63,17 @@ describe('poplin explain packet and policy matrix', () => {
     expect(JSON.parse(outside.out)).to.have.nested.property('[0].allowed', false);
   });
 
+  it('takes a floating IP for the workload behind it', async () => {
+    const floating = workload('mail', 3).replace(
+      'profiles:',
+      'ipNATs: [{ internalIP: 10.0.0.3, externalIP: 198.51.100.3 }]\n  profiles:',
+    );
+    expect((await poplin('apply -f -', floating)).err).to.equal('');
+    const { out } = await poplin('explain packet --from 192.0.2.7 --to 198.51.100.3 --port 25 --kernel skip');
+    expect(out).to.contain('IPv4 192.0.2.7 -> 10.0.0.3: allowed');
+    expect(out).to.contain('ingress of 198.51.100.3, floating IP of shop/mail: allowed');
+  });
+
   it('says what it was not given', async () => {
     expect((await poplin('explain packet --from shop/web')).err).to.contain('give both --from and --to');
     expect((await poplin('explain packet --from shop/none --to shop/db')).err).to.contain(

@@ -85,7 +85,7 @@ function drawPolicy(status: unknown): readonly string[] {
         : `the kernel does not hold the policy: ${lastError ?? 'the first pass is not over'}`;
   const lines = [`\nPolicy: ${state}.\n`];
   if (problems.length === 0) return lines;
-  lines.push(`What cannot be enforced as it is written, ${problems.length}:\n`);
+  lines.push(`Problems of policy, ${problems.length}:\n`);
   for (const problem of problems) {
     lines.push(`  ${formatProblem(problem)}\n`);
     const concerned = closed.find(({ policy }) => policy === problem.resource);

@@ -31,13 +31,25 @@ export interface End {
 /** A workload by namespace and pod, or an address, whose owner is asked if it has one. */
 export function endOf(world: World, text: string): End {
   const address = Address.parse(text);
-  if (address !== undefined) {
-    return { name: text, endpoint: world.workloadAt(address), addresses: [address] };
-  }
+  if (address !== undefined) return endAt(world, address);
   const found = world.workloads.find((each) => workloadName(each) === text);
   if (found === undefined)
     throw new UsageError(`there is no workload ${text}: give NAMESPACE/POD, or an address`);
   return endOfWorkload(world, found);
+}
+
+/** Policy knows workloads by their own addresses: a floating IP has become one of these before it is asked. */
+function endAt(world: World, address: Address): End {
+  const text = address.toString();
+  const endpoint = world.workloadAt(address);
+  if (endpoint !== undefined) return { name: text, endpoint, addresses: [address] };
+  for (const each of world.workloads) {
+    const nat = each.spec.ipNATs?.find(({ externalIP }) => externalIP === text);
+    const internal = nat === undefined ? undefined : Address.parse(nat.internalIP);
+    if (internal === undefined) continue;
+    return { name: `${text}, floating IP of ${workloadName(each)}`, endpoint: each, addresses: [internal] };
+  }
+  return { name: text, endpoint: undefined, addresses: [address] };
 }
 
 export function endOfWorkload(world: World, endpoint: WorkloadEndpoint): End {

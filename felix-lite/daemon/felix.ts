@@ -32,6 +32,7 @@ const FIRST_RETRY: Millis = 100;
 const LONGEST_RETRY: Millis = 5_000;
 const EDIT_PAUSE: Millis = 20;
 const LOOK_AGAIN: Millis = 100;
+const TELL_PAUSE: Millis = 200;
 const COUNTERS_FRESH: Millis = 1_000;
 
 export interface FelixStatus {
@@ -92,6 +93,7 @@ export class Felix implements Explainable {
   #counters: { readonly at: Millis; readonly read: Promise<readonly PolicyCounter[]> } | undefined;
   /** As they were told in the log. */
   #toldProblems: ReadonlySet<string> = new Set();
+  #tellTimer: Cancel | undefined;
 
   constructor(options: FelixOptions) {
     this.#options = options;
@@ -139,6 +141,7 @@ export class Felix implements Explainable {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer();
+    this.#tellTimer?.();
     (await this.#stopWatching?.catch(() => undefined))?.();
     await this.#mirror.stop();
     await this.#running;
@@ -238,7 +241,7 @@ export class Felix implements Explainable {
       this.#timer();
       try {
         const leftover = await this.#pass(reread);
-        this.#tellProblems();
+        this.#tellProblemsSoon();
         this.#retryMs = FIRST_RETRY;
         this.#lastError = undefined;
         this.#ready = true;
@@ -257,6 +260,14 @@ export class Felix implements Explainable {
         // Changes that come meanwhile are tried with the retry, or at once if they come later than that.
       }
     }
+  }
+
+  /** Passes may come a thousand a second, and problems be many. */
+  #tellProblemsSoon(): void {
+    this.#tellTimer ??= this.#options.clock.after(TELL_PAUSE, 'tell problems', () => {
+      this.#tellTimer = undefined;
+      this.#tellProblems();
+    });
   }
 
   /** In the log, once when it comes and once when it is gone. */
