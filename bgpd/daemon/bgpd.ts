@@ -71,8 +71,8 @@ export class Bgpd {
       startsHeld: true,
     });
     this.#mirror.onChange((changes) => {
-      this.#world.apply(changes);
-      if (this.#mirror.synced) this.#gather();
+      const matters = this.#world.apply(changes);
+      if (matters && this.#mirror.synced) this.#gather();
     });
     this.#mirror.onSync(() => this.#gather());
     this.#mirror.start();

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { affinity, node } from '../cluster/testing.ts';
+import { affinity, node, resource } from '../cluster/testing.ts';
 import { World } from './world.ts';
 
 const key = (kind: string, name: string, scope = '') => ({ kind, scope, name });
@@ -43,6 +43,34 @@ describe('world', () => {
     world.apply([{ key: NODE, value: 7 }]);
     world.apply([{ key: NODE, value: undefined }]);
     expect([world.resources().nodes, world.problems]).to.deep.equal([[], []]);
+  });
+
+  it('says which changes no configuration can depend on', () => {
+    const world = new World();
+    const SLICE = key('EndpointSlice', 'web-1', 'shop');
+    const slice = {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'web-1', namespace: 'shop' },
+      addressType: 'IPv4',
+      endpoints: [],
+    };
+    const put = (at: ReturnType<typeof key>, value: unknown): boolean => world.apply([{ key: at, value }]);
+    expect(put(NODE, node('n1', 1)), 'a node').to.equal(true);
+    expect(put(NODE, { ...node('n1', 1), status: { podCIDRs: ['10.0.0.0/24'] } }), 'it is well').to.equal(
+      false,
+    );
+    expect(put(NODE, node('n1', 1, { rack: 'a' })), 'another label').to.equal(true);
+    expect(put(NODE, { ...node('n1', 1), spec: { bgp: { ipv4Address: 'x' } } }), 'broken').to.equal(true);
+    expect(put(NODE, node('n1', 1, { rack: 'a' })), 'mended').to.equal(true);
+    expect(put(SLICE, slice), 'nobody is told of services').to.equal(false);
+    const configuration = resource('BGPConfiguration', 'default', {
+      serviceClusterIPs: [{ cidr: '10.96.0.0/12' }],
+    });
+    expect(put(key('BGPConfiguration', 'default'), configuration)).to.equal(true);
+    expect(put(SLICE, slice), 'now they are').to.equal(true);
+    expect(put(SLICE, undefined), 'gone').to.equal(true);
+    expect(put(NODE, undefined), 'gone').to.equal(true);
   });
 
   for (const [what, value, state] of [

@@ -18,6 +18,8 @@ const RESOURCE_KINDS = [
   'EndpointSlice',
 ] as const;
 
+const OF_SERVICES: ReadonlySet<string> = new Set(['Service', 'EndpointSlice']);
+
 /** What the bgpd of a node follows in the datastore. */
 export function selectionsOf(node: string): readonly Selection[] {
   return [
@@ -38,12 +40,27 @@ export class World {
   readonly #affinities = new Map<string, Affinity>();
   readonly #problems = new Map<string, readonly Problem[]>();
 
-  apply(changes: readonly ObjectChange[]): void {
+  /**
+   * @returns false when no configuration can be another for it: in a large cluster nodes say several times a second that they
+   *   are well, and endpoints of services come and go all day
+   */
+  apply(changes: readonly ObjectChange[]): boolean {
+    let matters = false;
     for (const { key, value } of changes) {
       if (value === undefined) this.#remove(key);
       else if (key.kind === 'BlockAffinity') this.#takeAffinity(key, value);
-      else this.#takeResource(key, value);
+      else if (!this.#takeResource(key, value)) continue;
+      matters ||= !OF_SERVICES.has(key.kind) || this.#tellsServices();
     }
+    return matters;
+  }
+
+  #tellsServices(): boolean {
+    return this.#of('BGPConfiguration').some(({ spec }) =>
+      [spec.serviceClusterIPs, spec.serviceExternalIPs, spec.serviceLoadBalancerIPs].some(
+        (ranges = []) => ranges.length > 0,
+      ),
+    );
   }
 
   /** What stands in the datastore and cannot be used as it stands. */
@@ -79,13 +96,18 @@ export class World {
     this.#problems.delete(name);
   }
 
-  #takeResource(key: Key, value: unknown): void {
+  /** @returns whether it says anything else than before */
+  #takeResource(key: Key, value: unknown): boolean {
     const name = keyText(key);
     const read = readStored(value);
-    if (read.ok) {
-      this.#resources.set(name, read.value);
-      this.#problems.delete(name);
-    } else this.#problems.set(name, read.problems);
+    if (!read.ok) {
+      this.#problems.set(name, read.problems);
+      return true;
+    }
+    const before = this.#resources.get(name);
+    this.#resources.set(name, read.value);
+    const mended = this.#problems.delete(name);
+    return mended || before === undefined || !isSameNode(before, read.value);
   }
 
   #takeAffinity(key: Key, value: unknown): void {
@@ -97,6 +119,15 @@ export class World {
       this.#problems.delete(name);
     }
   }
+}
+
+/** The status of a Node says how it is, several times a minute. */
+function isSameNode(before: Resource, after: Resource): boolean {
+  return before.kind === 'Node' && after.kind === 'Node' && withoutStatus(before) === withoutStatus(after);
+}
+
+function withoutStatus({ metadata: { labels, annotations }, spec }: ResourceOf<'Node'>): string {
+  return JSON.stringify([labels, annotations, spec]);
 }
 
 /** Undefined for what is no affinity of a host; those of another type (`virtual:`) are read and never ours. */
