@@ -1,12 +1,21 @@
 /** Between other plugins of a chain, with another IPAM plugin, and as one of several networks of a pod. */
 import { expect } from 'chai';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { readSysctl } from '../../net/kernel/index.ts';
 import { DEBIAN, Libcni, type PluginConf, type Target } from './libcni.ts';
 import { reach } from './reach.ts';
+import type { Call } from './runtime.ts';
 import { A, CniWorld, type Result } from './world.ts';
 
 describeOnKernel('CNI: chains', function () {
@@ -92,6 +101,58 @@ describeOnKernel('CNI: chains', function () {
     // Without namespace, as after a node's restart.
     for (const i of [0, 2]) await networks[i]?.del({ ...target(names[i]), netns: '' });
     await world.expectNothingLeft();
+  });
+
+  describe('with an IPAM plugin that writes down what it is asked', () => {
+    /** Fails as told by a file of the command's name. */
+    const SCRIPT = `#!/bin/sh
+cd "$(dirname "$0")" || exit 9
+echo "$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME $(cat | grep -o '"type":"note"')" >> asked
+[ -e "fail-$CNI_COMMAND" ] && { echo '{"cniVersion":"1.1.0","code":123,"msg":"as told"}'; exit 1; }
+[ "$CNI_COMMAND" != ADD ] || echo '{"cniVersion":"1.1.0","ips":[{"address":"10.83.0.5/24"}]}'
+`;
+    const asked = (): string[] =>
+      readFileSync(join(folder, 'note', 'asked'), 'utf8')
+        .trim()
+        .split('\n');
+    const calls = (command: string, extra: object = {}): Call => ({
+      ...world.attach({ command }),
+      path: join(folder, 'note'),
+      conf: world.node.conf({ ipam: { type: 'note' }, ...extra }),
+    });
+    beforeEach(() => {
+      rmSync(join(folder, 'note'), { recursive: true, force: true });
+      mkdirSync(join(folder, 'note'));
+      writeFileSync(join(folder, 'note', 'note'), SCRIPT, { mode: 0o755 });
+    });
+
+    it('passes every command on to it, with its errors', async () => {
+      const added = await world.node.call(calls('ADD'));
+      expect((added.output as unknown as Result).ips[0]?.address).to.equal('10.83.0.5/32');
+      const prevResult = added.output;
+      expect((await world.node.call(calls('CHECK', { prevResult }))).stdout).to.equal('');
+      expect((await world.node.call(calls('STATUS'))).stdout).to.equal('');
+      const valid = { 'cni.dev/valid-attachments': [{ containerID: A, ifname: 'eth0' }] };
+      expect((await world.node.call(calls('GC', valid))).stdout).to.equal('');
+      expect((await world.node.call(calls('DEL'))).stdout).to.equal('');
+      expect(asked()).to.deep.equal(
+        ['ADD', 'CHECK', 'STATUS', 'GC', 'DEL'].map((command) => `${command} ${A} eth0 "type":"note"`),
+      );
+      for (const command of ['ADD', 'STATUS', 'GC']) {
+        writeFileSync(join(folder, 'note', `fail-${command}`), '');
+        const error = await world.refused(calls(command, command === 'GC' ? valid : {}));
+        expect([error.code, error.msg], command).to.deep.equal([123, 'the IPAM plugin note: as told']);
+      }
+      await world.expectNothingLeft();
+    });
+
+    it('frees its own when the other fails to', async () => {
+      await world.node.call(calls('ADD'));
+      for (const command of ['GC', 'DEL']) writeFileSync(join(folder, 'note', `fail-${command}`), '');
+      expect((await world.refused(calls('GC', { 'cni.dev/valid-attachments': [] }))).code).to.equal(123);
+      await world.expectNothingLeft();
+      expect((await world.refused(calls('DEL'))).code).to.equal(123);
+    });
   });
 
   describe('with host-local', () => {

@@ -42,7 +42,8 @@ describeOnKernel('CNI: crashes', function () {
       const error = await world.refused(world.attach({ containerId: B, netns: world.other.path() }));
       expect(error.code).to.equal(11);
       expect(error.msg).to.contain('check that it runs');
-      expect(performance.now() - started).to.be.lessThan(2000);
+      // Far below what a runtime waits, however busy the machine.
+      expect(performance.now() - started).to.be.lessThan(30_000);
       expect((await world.node.call(world.attach({ command: 'DEL' }))).exitCode).to.equal(0);
       expect(world.node.owed()).to.equal(1);
       await world.node.start();

@@ -1,15 +1,17 @@
 /** Many at once, each other's way, a full disk, a restart of the machine: a code and a sentence, and nothing left. */
 import { expect } from 'chai';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../net/kernel/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { pool } from './runtime.ts';
-import { B, CniWorld, type Result } from './world.ts';
+import { B, CniWorld, type Refusal, type Result } from './world.ts';
 
 const PLUGIN = join(import.meta.dirname, '..', '..', 'cni-plugin', 'poplin');
 
 describeOnKernel('CNI: faults', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const world = new CniWorld();
 
   it('attaches 200 interfaces at once, none with the address of another, and detaches them at once', async () => {
@@ -72,6 +74,36 @@ describeOnKernel('CNI: faults', function () {
     expect(outcome).to.be.a('string').and.contain('exited with 1');
     await world.node.start();
     expect(await world.endpoints()).to.have.length(1);
+  });
+
+  it('says that the disk of the datastore is full, lets pods go, and is well again when there is space', async () => {
+    await world.add();
+    await world.node.kill();
+    const { folder, datastore } = world.node;
+    const small = join(folder, 'small');
+    mkdirSync(small);
+    // The store on a file system of the agent's own, of which most is taken.
+    const script = `mount -t tmpfs -o size=2m none "$1" && cp "$2" "$1/store.db" && cp "$2-wal" "$1/store.db-wal" 2>/dev/null
+      head -c 1200k /dev/zero > "$1/ballast"; shift 2; exec "$@"`;
+    const within = ['unshare', '--mount', 'sh', '-c', script, 'sh', small, datastore];
+    await world.node.start({ datastore: join(small, 'store.db'), within });
+    const other = world.attach({ containerId: B, netns: world.other.path(), args: '' });
+    let refused: Refusal | undefined;
+    for (let i = 0; refused === undefined && i < 200; i++) {
+      const answer = await world.node.call({ ...other, ifName: `e${i}` });
+      if (answer.exitCode === 0) await world.node.call({ ...other, ifName: `e${i}`, command: 'DEL' });
+      else refused = answer.output as unknown as Refusal;
+    }
+    expect(refused).to.deep.include({ code: 11 });
+    expect(JSON.stringify(refused)).to.contain('no space is left for the datastore');
+    const del = world.attach({ command: 'DEL' });
+    expect(await world.node.call(del)).to.include({ exitCode: 0, stdout: '' });
+    expect(await world.cables()).to.deep.equal([]);
+    await run('nsenter', [`--target=${world.node.pid}`, '--mount', 'rm', join(small, 'ballast')]);
+    for (let tries = 0; tries < 600 && world.node.owed() > 0; tries++) await sleep(100);
+    expect(world.node.owed()).to.equal(0);
+    expect((await world.node.call(world.attach())).exitCode).to.equal(0);
+    await world.node.kill();
   });
 
   it('refuses paths that are no network namespaces, with the code for it, and takes no address', async () => {

@@ -24,14 +24,23 @@ export interface Call {
   readonly conf?: object;
   /** Instead of `conf`. */
   readonly stdin?: string;
+  /** CNI_PATH. */
+  readonly path?: string;
 }
 
 export interface Answer {
   readonly exitCode: number;
   readonly stdout: string;
-  readonly stderr: string;
   /** Parsed stdout; undefined when there was none. */
   readonly output: Readonly<Record<string, unknown>> | undefined;
+}
+
+interface StartOptions {
+  readonly datastore?: string;
+  /** False: answering is enough. */
+  readonly ready?: boolean;
+  /** A command that runs the rest of its words. */
+  readonly within?: readonly string[];
 }
 
 /** One node: its run directory, its store, its agent when it runs. */
@@ -63,12 +72,13 @@ export class TestNode {
   }
 
   /** Starts the agent and waits until it works, or only until it answers. */
-  async start(options: { readonly datastore?: string; readonly ready?: boolean } = {}): Promise<void> {
+  async start(options: StartOptions = {}): Promise<void> {
     this.#agent = spawn(
       'nsenter',
       [
         `--net=${this.#hostNetns}`,
         '--',
+        ...(options.within ?? []),
         process.execPath,
         '--disable-warning=ExperimentalWarning',
         join(ROOT, 'node', 'main.ts'),
@@ -91,6 +101,10 @@ export class TestNode {
       await sleep(25);
     }
     throw new Error('the agent did not get ready');
+  }
+
+  get pid(): number | undefined {
+    return this.#agent?.pid;
   }
 
   get isRunning(): boolean {
@@ -136,7 +150,7 @@ export class TestNode {
     const env: Record<string, string> = {
       PATH: '/usr/bin:/bin',
       CNI_COMMAND: call.command,
-      CNI_PATH: join(ROOT, 'cni-plugin'),
+      CNI_PATH: call.path ?? join(ROOT, 'cni-plugin'),
     };
     if (call.containerId !== undefined) env['CNI_CONTAINERID'] = call.containerId;
     if (call.netns !== undefined) env['CNI_NETNS'] = call.netns;
@@ -147,10 +161,12 @@ export class TestNode {
     child.stdin.end(call.stdin ?? JSON.stringify(call.conf ?? this.conf()));
     const [exitCode] = (await once(child, 'close')) as [number];
     const text = stdout?.() ?? '';
+    // Runtimes log what comes here, and some take it for a part of the answer. A warning of Node's would be such.
+    const stray = stderr?.() ?? '';
+    if (stray !== '') throw new Error(`${call.command} wrote to standard error: ${stray}`);
     return {
       exitCode,
       stdout: text,
-      stderr: stderr?.() ?? '',
       output: text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>),
     };
   }
