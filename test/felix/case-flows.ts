@@ -2,6 +2,7 @@
 import type { Packet } from '../../felix-lite/explain/packet.ts';
 import { Address } from '../../net/addr/index.ts';
 import { SOURCE_PORT } from './cases.ts';
+import type { Case } from './case.ts';
 import { CROWD } from './case-world.ts';
 import { PORTS, addressesOf } from './network.ts';
 import { ICMP, ICMP6, type Probe, SCTP, TCP, UDP, UNKNOWN } from './probe-packet.ts';
@@ -36,14 +37,28 @@ function icmp(
   return kinds.map(([icmpType, icmpCode]) => ({ protocol, icmpType, icmpCode }));
 }
 
-/** @param direction  seen from the workload of the index */
+/** Those that a rule may tell from TCP and UDP by what it says. */
+function isTold(about: object | undefined): (what: What) => boolean {
+  if (about === undefined) return () => true;
+  const text = JSON.stringify(about);
+  const strange = text.includes('notProtocol');
+  return ({ protocol, sourcePort }) => {
+    if (protocol === TCP) return sourcePort === undefined || text.includes(String(SOURCE_PORT));
+    if (protocol === UDP) return true;
+    if (protocol === SCTP) return strange || text.includes('SCTP');
+    if (protocol === ICMP || protocol === ICMP6) return text.includes('ICMP');
+    return strange || text.includes(String(UNKNOWN));
+  };
+}
+
+/** Seen from the workload of the index. */
 export function flowsOf(
-  direction: 'ingress' | 'egress',
+  { direction, about }: Case,
   index: number,
   party: Party,
 ): readonly (Omit<Flow, 'expected'> & { readonly name: string })[] {
   return ([4, 6] as const).flatMap((version) =>
-    PROBES[version].map((what) => {
+    PROBES[version].filter(isTold(about)).map((what) => {
       const mine = addressesOf(index)[version];
       const theirs = party.addresses[version];
       const inward = direction === 'ingress';

@@ -5,6 +5,8 @@ export interface Case {
   /** Which way the packets go that are tried, seen from the workload of the case. */
   readonly direction: 'ingress' | 'egress';
   readonly labels?: Readonly<Record<string, string>>;
+  /** The rule that it is about, where others have tried every protocol on its like. Default: all are tried. */
+  readonly about?: object;
   /** @param me  label that the workload of the case has, and no other */
   readonly resources: (me: Me) => readonly object[];
   /** In place of {@link resources}, after the change; undefined: nothing changes. */

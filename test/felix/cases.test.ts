@@ -144,7 +144,7 @@ function judged(
 ): readonly Asked[] {
   const me = world.workloads.find(({ spec }) => spec.interfaceName === interfaceOf(index));
   if (me === undefined) throw new Error('no workload');
-  return flowsOf(each.direction, index, party).map(({ name, ...flow }) => ({
+  return flowsOf(each, index, party).map(({ name, ...flow }) => ({
     name: `${each.it}: ${name}`,
     flow: { ...flow, expected: judge(world, me, each.direction, packetOf(flow)).allowed },
   }));

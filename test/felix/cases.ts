@@ -140,7 +140,8 @@ const pairs: readonly Case[] = EACH.flatMap(([nameA, ruleA], a) =>
     const rule = merged(ruleA(direction), ruleB(direction));
     if (rule === undefined) return [];
     const action = (a + b) % 3 === 0 ? 'Deny' : 'Allow';
-    return [ruleCase(`${nameA} and ${nameB}`, rule, direction, action, KINDS[b % 2] ?? KINDS[0])];
+    const kind = KINDS[b % 2] ?? KINDS[0];
+    return [{ ...ruleCase(`${nameA} and ${nameB}`, rule, direction, action, kind), about: rule }];
   }),
 );
 
