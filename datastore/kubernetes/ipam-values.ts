@@ -18,12 +18,15 @@ export interface IpamForm {
   /** Whether the scope fits the kind. */
   hasPlace(key: Key): boolean;
   nameOf(key: Key): string;
+  /** Which together select all objects of a scope. */
+  labelSelectorsOf?(this: void, scope: string): readonly string[];
   encode(key: Key, value: unknown): object;
   /** Undefined when it is marked as deleted, or makes no sense. */
   decode(object: KubernetesObject): NativeEntry | undefined;
 }
 
 const OWNER = /^(host|virtual):(.+)$/s;
+const HASH = 'projectcalico.org/hostname-hash';
 
 /** Names in etcd and in custom resources. */
 const BLOCK_FIELDS = [['affinity_claim_time', 'affinityClaimTime']] as const;
@@ -56,6 +59,8 @@ const affinity: IpamForm = {
   objectKind: 'BlockAffinity',
   hasPlace: ({ scope }) => OWNER.test(scope),
   nameOf: ({ scope, name }) => affinityName(OWNER.exec(scope)?.[2] ?? '', name),
+  // Older releases of Calico wrote affinities without the label.
+  labelSelectorsOf: (scope) => [`${HASH}=${hostnameHash(OWNER.exec(scope)?.[2] ?? '')}`, `!${HASH}`],
   encode({ scope, name }, value) {
     const [, type = 'host', node = ''] = OWNER.exec(scope) ?? [];
     const { deleted = false, ...spec } = loose(value);
@@ -65,7 +70,7 @@ const affinity: IpamForm = {
       { ...spec, deleted: String(deleted), node, type, cidr: name },
       {
         'projectcalico.org/affinity-type': type,
-        'projectcalico.org/hostname-hash': hostnameHash(node),
+        [HASH]: hostnameHash(node),
         'projectcalico.org/ip-version': name.includes(':') ? '6' : '4',
       },
     );

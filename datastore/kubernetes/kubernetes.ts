@@ -197,6 +197,8 @@ export class KubernetesStore implements Store {
     at: string | undefined,
   ): Promise<{ readonly entries: readonly Entry[]; readonly version: string } | undefined> {
     const part = partOf(source, selection);
+    const selectors = selection.scope === undefined ? undefined : source.labelSelectorsOf?.(selection.scope);
+    if (selectors !== undefined) return this.#listSelected(part, selection, selectors, at);
     const listed = await this.#listPart(part, at);
     if (listed.version === undefined) return undefined;
     const version = at ?? listed.version;
@@ -204,6 +206,25 @@ export class KubernetesStore implements Store {
     const known = knownIn(listed.objects);
     this.#remember(part, { version, known, at: this.#clock.now() });
     return { version, entries: [...known.values()].flat().filter(({ key }) => selects(selection, key)) };
+  }
+
+  /** The few objects of one owner, of a collection that has those of all nodes. */
+  async #listSelected(
+    part: Part,
+    selection: Selection,
+    selectors: readonly string[],
+    at: string | undefined,
+  ): Promise<{ readonly entries: readonly Entry[]; readonly version: string } | undefined> {
+    const entries: Entry[] = [];
+    let version = at;
+    for (const labelSelector of selectors) {
+      const listed = await this.#listPart(part, version, labelSelector);
+      if (listed.version === undefined) return undefined;
+      version ??= listed.version;
+      this.#see(listed.version);
+      entries.push(...listed.objects.flatMap(([, found]) => found));
+    }
+    return { version: version ?? '0', entries: entries.filter(({ key }) => selects(selection, key)) };
   }
 
   /** All of them or none. */
@@ -240,9 +261,13 @@ export class KubernetesStore implements Store {
     return knownIn(objects);
   }
 
-  async #listPart(part: Part, at: string | undefined): Promise<Listed<Converted>> {
+  async #listPart(
+    part: Part,
+    at: string | undefined,
+    labelSelector = part.source.labelSelector,
+  ): Promise<Listed<Converted>> {
     const { source, namespace, fieldSelector } = part;
-    const { resource, labelSelector } = source;
+    const { resource } = source;
     const options = { namespace, labelSelector, fieldSelector, at };
     const seed = this.#seeds.get(partId(part))?.known;
     return listObjects(this.#client, resource, options, (object) => {

@@ -42,6 +42,8 @@ export interface Source {
   readonly resource: ApiResource;
   /** Of the objects that are of this kind; undefined: all. */
   readonly labelSelector?: string;
+  /** Which together select all objects of a scope, in the API server; undefined: nothing in them tells. */
+  labelSelectorsOf?(scope: string): readonly string[];
   /** Of the objects that belong to a node; undefined: nothing in them tells. */
   fieldSelectorOf?(node: string): string;
   /** Undefined when no object of this resource can hold the key. */
@@ -175,6 +177,7 @@ function ipamSource(form: IpamForm): Source {
       return entry === undefined ? [] : [entry];
     },
     write: { type: 'custom', encode: (key, value) => form.encode(key, value) },
+    ...(form.labelSelectorsOf === undefined ? {} : { labelSelectorsOf: form.labelSelectorsOf }),
   };
 }
 

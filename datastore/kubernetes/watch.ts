@@ -5,10 +5,9 @@
  */
 import { PoplinError } from '../../api/problem.ts';
 import type { Millis } from '../../clock/clock.ts';
-import { parseJson } from '../json.ts';
 import { NoAnswer } from './api.ts';
 import { type Client, describe, PATIENCE, REQUEST } from './client.ts';
-import { VersionGone } from './list.ts';
+import { parseObjects, VersionGone } from './list.ts';
 import type { KubernetesObject } from './native/native.ts';
 import { type ApiResource, collectionPath } from './resources.ts';
 import { isGone, isPassing, isUnserved, refusal } from './status.ts';
@@ -58,7 +57,7 @@ export async function* watchObjects(
         hasBegun = true;
         options.onBegin?.();
         for await (const line of answer.lines) {
-          const event = eventOf(parseJson(line) as Line);
+          const event = eventOf(parseObjects(line, resource) as Line);
           if (event === undefined) break;
           lastAlive = client.clock.now();
           pause = PAUSE;

@@ -84,6 +84,31 @@ describe('kubernetes: in trouble', function () {
     await until(() => told.length === 3);
   });
 
+  it('the affinities of one node are asked for alone, those of an older Calico included', async () => {
+    await claim(near, 'host:alone-a', '10.77.0.0/29');
+    await claim(near, 'host:alone-b', '10.77.0.8/29');
+    await claim(near, 'virtual:alone-a', '10.77.0.16/29');
+    const { status } = await server().ask('/apis/crd.projectcalico.org/v1/blockaffinities', {
+      method: 'POST',
+      body: {
+        apiVersion: 'crd.projectcalico.org/v1',
+        kind: 'BlockAffinity',
+        metadata: { name: 'alone-a-10-77-0-24-29' },
+        spec: { state: 'confirmed', node: 'alone-a', cidr: '10.77.0.24/29', deleted: 'false' },
+      },
+    });
+    expect(status).to.equal(201);
+    relay.asked.length = 0;
+    const { entries } = await far.list({ kind: 'BlockAffinity', scope: 'host:alone-a' });
+    expect(entries.map(({ key }) => key.name)).to.deep.equal(['10.77.0.0/29', '10.77.0.24/29']);
+    const asked = relay.asked.map(({ url }) => new URL(url, 'http://x').searchParams.get('labelSelector'));
+    expect(asked).to.have.length(2);
+    expect(asked[0]).to.match(/^projectcalico\.org\/hostname-hash=[A-Z2-7]{52}$/);
+    expect(asked[1]).to.equal('!projectcalico.org/hostname-hash');
+    for (const { key } of (await near.list({ kind: 'BlockAffinity' })).entries)
+      if (key.scope.includes('alone-')) await near.commit([{ type: 'delete', key, expect: 'any' }]);
+  });
+
   it('a mirror of several kinds misses none and hears none twice, each cut at another place', async () => {
     const kinds = [kind, `${kind}b`, `${kind}c`];
     const told = await followed(kinds);
@@ -252,4 +277,9 @@ async function pause(ms: number): Promise<void> {
 
 function readsPools({ url }: Asked): boolean {
   return url.includes('ippools');
+}
+
+async function claim(store: Store, owner: string, cidr: string): Promise<void> {
+  const key = { kind: 'BlockAffinity', scope: owner, name: cidr };
+  await store.commit([{ type: 'put', key, value: { state: 'confirmed', deleted: false }, expect: 'any' }]);
 }
