@@ -8,6 +8,7 @@ import {
 } from '../../api/index.ts';
 import { protocolNumber } from '../../api/kinds/rule.ts';
 import type { Millis } from '../../clock/clock.ts';
+import type { MetricsEndpoint } from '../../daemon/metrics-server.ts';
 import { type IpVersion, Prefix } from '../../net/addr/index.ts';
 import type { BackendWishes } from '../dataplane/backend.ts';
 import { DEFAULT_MAX_ELEMENTS } from '../dataplane/ipset/sets.ts';
@@ -28,6 +29,8 @@ export interface FelixSettings {
   readonly maxSetSize: number;
   /** Prefixes of machines beside the nodes that may send through tunnels. */
   readonly externalNodes: readonly string[];
+  /** Where Prometheus reads us, as the configuration says (prometheusMetricsEnabled, …Host, …Port). */
+  readonly metrics: MetricsEndpoint | undefined;
   /** End connections that policy allowed once and denies by now; else they go on, as in Calico. */
   readonly cutDenied: boolean;
 }
@@ -77,8 +80,21 @@ export function readSettings(
     ipv6: spec.ipv6Support ?? true,
     forwarding: spec.ipForwarding !== 'Disabled',
     maxSetSize: spec.maxIpsetSize ?? DEFAULT_MAX_ELEMENTS,
+    metrics: metricsOf(spec),
     cutDenied: annotations[DENIED_CONNECTIONS] === 'Cut',
   };
+}
+
+const METRICS_PORT = 9091;
+
+/** Not where they are to go encrypted, which we cannot: plain is not what was asked for. */
+function metricsOf(spec: FelixConfiguration['spec']): MetricsEndpoint | undefined {
+  const encrypted =
+    (spec.prometheusMetricsCertFile ?? '') !== '' || (spec.prometheusMetricsKeyFile ?? '') !== '';
+  const port = spec.prometheusMetricsPort ?? METRICS_PORT;
+  if (spec.prometheusMetricsEnabled !== true || encrypted || port === 0) return undefined;
+  // An empty host is every address of the machine.
+  return { address: spec.prometheusMetricsHost ?? '', port };
 }
 
 /** Nothing where no pool asks for it: the rules of other clusters stay as they are. */

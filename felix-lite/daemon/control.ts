@@ -33,29 +33,50 @@ async function measure(felix: Felix): Promise<FelixMeasured> {
   return { status: felix.status(), counters };
 }
 
-/** A port that cannot be had is told in the log: nobody's policy depends on metrics. @returns what closes it */
-export async function openMetricsPort(
-  endpoint: MetricsEndpoint | undefined,
-  felix: Felix,
-  log: Log,
-): Promise<() => void> {
-  if (endpoint === undefined) return () => undefined;
-  let measured = await measure(felix);
-  const subject: FelixMeasured = {
-    get status() {
-      return measured.status;
-    },
-    get counters() {
-      return measured.counters;
-    },
-  };
-  const served = await serveMetrics(endpoint, FELIX_METRICS, subject, async () => {
-    measured = await measure(felix);
-  });
-  if (served.ok) {
-    log.info({ address: endpoint.address, port: served.value.port }, 'metrics are served');
-    return () => served.value.close();
+/** The TCP port for Prometheus: opened, moved and closed as it is wanted. Nobody's policy depends on it. */
+export class MetricsPort {
+  readonly #felix: Felix;
+  readonly #log: Log;
+  #wanted: MetricsEndpoint | undefined;
+  #changing: Promise<void> = Promise.resolve();
+  #close: () => void = () => undefined;
+
+  constructor(felix: Felix, log: Log) {
+    this.#felix = felix;
+    this.#log = log;
   }
-  for (const problem of served.problems) log.error({}, formatProblem(problem));
-  return () => undefined;
+
+  follow(endpoint: MetricsEndpoint | undefined): void {
+    if (JSON.stringify(endpoint) === JSON.stringify(this.#wanted)) return;
+    this.#wanted = endpoint;
+    this.#changing = this.#changing.then(() => this.#open(endpoint));
+  }
+
+  async close(): Promise<void> {
+    this.follow(undefined);
+    await this.#changing;
+  }
+
+  /** A port that cannot be had is told in the log. */
+  async #open(endpoint: MetricsEndpoint | undefined): Promise<void> {
+    this.#close();
+    this.#close = () => undefined;
+    if (endpoint === undefined || endpoint !== this.#wanted) return;
+    let measured = await measure(this.#felix);
+    const subject: FelixMeasured = {
+      get status() {
+        return measured.status;
+      },
+      get counters() {
+        return measured.counters;
+      },
+    };
+    const served = await serveMetrics(endpoint, FELIX_METRICS, subject, async () => {
+      measured = await measure(this.#felix);
+    });
+    if (served.ok) {
+      this.#log.info({ address: endpoint.address, port: served.value.port }, 'metrics are served');
+      this.#close = () => served.value.close();
+    } else for (const problem of served.problems) this.#log.error({}, formatProblem(problem));
+  }
 }

@@ -8,7 +8,9 @@ import { validate } from '../../api/index.ts';
 import { formatProblem, type Problem } from '../../api/problem.ts';
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Log } from '../../daemon/log.ts';
+import type { MetricsEndpoint } from '../../daemon/metrics-server.ts';
 import { type Key, Mirror, type MirrorChange, type Store } from '../../datastore/index.ts';
+import { Prefix } from '../../net/addr/index.ts';
 import { CALC_KINDS } from '../calc/calculator.ts';
 import type { InterfaceAddresses } from '../calc/local-hosts.ts';
 import { readSettings } from './config.ts';
@@ -26,6 +28,8 @@ export interface FelixOptions {
   readonly log: Log;
   /** Path of a network namespace to guard; default: the one we run in. */
   readonly netns?: string;
+  /** Told where the configuration wants metrics to be read, with every pass. */
+  readonly onMetrics?: (endpoint: MetricsEndpoint | undefined) => void;
 }
 
 const FIRST_RETRY: Millis = 100;
@@ -197,11 +201,18 @@ export class Felix implements Explainable {
   view(): FelixView | undefined {
     const pipeline = this.#pipeline;
     if (pipeline === undefined) return undefined;
-    const { interfacePrefix, failsafes, endpointToHost } = pipeline.settings.rules;
+    const { interfacePrefix, failsafes, endpointToHost, loops } = pipeline.settings.rules;
     const { node, netns } = this.#options;
     return {
       resources: this.resources(),
-      view: { name: node, interfacePrefix, interfaces: this.#interfaces, failsafes, endpointToHost },
+      view: {
+        name: node,
+        interfacePrefix,
+        interfaces: this.#interfaces,
+        failsafes,
+        endpointToHost,
+        loops: (loops?.cidrs ?? []).flatMap((cidr) => Prefix.parse(cidr) ?? []),
+      },
       backend: pipeline.backend,
       netns,
       state: `${this.#mirror.revision ?? ''} ${this.#passes}`,
@@ -363,7 +374,8 @@ export class Felix implements Explainable {
       this.#pools(),
       this.#bgp(),
     );
-    const text = JSON.stringify({ ...settings, refreshMs: undefined });
+    this.#options.onMetrics?.(settings.metrics);
+    const text = JSON.stringify({ ...settings, refreshMs: undefined, metrics: undefined });
     if (this.#pipeline !== undefined && text === this.#settings) {
       this.#refreshMs = settings.refreshMs ?? this.#pipeline.refreshMs;
       return this.#pipeline;

@@ -9,7 +9,7 @@ import { parseDaemonOptions } from '../../daemon/options.ts';
 import { onShutdown } from '../../daemon/process.ts';
 import { openStore, reachStore } from '../../datastore/index.ts';
 import { Routing } from '../routing/routing.ts';
-import { controlRoutes, openMetricsPort } from './control.ts';
+import { controlRoutes, MetricsPort } from './control.ts';
 import { controlRoute } from './control-route.ts';
 import { Felix } from './felix.ts';
 
@@ -28,18 +28,27 @@ try {
     clock,
     onWait: (error) => log.warn({ error: String(error) }, 'the datastore is out of reach; waiting for it'),
   });
-  const felix = new Felix({ node, store, runDir, clock, log });
+  const felix = new Felix({
+    node,
+    store,
+    runDir,
+    clock,
+    log,
+    // What the process was told comes before what the cluster wants of its nodes.
+    onMetrics: (wanted) => port.follow(metrics.value ?? wanted),
+  });
+  const port = new MetricsPort(felix, log);
   const routing = new Routing({ node, store, clock, log, ...(stateDir === undefined ? {} : { stateDir }) });
   const control = await serveControl(join(runDir, 'felix.sock'), {
     ...controlRoutes(felix, routing),
     ...controlRoute(routing),
   });
-  const closeMetrics = await openMetricsPort(metrics.value, felix, log);
+  port.follow(metrics.value);
   onShutdown(async (signal) => {
     log.info({ signal }, 'leaving; the policy stays in the kernel');
     await felix.stop();
     await routing.stop();
-    closeMetrics();
+    await port.close();
     await control.close();
     await store.close();
   });

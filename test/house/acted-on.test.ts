@@ -23,6 +23,11 @@ const OTHER_MEANINGS: ReadonlySet<string> = new Set([
   'FelixConfiguration spec.wireguardEnabledV6',
   'FelixConfiguration spec.wireguardMTU',
   'FelixConfiguration spec.wireguardMTUV6',
+  // With these, metrics are not served at all: we cannot encrypt them.
+  'FelixConfiguration spec.prometheusMetricsCertFile',
+  'FelixConfiguration spec.prometheusMetricsKeyFile',
+  // FelixConfiguration's.
+  'KubeControllersConfiguration spec.prometheusMetricsPort',
   // The agent takes these from pods into endpoints; nobody carries them out.
 ]);
 

@@ -7,7 +7,8 @@ Made by \`npm run generate\` from the metrics that the daemons serve.
 
 bgpd, felix-lite and the node agent serve them for Prometheus at \`GET /metrics\` on their control sockets, and on a TCP port
 where they are told to: \`--metrics 9179\` (the loopback) or \`--metrics 10.0.0.1:9179\`; for the daemons of a node also by the
-variables \`POPLIN_BGPD_METRICS\` and \`POPLIN_FELIX_METRICS\`, for the agent by \`POPLIN_NODE_METRICS\`.
+variables \`POPLIN_BGPD_METRICS\` and \`POPLIN_FELIX_METRICS\`, for the agent by \`POPLIN_NODE_METRICS\`. felix-lite serves
+them, too, where FelixConfiguration asks for it (\`prometheusMetricsEnabled\`, \`prometheusMetricsHost\`, \`prometheusMetricsPort\`).
 
 \`\`\`sh
 curl --unix-socket /run/poplin/bgpd.sock http://bgpd/metrics
