@@ -3,6 +3,7 @@
  * is asked, and that of workloads. Written from Calico's description of host endpoints.
  */
 import type { HostEndpoint } from '../../api/index.ts';
+import type { Prefix } from '../../net/addr/index.ts';
 import type { FailsafePort, Failsafes } from '../rules/failsafe.ts';
 import {
   type Direction,
@@ -28,6 +29,8 @@ export interface NodeView {
   readonly failsafes: Failsafes;
   /** What becomes of what a workload may send, when the host itself is where it goes. */
   readonly endpointToHost: 'Drop' | 'Accept' | 'Return';
+  /** Of services that are told of by BGP: what goes there through the host is not there (serviceLoopPrevention). */
+  readonly loops?: readonly Prefix[];
 }
 
 export interface Way {
@@ -120,7 +123,15 @@ class Walk {
     if (early === undefined && before !== undefined && !this.#forward(before, 'ingress')) return false;
     if (from.startsWith(this.#node.interfacePrefix) && !this.#workload(from, 'egress')) return false;
     if (to.startsWith(this.#node.interfacePrefix) && !this.#workload(to, 'ingress')) return false;
-    return after === undefined || this.#forward(after, 'egress');
+    if (after !== undefined && !this.#forward(after, 'egress')) return false;
+    const loop = this.#node.loops?.find((prefix) => prefix.contains(this.#packet.destination));
+    if (loop !== undefined)
+      this.#steps.push({
+        asked: `services in ${loop.toString()}`,
+        field: 'serviceLoopPrevention',
+        said: 'Deny',
+      });
+    return loop === undefined;
   }
 
   /** What comes in, before it is known where it goes. */
