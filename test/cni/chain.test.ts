@@ -18,6 +18,14 @@ import { reach } from './reach.ts';
 import type { Call } from './runtime.ts';
 import { A, CniWorld, type Result } from './world.ts';
 
+/** An IPAM plugin that writes down what it is asked, and fails as told by a file of the command's name. */
+const SCRIPT = `#!/bin/sh
+cd "$(dirname "$0")" || exit 9
+echo "$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME $(cat | grep -o '"type":"note"')" >> asked
+[ -e "fail-$CNI_COMMAND" ] && { echo '{"cniVersion":"1.1.0","code":123,"msg":"as told"}'; exit 1; }
+[ "$CNI_COMMAND" != ADD ] || echo '{"cniVersion":"1.1.0","ips":[{"address":"10.83.0.5/24"}]}'
+`;
+
 describeOnKernel('CNI: chains', function () {
   this.timeout(30_000);
   const world = new CniWorld();
@@ -42,6 +50,16 @@ describeOnKernel('CNI: chains', function () {
     netns: world.pod.path(),
     ifName,
     args: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0',
+  });
+
+  const asked = (): string[] =>
+    readFileSync(join(folder, 'note', 'asked'), 'utf8')
+      .trim()
+      .split('\n');
+  const calls = (command: string, extra: object = {}): Call => ({
+    ...world.attach({ command }),
+    path: join(folder, 'note'),
+    conf: world.node.conf({ ipam: { type: 'note' }, ...extra }),
   });
 
   it('stands before portmap, bandwidth and tuning: each finds what it needs, CHECK holds, DEL clears all', async () => {
@@ -104,22 +122,6 @@ describeOnKernel('CNI: chains', function () {
   });
 
   describe('with an IPAM plugin that writes down what it is asked', () => {
-    /** Fails as told by a file of the command's name. */
-    const SCRIPT = `#!/bin/sh
-cd "$(dirname "$0")" || exit 9
-echo "$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME $(cat | grep -o '"type":"note"')" >> asked
-[ -e "fail-$CNI_COMMAND" ] && { echo '{"cniVersion":"1.1.0","code":123,"msg":"as told"}'; exit 1; }
-[ "$CNI_COMMAND" != ADD ] || echo '{"cniVersion":"1.1.0","ips":[{"address":"10.83.0.5/24"}]}'
-`;
-    const asked = (): string[] =>
-      readFileSync(join(folder, 'note', 'asked'), 'utf8')
-        .trim()
-        .split('\n');
-    const calls = (command: string, extra: object = {}): Call => ({
-      ...world.attach({ command }),
-      path: join(folder, 'note'),
-      conf: world.node.conf({ ipam: { type: 'note' }, ...extra }),
-    });
     beforeEach(() => {
       rmSync(join(folder, 'note'), { recursive: true, force: true });
       mkdirSync(join(folder, 'note'));

@@ -3,9 +3,12 @@ import { expect } from 'chai';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unwrap } from '../../api/index.ts';
+import { SystemClock } from '../../clock/system.ts';
+import { openStore, ResourceClient } from '../../datastore/index.ts';
 import { run } from '../../net/kernel/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
-import { pool } from './runtime.ts';
+import { NODE, pool, POOLS } from './runtime.ts';
 import { B, CniWorld, type Refusal, type Result } from './world.ts';
 
 const PLUGIN = join(import.meta.dirname, '..', '..', 'cni-plugin', 'poplin');
@@ -77,16 +80,19 @@ describeOnKernel('CNI: faults', function () {
   });
 
   it('says that the disk of the datastore is full, lets pods go, and is well again when there is space', async () => {
-    await world.add();
     await world.node.kill();
-    const { folder, datastore } = world.node;
-    const small = join(folder, 'small');
+    const small = join(world.node.folder, 'small');
+    const prepared = join(world.node.folder, 'prepared.db');
     mkdirSync(small);
+    const store = await openStore(prepared);
+    for (const one of [NODE, ...POOLS]) unwrap(await new ResourceClient(store, new SystemClock()).apply(one));
+    await store.close();
     // The store on a file system of the agent's own, of which most is taken.
-    const script = `mount -t tmpfs -o size=2m none "$1" && cp "$2" "$1/store.db" && cp "$2-wal" "$1/store.db-wal" 2>/dev/null
+    const script = `mount -t tmpfs -o size=2m none "$1" && cp "$2" "$1/store.db" || exit
       head -c 1200k /dev/zero > "$1/ballast"; shift 2; exec "$@"`;
-    const within = ['unshare', '--mount', 'sh', '-c', script, 'sh', small, datastore];
+    const within = ['unshare', '--mount', 'sh', '-c', script, 'sh', small, prepared];
     await world.node.start({ datastore: join(small, 'store.db'), within });
+    await world.add();
     const other = world.attach({ containerId: B, netns: world.other.path(), args: '' });
     let refused: Refusal | undefined;
     for (let i = 0; refused === undefined && i < 200; i++) {
