@@ -58,7 +58,7 @@ export const explainPacket: Action<ExplainArguments> = async (args, terminal) =>
   );
   terminal.out(
     structured(verdicts, args.output) ??
-      verdicts.map((each) => drawVerdict(each, from.name, to.name)).join('\n'),
+      verdicts.map((each) => drawVerdict(each, from.name, to.name, args.kernel === 'all')).join('\n'),
   );
   for (const { alarm } of verdicts.flatMap(({ kernels }) => kernels))
     if (alarm !== undefined) terminal.err(`ALARM: ${alarm}\n`);

@@ -40,7 +40,7 @@ async function askNode({ node, runDir }: NodeRunDir): Promise<NodeReport> {
   };
   const [agent, bgpd, felix] = await Promise.all(['agent.sock', 'bgpd.sock', 'felix.sock'].map(ask));
   const daemons = { agent, bgpd, felix } as NodeReport['daemons'];
-  const told = [agent, bgpd].map((one) => (one?.reachable === true ? nameIn(one.status) : undefined));
+  const told = [agent, bgpd, felix].map((one) => (one?.reachable === true ? nameIn(one.status) : undefined));
   return { node: node ?? told.find((name) => name !== undefined) ?? runDir, runDir, daemons };
 }
 

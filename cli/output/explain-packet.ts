@@ -24,7 +24,8 @@ export interface Verdict {
   readonly alarm: boolean;
 }
 
-export function drawVerdict(verdict: Verdict, from: string, to: string): string {
+/** @param all  also the rules of the kernel that only lead to those of policies and profiles */
+export function drawVerdict(verdict: Verdict, from: string, to: string, all: boolean): string {
   const { version, source, destination, allowed, staged, kernels } = verdict;
   return [
     `IPv${version} ${source} -> ${destination}: ${word(allowed)}`,
@@ -36,7 +37,7 @@ export function drawVerdict(verdict: Verdict, from: string, to: string): string 
           `  staged policies in force: ${staged.allowed === allowed ? 'still' : 'would be'} ${word(staged.allowed)}`,
           ...drawSides(staged, from, to).map((line) => `  ${line}`),
         ]),
-    ...kernels.flatMap(drawKernel),
+    ...kernels.flatMap((each) => drawKernel(each, all)),
   ]
     .map((line) => `${line}\n`)
     .join('');
@@ -76,13 +77,19 @@ function drawHosts(says: KernelSays): readonly string[] {
   return drawSide(`on the way over ${says.node}, host endpoints included`, says.model);
 }
 
-function drawKernel(says: KernelSays): readonly string[] {
+/** Chains of policies and profiles, whose rules users write. */
+const USERS = /^cali-(?:pi|po|pri|pro)-/;
+
+function drawKernel(says: KernelSays, all: boolean): readonly string[] {
   if (!('way' in says)) return [`  kernel of ${says.node}: not looked at: ${says.why}`];
   const { node, backend, way, allowed, why, alarm, rules, others } = says;
   const path = [way.from ?? 'the host', way.to ?? 'the host'].join(' to ');
   const title = `  kernel of ${node} (${TITLES[backend]}), ${path}`;
   if (allowed === undefined) return [`${title}: cannot be judged: ${why ?? ''}`];
-  const rows = rules.map(({ table, chain, rule, packets, bytes }) => [
+  const shown = rules.filter(
+    ({ chain }, index) => all || USERS.test(chain) || (!allowed && index === rules.length - 1),
+  );
+  const rows = shown.map(({ table, chain, rule, packets, bytes }) => [
     packets === undefined ? '-' : String(packets),
     bytes === undefined ? '-' : String(bytes),
     `${table} ${chain}: ${withoutHash(rule)}`,
@@ -98,6 +105,9 @@ function drawKernel(says: KernelSays): readonly string[] {
       const mark = !allowed && index === lines.length - 1 ? '=>' : '  ';
       return `  ${mark} ${packets.padStart(first)}  ${bytes.padStart(second)}  ${rule}`;
     }),
+    ...(shown.length === rules.length
+      ? []
+      : [`     and ${rules.length - shown.length} that lead there (--kernel all)`]),
     ...(others === 0 ? [] : [`     ${others} rules of other programs on the way are not judged`]),
   ];
 }

@@ -28,10 +28,11 @@ export const explainPacketTable = table({
     ...packetOptions,
     kernel: {
       type: 'string',
-      value: 'WHETHER',
-      choices: ['ask', 'skip'],
-      default: 'ask',
-      describe: 'Whether to look at the rules in the kernel',
+      value: 'RULES',
+      choices: ['policy', 'all', 'skip'],
+      default: 'policy',
+      describe:
+        'Which rules in the kernel to show: those of policies and profiles, all, or none and look at none',
     },
     ...structuredOutput,
     ...runDirOption,

@@ -134,6 +134,9 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const)
         const question = `explain packet --from shop/web --to shop/db --port 5432 --run-dir ${runDir}`;
         const fine = await poplin(question);
         expect([fine.code, fine.err]).to.deep.equal([0, '']);
+        expect(fine.out).to.match(/and \d\d that lead there/);
+        const all = await poplin(`${question} --kernel all`);
+        expect(all.out).to.contain('filter FORWARD: ').and.not.to.contain('that lead there');
         expect(fine.out).to.match(/kernel of a1 \(.*\), cali1 to cali2: allowed\n +PACKETS +BYTES +RULE\n/);
         expect(fine.out).to.match(
           /0 +0 +filter cali-pi-np\/shop\/db: .*10\.0\.0\.1.*NetworkPolicy shop\/db ingress/,
