@@ -43,6 +43,8 @@ function codes(resources: ClusterResources): unknown[] {
 
 const NODES = [node('n1', 1, { rack: 'a' }), node('n2', 2, { rack: 'a' }), node('n3', 3, { rack: 'b' })];
 
+const felix = (name: string, floatingIPs: string) => resource('FelixConfiguration', name, { floatingIPs });
+
 function ref(key: string) {
   return { secretKeyRef: { name: 'bgp-secrets', key } };
 }
@@ -314,8 +316,6 @@ describe('cluster', () => {
     it('originates floating IPs where they are switched on, the node’s own word before the cluster’s', () => {
       const floats = endpoint('n1', 'floats', '10.244.1.9/32');
       const spec = { ...floats.spec, ipNATs: [{ internalIP: '10.244.1.9', externalIP: '10.250.7.7' }] };
-      const felix = (name: string, floatingIPs: string) =>
-        resource('FelixConfiguration', name, { floatingIPs });
       const told = (...felixConfigurations: ReturnType<typeof felix>[]): boolean =>
         configured('n1', {
           ...resources,
