@@ -15,13 +15,12 @@ export interface PortSet {
   readonly elements: readonly NftElement[];
 }
 
-/** Up to so many ports are listed one by one: they come with the rule that looks for them, ranges only before it. */
-const FEW = 128;
 /**
- * Up to so many are kept frugally. Linux 6.18 refuses the thirteenth element that one transaction puts into a small set of
- * that policy, with EEXIST.
+ * Up to so many ports are listed one by one: they come with the rule that looks for them, ranges only before it. Linux 6.18
+ * refuses the thirteenth element that one transaction puts into such a set, with EEXIST, and without the wish for little
+ * memory each set is a bitmap of 16 KiB.
  */
-const FRUGAL = 8;
+const FEW = 8;
 const HASH_LENGTH = 16;
 const LAST_PORT = 0xffff;
 
@@ -34,7 +33,7 @@ export function portSet(ranges: readonly PortRange[], version: IpVersion): PortS
   const hash = createHash('sha256').update(text).digest('base64url').slice(0, HASH_LENGTH);
   const name = setOf(setName(version, `p:${hash}`));
   const make: NftSet = few
-    ? { name, key: ['inet_service'], size: count, ...(count <= FRUGAL ? { frugal: true } : {}) }
+    ? { name, key: ['inet_service'], size: count, frugal: true }
     : { name, key: ['inet_service'], interval: true };
   return { make, elements };
 }
