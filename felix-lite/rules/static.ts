@@ -6,7 +6,7 @@ import { FROM_HOST_ENDPOINT, FROM_HOST_FORWARD, TO_HOST_ENDPOINT, TO_HOST_FORWAR
 import type { Marks } from './marks.ts';
 import { RPF_SKIP, rpfSkipChain } from './source-spoofing.ts';
 import { natChains, natHooks, type NatOptions } from './nat.ts';
-import { tunnelInput, type TunnelOptions, tunnelOutput } from './tunnels.ts';
+import { tunnelInput, type TunnelOptions, tunnelOutput, tunnelUntracked } from './tunnels.ts';
 import {
   type Chain,
   type Hook,
@@ -100,7 +100,12 @@ export function staticChains(
     ...(nat === undefined ? [] : ([['nat', nat]] as const)),
     [
       'raw',
-      [rawPrerouting(options), rawOutput(options), rpfSkipChain(new Map(), version), ...failsafes('raw')],
+      [
+        rawPrerouting(version, options),
+        rawOutput(version, options),
+        rpfSkipChain(new Map(), version),
+        ...failsafes('raw'),
+      ],
     ],
     ['mangle', [manglePrerouting(options), manglePostrouting(options), ...failsafes('mangle')]],
     [
@@ -130,12 +135,13 @@ function judged(chain: string, marks: Marks, kind: 'accept' | 'return'): readonl
 }
 
 /** A workload may not use an address that is routed elsewhere. What is allowed here is seen by no later policy of hosts. */
-function rawPrerouting({ marks, interfacePrefix }: StaticOptions): Chain {
+function rawPrerouting(version: IpVersion, { marks, interfacePrefix, tunnels }: StaticOptions): Chain {
   const fromWorkload = marks.scratch0;
   return {
     name: 'cali-PREROUTING',
     rules: [
       rule([], { kind: 'clear-mark', mask: marks.all }),
+      ...tunnelUntracked(version, tunnels),
       rule([{ kind: 'in-interface', name: `${interfacePrefix}+` }], {
         kind: 'set-mark',
         value: fromWorkload,
@@ -151,12 +157,13 @@ function rawPrerouting({ marks, interfacePrefix }: StaticOptions): Chain {
   };
 }
 
-function rawOutput({ marks }: StaticOptions): Chain {
+function rawOutput(version: IpVersion, { marks, tunnels }: StaticOptions): Chain {
   return {
     name: 'cali-OUTPUT',
     rules: [
       rule([], { kind: 'clear-mark', mask: marks.all }),
       rule([], { kind: 'jump', chain: TO_HOST_ENDPOINT }),
+      ...tunnelUntracked(version, tunnels),
       rule(accepted(marks), { kind: 'accept' }),
     ],
   };

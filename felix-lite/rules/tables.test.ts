@@ -48,8 +48,13 @@ function policies(...list: readonly (readonly [PolicyId, readonly PolicyRule[]])
 }
 
 /** The lines of a chain without their hash comments. */
-function lines(made: RuleTables, chain: string, version: 4 | 6 = 4): readonly string[] | undefined {
-  const found = made.chains(version, 'filter').get(chain);
+function lines(
+  made: RuleTables,
+  chain: string,
+  version: 4 | 6 = 4,
+  table: 'filter' | 'raw' = 'filter',
+): readonly string[] | undefined {
+  const found = made.chains(version, table).get(chain);
   return found === undefined
     ? undefined
     : renderChain(chain, found.rules, version).map(({ text }) =>
@@ -57,7 +62,10 @@ function lines(made: RuleTables, chain: string, version: 4 | 6 = 4): readonly st
       );
 }
 
-function resource<K extends 'BGPConfiguration' | 'FelixConfiguration'>(kind: K, spec: object): ResourceOf<K> {
+function resource<K extends 'BGPConfiguration' | 'FelixConfiguration' | 'IPPool'>(
+  kind: K,
+  spec: object,
+): ResourceOf<K> {
   const read = validate({ apiVersion: 'projectcalico.org/v3', kind, metadata: { name: 'default' }, spec });
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
   return read.value as ResourceOf<K>;
@@ -96,6 +104,22 @@ describe('tables of chains', () => {
     ]);
     expect(chain({ serviceLoopPrevention: 'Disabled' }, 4)).to.equal(undefined);
     expect(lines(tables({}), 'cali-cidr-block'), 'where none are told of').to.equal(undefined);
+  });
+
+  it('track no connections of VXLAN, in the versions that have it', () => {
+    const settings = readSettings(resource('FelixConfiguration', { vxlanPort: 8472 }), undefined, [
+      resource('IPPool', { cidr: '10.0.0.0/8', vxlanMode: 'Always' }),
+    ]);
+    const made = new RuleTables(settings.rules);
+    for (const [chain, version, count] of [
+      ['cali-PREROUTING', 4, 1],
+      ['cali-OUTPUT', 4, 1],
+      ['cali-PREROUTING', 6, 0],
+    ] as const) {
+      const untracked = (lines(made, chain, version, 'raw') ?? []).filter((line) => line.endsWith('NOTRACK'));
+      expect(untracked, `${chain} ${version}`).to.have.length(count);
+      if (count > 0) expect(untracked[0]).to.contain('--destination-ports 8472');
+    }
   });
 
   it('drop tunnelled packets of workloads by vxlanPort, and let pass what is allowed', () => {

@@ -47,6 +47,15 @@ export function tunnelOutput(version: IpVersion, options: TunnelOptions | undefi
   ]);
 }
 
+/**
+ * For the raw table: the two directions of a VXLAN tunnel have ports of their own, so that each flow inside would leave a
+ * connection without an answer in the kernel's table.
+ */
+export function tunnelUntracked(version: IpVersion, options: TunnelOptions | undefined): readonly Rule[] {
+  const matches = options === undefined ? undefined : encapsulated('vxlan', version, options);
+  return matches === undefined ? [] : [rule(matches, { kind: 'notrack' })];
+}
+
 const ACCEPT: Verdict = { kind: 'accept' };
 const DROP: Verdict = { kind: 'drop' };
 
