@@ -24,7 +24,7 @@ import { podOf } from './pod.ts';
 import { withWishes } from './pod-wishes.ts';
 import { refuseWhileLocked } from './lock.ts';
 import type { CniPorts } from './ports.ts';
-import { HOST_MAC, lookInto, type PodSpace, type Wired, unwire, wire } from './wiring.ts';
+import { type Cable, HOST_MAC, lookInto, type PodSpace, type Wired, unwire, wire } from './wiring.ts';
 
 /** From taking addresses to having written the endpoint; well below the grace period of the garbage collector. */
 const PROMPT: Millis = 10_000;
@@ -89,33 +89,41 @@ async function attach(
   if (!wishes.ok) throw new CniFailure(wishes.error.code, wishes.error.msg, wishes.error.details);
   const { conf, withoutIpam } = wishes.value;
   const begun = ports.clock.now();
-  const { addresses, routes, from } =
+  const ask = (from: Delegate): Promise<Given> => delegated(from, conf, own, guest);
+  const late = withoutIpam.length === 0 && delegate?.needsInterface === true ? delegate : undefined;
+  const { routes } = conf.ipam;
+  let given: Given =
     withoutIpam.length > 0
-      ? { addresses: withoutIpam, routes: conf.ipam.routes, from: 'annotation' }
-      : delegate !== undefined
-        ? await delegated(delegate, conf, own, guest)
-        : {
-            addresses: await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {}, guest),
-            routes: conf.ipam.routes,
-            from: undefined,
-          };
+      ? { addresses: withoutIpam, routes, from: 'annotation' }
+      : late !== undefined
+        ? { addresses: [], routes, from: late.type }
+        : delegate !== undefined
+          ? await ask(delegate)
+          : {
+              addresses: await takeAddresses(ports, attachment, conf, own?.metadata.labels ?? {}, guest),
+              routes,
+              from: undefined,
+            };
+  const { from } = given;
   try {
     const felix = ports.inventory.felix();
     const uplink = async (): Promise<number> => ports.mtu.of(addressesOfNode(own), felix.mtuIfacePattern);
     const mtu = conf.mtu ?? podMtu(await uplink(), ports.inventory.pools(), felix).mtu;
-    const wired = await wire(ports.host, space, {
+    const cable: Cable = {
       handle: attachment.handle,
       hostInterface: attachment.hostInterface,
       netns: invocation.netns,
       ifName: attachment.ifName,
       mtu,
       mac: conf.requestedMac,
-      addresses,
-      routes,
+      addresses: given.addresses,
+      routes: given.routes,
       includeDefaultRoutes: conf.includeDefaultRoutes,
       allowIpForwarding: conf.allowIpForwarding,
       deviceRoutes: deviceRoutes(felix),
-    });
+    };
+    const wired = await wire(ports.host, space, cable, late && (async () => (given = await ask(late))));
+    const { addresses } = given;
     await ensureProfile(ports, attachment);
     const wanted = endpointFor(
       attachment,
@@ -146,17 +154,20 @@ async function attach(
   }
 }
 
+interface Given {
+  readonly addresses: readonly Address[];
+  readonly routes: readonly Prefix[] | undefined;
+  /** Who gave; undefined: IPAM. */
+  readonly from: string | undefined;
+}
+
 /** Addresses and routes as another IPAM plugin gives them; its gateways mean nothing on a cable of ours. */
 async function delegated(
   delegate: Delegate,
   conf: NetConf,
   own: Node | undefined,
   guest: Guest,
-): Promise<{
-  readonly addresses: Address[];
-  readonly routes: readonly Prefix[] | undefined;
-  readonly from: string;
-}> {
+): Promise<Given> {
   // It takes its own time, a minute where a server must answer first.
   guest.end();
   const result = await delegate.add(own?.status?.podCIDRs);

@@ -33,6 +33,11 @@ export class Delegate {
     return type === undefined || OWN.has(type) ? undefined : new Delegate(type, request);
   }
 
+  /** Whether it speaks to its server over the workload's interface, which must be there first. Calico has no such order. */
+  get needsInterface(): boolean {
+    return this.type === 'dhcp';
+  }
+
   /**
    * @param podCidrs  of the node, for configurations that ask for them
    * @throws CniFailure with the plugin's own code and words

@@ -230,9 +230,12 @@ export class CniServer {
     putOff: PutOff,
   ): Promise<CniOutcome> {
     try {
+      const delegate = Delegate.of(conf.ipam.type, request);
       await this.#ordered(attachment, async () => {
+        // A lease goes back the way it came. Where that fails it ends by itself, and no pod waits for it (specification, DEL).
+        if (delegate?.needsInterface === true) await delegate.call('DEL').catch(() => {});
         await del(ports, attachment);
-        await Delegate.of(conf.ipam.type, request)?.call('DEL');
+        if (delegate?.needsInterface === false) await delegate.call('DEL');
       });
       return DONE;
     } catch (error) {

@@ -135,13 +135,21 @@ async function patiently<T>(list: () => Promise<T>): Promise<T> {
  * Makes the cable and everything on both its ends. What a crash left under the same host name is removed first.
  * On failure nothing of it is left.
  *
- * @throws KernelError
+ * @param late  for addresses that are asked for over the interface itself: called when the cable is there and switched on
+ * @throws KernelError, and what `late` does
  */
-export async function wire(host: Host, pod: PodSpace, cable: Cable): Promise<Wired> {
+export async function wire(
+  host: Host,
+  pod: PodSpace,
+  cable: Cable,
+  late?: () => Promise<Pick<Cable, 'addresses' | 'routes'>>,
+): Promise<Wired> {
   const ends = await plugIn(host, cable);
   try {
-    await prepareHostEnd(host, ends.hostInterface, cable.addresses, cable.deviceRoutes);
-    return await preparePodEnd(pod, ends.podIndex, cable);
+    if (late !== undefined) await switchOn(host, pod, ends);
+    const whole = late === undefined ? cable : { ...cable, ...(await late()) };
+    await prepareHostEnd(host, ends.hostInterface, whole.addresses, whole.deviceRoutes);
+    return await preparePodEnd(pod, ends.podIndex, whole);
   } catch (error) {
     await unwire(host, cable.hostInterface);
     throw error;
@@ -151,6 +159,11 @@ export async function wire(host: Host, pod: PodSpace, cable: Cable): Promise<Wir
 interface Ends {
   readonly hostInterface: Pick<Link, 'name' | 'index'>;
   readonly podIndex: number;
+}
+
+async function switchOn(host: Host, pod: PodSpace, { hostInterface, podIndex }: Ends): Promise<void> {
+  await host.netlink.perform([{ type: 'link', link: hostInterface.index, change: { up: true } }]);
+  await pod.netlink.perform([{ type: 'link', link: podIndex, change: { up: true } }]);
 }
 
 /** The pair, and the alias by which its host end is known: one send, so that no crash comes between. */

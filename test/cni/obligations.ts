@@ -289,6 +289,11 @@ export const OBLIGATIONS: readonly Obligation[] = [
     tests: [[`${CNI}chain.test.ts`, 'gives back what it took when a later step fails']],
   },
   {
+    section: 'DEL',
+    must: 'a lease that cannot be given back is no failure',
+    tests: [[`${CNI}dhcp.test.ts`, 'are asked for when the cable is there, and given back before it goes']],
+  },
+  {
     section: '5: result',
     must: 'interfaces, addresses and routes of plugins before are kept, and indexes point where they did',
     tests: [
