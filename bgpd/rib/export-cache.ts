@@ -34,6 +34,7 @@ export interface ExportOptions {
 export class ExportCache {
   readonly #options: ExportOptions;
   readonly #sets: ExportedSets;
+  readonly #prefixOf: (id: number) => Prefix;
   readonly #writer = new Writer(512);
   /** By number of the path. */
   readonly #paths: (Path | undefined)[] = [];
@@ -43,23 +44,25 @@ export class ExportCache {
   /** Owned, until the next one is worked out. */
   #last = NO_SET;
 
-  constructor(options: ExportOptions, sets: ExportedSets) {
+  /** @param prefixOf  the prefix of an id, called only where an answer is not known */
+  constructor(options: ExportOptions, sets: ExportedSets, prefixOf: (id: number) => Prefix) {
     this.#options = options;
     this.#sets = sets;
+    this.#prefixOf = prefixOf;
   }
 
   /**
-   * @param prefix  called only where the answer is not known
+   * @param id  of the prefix that the path is for
    * @returns the exported set or `NO_SET`; it lives until the next call, or as long as somebody else owns it
    */
-  setOf(path: Path, prefix: () => Prefix): number {
-    if (this.#options.perPrefix) return this.#work(path, prefix);
+  setOf(path: Path, id: number): number {
+    if (this.#options.perPrefix) return this.#work(path, id);
     const { number } = path;
     if (this.#paths[number] === path) {
       const set = this.#known.get(number);
       if (this.#births.get(number) === this.#sets.birth(set) >>> 0) return set;
     }
-    const set = this.#work(path, prefix);
+    const set = this.#work(path, id);
     // Dense, so that the array stays a plain one.
     while (this.#paths.length < number) this.#paths.push(undefined);
     this.#paths[number] = path;
@@ -75,9 +78,9 @@ export class ExportCache {
     this.#births.clear();
   }
 
-  #work(path: Path, prefix: () => Prefix): number {
+  #work(path: Path, id: number): number {
     const short = this.#options.unread?.(path, this.#writer.reset()) ?? -1;
-    const length = short < 0 ? this.#encode(path, prefix()) : short;
+    const length = short < 0 ? this.#encode(path, this.#prefixOf(id)) : short;
     if (length < 0) return NO_SET;
     const set = this.#sets.acquire(path.source.id, this.#writer.view(), 0, length);
     this.#keep(set);

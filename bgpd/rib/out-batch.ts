@@ -5,6 +5,7 @@
  */
 import type { UpdatePacker } from '../wire/update-packer.ts';
 import { NO_PREFIX, type AdjRibOut } from './adj-rib-out.ts';
+import { IdRows } from './id-rows.ts';
 import type { PrefixIndex } from './prefix-index.ts';
 
 /** Encoded messages, whole and in order; several to a piece. Shared between members: never written to. */
@@ -60,8 +61,10 @@ export class BatchBuilder {
   readonly #index: PrefixIndex;
   readonly #packer: UpdatePacker;
   readonly #out: AdjRibOut;
-  readonly #withdrawn = new Map<number, number[]>();
-  readonly #announced = new Map<number, number[]>();
+  /** By source. */
+  readonly #withdrawn = new IdRows();
+  /** By set. */
+  readonly #announced = new IdRows();
   #own = new Map<number, Range[]>();
 
   constructor(index: PrefixIndex, packer: UpdatePacker, out: AdjRibOut) {
@@ -76,16 +79,12 @@ export class BatchBuilder {
   }
 
   announce(id: number, set: number): void {
-    const ids = this.#announced.get(set);
-    if (ids === undefined) this.#announced.set(set, [id]);
-    else ids.push(id);
+    this.#announced.add(set, id);
   }
 
   /** @param source  whose route it was: it was never told */
   withdraw(id: number, source: number): void {
-    const ids = this.#withdrawn.get(source);
-    if (ids === undefined) this.#withdrawn.set(source, [id]);
-    else ids.push(id);
+    this.#withdrawn.add(source, id);
   }
 
   /**
@@ -115,11 +114,8 @@ export class BatchBuilder {
 
   /** Withdrawals first: a peer's table never holds more than it must. */
   build(): OutBatch {
-    for (const [source, ids] of this.#withdrawn) this.#withdrawFrom(source, ids);
-    const { sets } = this.#out;
-    const order = [...this.#announced];
-    if (order.length > 1) order.sort(([a], [b]) => sets.source(a) - sets.source(b));
-    for (const [set, ids] of order) this.#announceWith(set, ids);
+    for (let row = 0; row < this.#withdrawn.rows; row++) this.#withdrawRow(row);
+    for (const row of this.#order()) this.#announceWith(row);
     this.#withdrawn.clear();
     this.#announced.clear();
     const own = this.#own;
@@ -128,23 +124,45 @@ export class BatchBuilder {
     return new OutBatch(this.#packer.take(), messages, own);
   }
 
-  #withdrawFrom(source: number, ids: readonly number[]): void {
+  /** Rows of sets, those of a source side by side. */
+  #order(): readonly number[] {
+    const { sets } = this.#out;
+    const announced = this.#announced;
+    const order: number[] = [];
+    let sorted = true;
+    let before = Number.NEGATIVE_INFINITY;
+    for (let row = 0; row < announced.rows; row++) {
+      const source = sets.source(announced.keyOf(row));
+      sorted &&= source >= before;
+      before = source;
+      order.push(row);
+    }
+    if (sorted) return order;
+    return order.sort((a, b) => sets.source(announced.keyOf(a)) - sets.source(announced.keyOf(b)));
+  }
+
+  #withdrawRow(row: number): void {
     const from = this.#packer.length;
     const before = this.#packer.messages;
     this.#packer.withdraw();
-    for (const id of ids) this.#add(id);
+    this.#addAll(this.#withdrawn, row);
     this.#packer.end();
-    this.#note(source, from, before);
+    this.#note(this.#withdrawn.keyOf(row), from, before);
   }
 
-  #announceWith(set: number, ids: readonly number[]): void {
+  #announceWith(row: number): void {
     const { sets } = this.#out;
+    const set = this.#announced.keyOf(row);
     const from = this.#packer.length;
     const before = this.#packer.messages;
     this.#packer.announce(sets.octets(set), sets.at(set), sets.length(set));
-    for (const id of ids) this.#add(id);
+    this.#addAll(this.#announced, row);
     this.#packer.end();
     this.#note(sets.source(set), from, before);
+  }
+
+  #addAll(rows: IdRows, row: number): void {
+    for (let at = rows.firstOf(row); at >= 0; at = rows.behind(at)) this.#add(rows.idAt(at));
   }
 
   #add(id: number): void {

@@ -91,7 +91,7 @@ export class UpdateGroup {
     this.#locRib = options.locRib;
     const { index } = options.locRib;
     this.adjRibOut = new AdjRibOut(index, this.#sets);
-    this.#cache = new ExportCache(options, this.#sets);
+    this.#cache = new ExportCache(options, this.#sets, (id) => options.locRib.prefix(id) as Prefix);
     this.#follower = new Follower(options.locRib, () => this.adjRibOut.ids());
     this.#builder = new BatchBuilder(
       index,
@@ -174,8 +174,7 @@ export class UpdateGroup {
 
   #consider(id: number, work: Work): void {
     const best = this.#locRib.best(id);
-    const set =
-      best === undefined ? NO_SET : this.#cache.setOf(best, () => this.#locRib.prefix(id) as Prefix);
+    const set = best === undefined ? NO_SET : this.#cache.setOf(best, id);
     const old = this.adjRibOut.get(id);
     if (set === old) return;
     const oldSource = old === NO_SET ? NOBODY : this.#sets.source(old);
