@@ -11,7 +11,7 @@ import { built, VERSIONS } from './testing/kernel.ts';
 import { packet } from './testing/packets.ts';
 
 describe('rules against the evaluator', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
 
   const worlds = [
     ['clusters', cluster, 300],

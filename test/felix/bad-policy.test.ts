@@ -91,7 +91,7 @@ const CASES: readonly Bad[] = [
 const ADDRESSES = { web: '10.0.0.1', db: '10.0.0.2', far: '10.0.0.3' } as const;
 
 describeOnKernel('a policy that cannot be enforced', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const namespace = freshNamespace();
   let folder: string;
   let store: Store;

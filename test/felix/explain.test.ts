@@ -34,7 +34,7 @@ const BACKENDS = {
 
 for (const backend of ['nft', 'legacy', 'nftables'] as const)
   describeOnKernel(`explaining the kernel's rules, ${backend}`, function () {
-    this.timeout(180_000);
+    this.timeout(300_000);
     const namespace = freshNamespace();
     let pipeline: Pipeline;
     let known: readonly Resource[] = [];

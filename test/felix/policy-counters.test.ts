@@ -16,7 +16,7 @@ const BACKENDS = {
 } as const;
 
 describeOnKernel('counters of policies', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   for (const [backend, spec] of Object.entries(BACKENDS))
     it(`say what each rule allowed and denied, ${backend}`, async () => {

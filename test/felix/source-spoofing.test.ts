@@ -10,7 +10,7 @@ const OWN = addressesOf(WEB.index)[4];
 const LENT = '203.0.113.9';
 
 describeOnKernel('sending from addresses of others', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   for (const [backend, spec] of Object.entries(BACKENDS))
     it(`is for those whom endpoint and configuration both allow it, ${backend}`, async () => {

@@ -41,7 +41,7 @@ function isIn(word: string, packet: Packet, names: Readonly<Record<number, strin
 }
 
 describe('a preview', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
 
   it('tells of every packet between workloads that a change lets through or stops, and of no other', () => {
     const seen = { opens: 0, closes: 0, same: 0 };

@@ -87,6 +87,15 @@ export function waysOver(world: World): readonly Way[] {
   ];
 }
 
+const WORLDS = new WeakMap<readonly Resource[], World>();
+
+/** One for both IP versions. */
+function worldOf(resources: readonly Resource[]): World {
+  const world = WORLDS.get(resources) ?? new World(resources);
+  WORLDS.set(resources, world);
+  return world;
+}
+
 /**
  * Sends every packet over every way.
  * @throws with all that is known about the first packet on which rules and evaluator differ
@@ -98,9 +107,10 @@ export function expectAgreement(
   kernel: Held,
   tally: Tally,
 ): void {
-  const world = new World(resources);
+  const world = worldOf(resources);
   for (const packet of packets.filter(({ source }) => source.version === version)) {
     for (const way of waysOver(world)) {
+      const judged = judgeWay(world, NODE_VIEW, way, packet);
       // The one matters only for what the host sends itself; the others must not care.
       for (const destinationChanged of [false, true]) {
         const walked = travel(kernel.tables, kernel.sets, way.journey, {
@@ -110,7 +120,6 @@ export function expectAgreement(
           ...(way.from === undefined ? {} : { inInterface: way.from }),
           ...(way.to === undefined ? {} : { outInterface: way.to }),
         });
-        const judged = judgeWay(world, NODE_VIEW, way, packet);
         tally[judged.allowed ? 'allowed' : 'denied']++;
         if ((walked.verdict === 'ACCEPT') === judged.allowed) continue;
         const all = { way, destinationChanged, packet, judged, walked };
