@@ -45,6 +45,12 @@ export interface EndpointFacts {
   readonly floating: readonly Destination[];
 }
 
+export interface Difference {
+  readonly everybody: boolean;
+  /** Names of those whose own endpoints are different. */
+  readonly nodes: ReadonlySet<string>;
+}
+
 export const ROUTING_KINDS = ['Node', 'IPPool', 'BlockAffinity', 'WorkloadEndpoint', 'FelixConfiguration'];
 
 /** As the mirror tells it; `value` undefined: gone. */
@@ -69,25 +75,22 @@ export class Facts {
   /**
    * What cannot be read keeps its last readable form: a typing error takes no route down.
    *
-   * @returns false when nothing is different for anybody but the node that the endpoints in it are on: workloads come and
-   *   go all day, nearly all of them inside the blocks of their node, and each node of Kubernetes says every few minutes
-   *   that it is well
+   * @returns what is different for whom: workloads come and go all day, nearly all of them inside the blocks of their node,
+   *   and each node of Kubernetes says every few minutes that it is well
    */
-  update(changes: readonly FactChange[]): boolean {
-    let matters = false;
+  update(changes: readonly FactChange[]): Difference {
+    let everybody = false;
+    const nodes = new Set<string>();
     for (const { key, value } of changes) {
-      if (key.kind === 'WorkloadEndpoint') {
-        matters = this.#endpoint(key, value) || matters;
-        continue;
-      }
-      if (key.kind === 'BlockAffinity') matters = this.#block(key, value) || matters;
-      else if (value === undefined) matters = this.#forget(key) || matters;
+      if (key.kind === 'WorkloadEndpoint') everybody = this.#endpoint(key, value, nodes) || everybody;
+      else if (key.kind === 'BlockAffinity') everybody = this.#block(key, value) || everybody;
+      else if (value === undefined) everybody = this.#forget(key) || everybody;
       else {
         const read = readStored(value);
-        if (read.ok) matters = this.#take(key, read.value) || matters;
+        if (read.ok) everybody = this.#take(key, read.value) || everybody;
       }
     }
-    return matters;
+    return { everybody, nodes };
   }
 
   get pools(): readonly IPPool[] {
@@ -123,6 +126,7 @@ export class Facts {
     return [...workloads, ...[...this.nodes.values()].flatMap(tunnelAddresses)];
   }
 
+  /** Of the whole cluster. */
   get endpoints(): Iterable<EndpointFacts> {
     return this.#endpoints.values();
   }
@@ -144,18 +148,20 @@ export class Facts {
     );
   }
 
-  #endpoint({ scope, name }: FactChange['key'], value: unknown): boolean {
+  /** @param nodes  gets those that it is and was on, where anything about it is different */
+  #endpoint({ scope, name }: FactChange['key'], value: unknown, nodes: Set<string>): boolean {
     const key = `${scope}/${name}`;
     const before = this.#endpoints.get(key);
     const after = value === undefined ? undefined : endpointFacts(key, value);
     if (value !== undefined && after === undefined) return false;
+    if (JSON.stringify(before) === JSON.stringify(after)) return false;
+    for (const each of [before, after]) if (each !== undefined) nodes.add(each.node);
     if (after === undefined) this.#endpoints.delete(key);
     else this.#endpoints.set(key, after);
     if (before !== undefined) this.#stray?.delete(before);
     if (after !== undefined && this.#stray !== undefined && this.#isStray(after)) this.#stray.add(after);
     const perWorkload = [...this.#settings.values()].some(({ routeSource }) => routeSource === 'WorkloadIPs');
-    const far = [before, after].some((each) => each !== undefined && (perWorkload || this.#isStray(each)));
-    return far && JSON.stringify(before) !== JSON.stringify(after);
+    return [before, after].some((each) => each !== undefined && (perWorkload || this.#isStray(each)));
   }
 
   /** @returns whether it says anything else about routes than before */

@@ -169,25 +169,33 @@ describe('the plan of routes', () => {
       interfaceName: 'caliy',
       ipNetworks: ['10.244.3.9/32'],
     });
-    expect(facts.update([inside]), 'inside its block').to.equal(false);
-    expect(facts.update([{ ...inside, value: undefined }]), 'gone again').to.equal(false);
-    expect(facts.update([lone('x', 'b1', '10.244.2.9/32')]), 'lent').to.equal(true);
-    expect(facts.update([lone('x', 'b1', '10.244.2.9/32')]), 'as it was').to.equal(false);
+    expect(facts.update([inside]).everybody, 'inside its block').to.equal(false);
+    expect(facts.update([{ ...inside, value: undefined }]).everybody, 'gone again').to.equal(false);
+    expect(facts.update([lone('x', 'b1', '10.244.2.9/32')]).everybody, 'lent').to.equal(true);
+    expect(facts.update([lone('x', 'b1', '10.244.2.9/32')]).everybody, 'as it was').to.equal(false);
     const well = node('a2', '192.0.2.2/24', '10.244.2.1');
     expect(
-      facts.update([well, block('a2', '10.244.2.0/26'), pool({ vxlanMode: 'Always' })]),
+      facts.update([well, block('a2', '10.244.2.0/26'), pool({ vxlanMode: 'Always' })]).everybody,
       'as it was',
     ).to.equal(false);
-    expect(facts.update([block('b1', '10.244.5.0/26', 'pending')]), 'not confirmed').to.equal(false);
-    expect(facts.update([node('a2', '192.0.2.3/24', '10.244.2.1')]), 'another address').to.equal(true);
-    expect(facts.update([block('b1', '10.244.2.9/32')]), 'a block more').to.equal(true);
+    expect(facts.update([block('b1', '10.244.5.0/26', 'pending')]).everybody, 'not confirmed').to.equal(
+      false,
+    );
+    expect(facts.update([node('a2', '192.0.2.3/24', '10.244.2.1')]).everybody, 'another address').to.equal(
+      true,
+    );
+    expect(facts.update([block('b1', '10.244.2.9/32')]).everybody, 'a block more').to.equal(true);
     expect(
       facts.borrowed(true).map(({ prefix }) => prefix.toString()),
       'covered now',
     ).not.to.include('10.244.2.9/32');
-    expect(facts.update([felix({ routeSource: 'WorkloadIPs' })])).to.equal(true);
-    expect(facts.update([felix({ routeSource: 'WorkloadIPs' })]), 'said twice').to.equal(false);
-    expect(facts.update([inside]), 'each by itself').to.equal(true);
+    expect(facts.update([felix({ routeSource: 'WorkloadIPs' })]).everybody).to.equal(true);
+    expect(facts.update([felix({ routeSource: 'WorkloadIPs' })]).everybody, 'said twice').to.equal(false);
+    expect(facts.update([inside]).everybody, 'each by itself').to.equal(true);
+    const moved = lone('z', 'b1', '10.244.3.10/32');
+    expect(facts.update([moved]).nodes).to.deep.equal(new Set(['b1']));
+    expect(facts.update([moved]).nodes, 'as it was').to.deep.equal(new Set());
+    expect(facts.update([{ ...moved, value: undefined }]).nodes).to.deep.equal(new Set(['b1']));
   });
 
   it('tells of a node without an address, of two with one, and of a pool over the own subnet', () => {

@@ -95,11 +95,13 @@ export class Routing {
   }
 
   start(): void {
+    const { node } = this.#options;
     this.#mirror.onChange((changes) => {
-      const all = this.#facts.update(changes);
-      if (all) this.#plan = undefined;
-      this.#wishes = undefined;
-      if (this.#mirror.synced) this.#gather(...(all ? ALL : (['workloads'] as const)));
+      const { everybody, nodes } = this.#facts.update(changes);
+      const here = everybody || nodes.has(node);
+      if (everybody) this.#plan = undefined;
+      if (here) this.#wishes = undefined;
+      if (this.#mirror.synced) this.#gather(...(everybody ? ALL : here ? (['workloads'] as const) : []));
     });
     this.#mirror.onSync(() => this.#gather(...ALL));
     this.#unsubscribe = this.#netlink.subscribe(
