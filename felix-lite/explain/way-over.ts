@@ -34,9 +34,9 @@ export const UNKNOWN = 'unknown';
 type End = { readonly interfaceName: string } | 'host' | 'elsewhere';
 
 function endOn(world: World, node: NodeView, address: Address): End {
-  const workload = world.workloadAt(address);
-  if (workload?.spec.node === node.name && workload.spec.interfaceName !== undefined)
-    return { interfaceName: workload.spec.interfaceName };
+  // One that is gone from another node may still be told of there.
+  const workload = world.workloadsAt(address).find(({ spec }) => spec.node === node.name);
+  if (workload?.spec.interfaceName !== undefined) return { interfaceName: workload.spec.interfaceName };
   const text = address.toString();
   return [...node.interfaces.values()].some((addresses) => addresses.includes(text)) ? 'host' : 'elsewhere';
 }

@@ -139,10 +139,10 @@ export class World {
 
   /** The first of those whose the address is. */
   workloadAt(address: Address): WorkloadEndpoint | undefined {
-    return this.#workloadsAt(address)[0];
+    return this.workloadsAt(address)[0];
   }
 
-  #workloadsAt(address: Address): readonly WorkloadEndpoint[] {
+  workloadsAt(address: Address): readonly WorkloadEndpoint[] {
     this.#byAddress ??= byAddress(this.workloads);
     return this.#byAddress.get(address.toString()) ?? [];
   }
@@ -154,7 +154,7 @@ export class World {
     if (known !== undefined) return known;
     const others = [...this.hosts.map((each) => this.host(each)), ...this.#setParties()];
     const found = [
-      ...this.#workloadsAt(address).map((each) => this.workload(each)),
+      ...this.workloadsAt(address).map((each) => this.workload(each)),
       ...others.filter((party) => owns(party, address)),
     ];
     this.#owners.set(text, found);
