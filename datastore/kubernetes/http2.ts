@@ -49,7 +49,10 @@ export class Http2 implements Transport {
   }
 
   async send(sent: Sent, signal: AbortSignal): Promise<Received> {
-    if (!this.#isSpoken || sent.credentials.agent !== undefined) return this.#fallback.send(sent, signal);
+    const { agent, auth } = sent.credentials;
+    // Ways through a proxy, and names with passwords, are HTTP/1.1's.
+    if (!this.#isSpoken || agent !== undefined || typeof auth === 'string')
+      return this.#fallback.send(sent, signal);
     const session = await this.#session(sent.credentials, signal);
     if (session !== undefined) return session.send(sent, signal);
     this.#isSpoken = false;
@@ -128,6 +131,7 @@ class Session {
   }
 
   async send({ url, method, headers, body }: Sent, signal: AbortSignal): Promise<Received> {
+    if (signal.aborted) throw new NoAnswer(signal.reason);
     const heard = this.#socket.bytesRead;
     const stream = this.#begin(url, method, headers, body);
     const abort = (): void => {

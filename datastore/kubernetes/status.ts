@@ -76,6 +76,15 @@ function problemOf(answer: Answer, { method }: Ask, resource: ApiResource): Prob
       remedy: `add to its role: apiGroups: ["${resource.group}"], resources: ["${resource.plural}${subresource(message, resource)}"], verbs: ["${verb}"]; deploy/rbac.yaml has the roles that Poplin's parts need`,
     };
   }
+  // Told as of an object that is not there, which the namespace is.
+  const namespace = answer.status === 404 && /^namespaces "([^"]+)" not found/.exec(message)?.[1];
+  if (typeof namespace === 'string')
+    return {
+      code: 'STORE_NO_NAMESPACE',
+      value: namespace,
+      what: `the cluster has no namespace ${namespace}, in which it would be`,
+      remedy: `make it: kubectl create namespace ${namespace}`,
+    };
   if (isUnserved(answer))
     return {
       code: 'STORE_UNPREPARED',
