@@ -21,6 +21,8 @@ import { newSlot, type Slot } from './slot.ts';
 import { sameEntry, type TableEntry } from './table-entry.ts';
 import { Ways } from './ways.ts';
 
+/** Routes looked at in one turn. */
+const SLICE = 2_000;
 /** Batches under way: one in the kernel, one ready for it. */
 const AT_ONCE = 2;
 
@@ -50,6 +52,7 @@ export class Fib implements ForwardingTable {
   #verifyTimer: Cancel | undefined;
   #gatherTimer: Cancel | undefined;
   #resolveTimer: Cancel | undefined;
+  #resolveAgain = false;
   #retryDelay: Millis;
   #closed = false;
 
@@ -198,14 +201,27 @@ export class Fib implements ForwardingTable {
   /** Of the routes that lead to next hops many change together: one search for all within this time. */
   #resolveSoon(): void {
     if (this.#closed) return;
+    this.#resolveAgain = true;
     this.#resolveTimer ??= this.#clock.after(this.#options.gatherMs, 'resolve next hops', () => {
-      this.#resolveTimer = undefined;
+      this.#resolveAgain = false;
       this.#ways.forget();
       this.#epoch++;
-      for (const slot of this.#slots.values())
-        if (slot.wanted?.type === 'unicast' && !sameEntry(this.#goal(slot), slot.actual))
-          this.#startOver(slot);
+      this.#resolveSome(this.#slots.values());
     });
+  }
+
+  /** In slices, since a table may be large. What comes meanwhile is right already, or asks for another round. */
+  #resolveSome(slots: Iterator<Slot, undefined>): void {
+    for (let i = 0; i < SLICE; i++) {
+      const { value: slot } = slots.next();
+      if (slot === undefined) {
+        this.#resolveTimer = undefined;
+        if (this.#resolveAgain) this.#resolveSoon();
+        return;
+      }
+      if (slot.wanted?.type === 'unicast' && !sameEntry(this.#goal(slot), slot.actual)) this.#startOver(slot);
+    }
+    this.#resolveTimer = this.#clock.after(0, 'resolve next hops', () => this.#resolveSome(slots));
   }
 
   #verify(): void {

@@ -103,6 +103,23 @@ describe('a next hop over a route that we learned ourselves', () => {
     expect(table.ours()).to.include({ '10.1.0.0/24': '192.0.2.1', '10.2.0.0/24': '192.0.2.254' });
   });
 
+  it('is found for more routes than one turn looks at, also when it changes meanwhile', async () => {
+    const rigged = await rig((table) => {
+      table.ways = [way('192.0.2.0/24'), way('0.0.0.0/0', '192.0.2.254')];
+    });
+    const { clock, table, fib } = rigged;
+    const many = Array.from({ length: 5_000 }, (_, i) => Prefix.of(at('10.0.0.0').add(i * 64), 26));
+    for (const prefix of many) fib.set(prefix, via('203.0.113.7'));
+    await moment(rigged);
+    fib.set(LOOPBACK, via('192.0.2.1'));
+    clock.step();
+    // Between two turns of the search.
+    fib.set(LOOPBACK, via('192.0.2.2'));
+    for (let turn = 0; turn < 10; turn++) await moment(rigged);
+    expect(new Set(Object.values(table.ours()))).to.deep.equal(new Set(['192.0.2.2']));
+    expect(Object.keys(table.ours())).to.have.length(many.length + 1);
+  });
+
   it('is found as if all had come at once, in whatever order they come', async () => {
     const prefixes = ['203.0.113.0/24', '203.0.113.7/32', '198.51.100.0/24', '10.1.0.0/24'].map(p);
     const hops = ['203.0.113.7', '203.0.113.9', '198.51.100.1', '192.0.2.1', '10.1.0.1'];
