@@ -25,22 +25,32 @@ export const nodeInstallCni: Action<Args> = async (args, terminal) => {
     tell(terminal, 'removed', uninstall(places), 'there is nothing of Poplin to remove');
     return EXIT.ok;
   }
+  if (args.watch === undefined) return putInPlace(args, places, terminal, true);
   for (;;) {
-    const values = placeholders(args, places, terminal.env);
-    const conflist = conflistOf(args, values, terminal.env);
-    if (!conflist.ok) {
-      for (const problem of conflist.problems) terminal.err(`${formatProblem(problem)}\n`);
-      return EXIT.failure;
+    // A disk that is full, a token that is just being exchanged: who stays tries again.
+    try {
+      putInPlace(args, places, terminal, false);
+    } catch (error) {
+      terminal.err(`cannot install now, and will try again: ${String(error)}\n`);
     }
-    const kubeconfig =
-      values.apiHost === '' ? undefined : kubeconfigOf(SERVICE_ACCOUNT, values.apiHost, values.apiPort);
-    const written = install(places, { conflist: conflist.value, kubeconfig });
-    if (args.watch === undefined || written.length > 0)
-      tell(terminal, 'written', written, 'everything is in place already');
-    if (args.watch === undefined) return EXIT.ok;
     await new Promise((resolve) => setTimeout(resolve, seconds(args.watch ?? 0)));
   }
 };
+
+/** @throws the file system's error, naming the file */
+function putInPlace(args: Args, places: Places, terminal: Terminal, tellsAlways: boolean): number {
+  const values = placeholders(args, places, terminal.env);
+  const conflist = conflistOf(args, values, terminal.env);
+  if (!conflist.ok) {
+    for (const problem of conflist.problems) terminal.err(`${formatProblem(problem)}\n`);
+    return EXIT.failure;
+  }
+  const kubeconfig =
+    values.apiHost === '' ? undefined : kubeconfigOf(SERVICE_ACCOUNT, values.apiHost, values.apiPort);
+  const written = install(places, { conflist: conflist.value, kubeconfig });
+  if (tellsAlways || written.length > 0) tell(terminal, 'written', written, 'everything is in place already');
+  return EXIT.ok;
+}
 
 function conflistOf(args: Args, values: Placeholders, env: NodeJS.ProcessEnv): Result<string> {
   const template =
