@@ -301,7 +301,7 @@ for (const backend of ['NFT', 'Legacy'] as const) {
       await node.settled();
       const chains = await filter();
       expect(chains.get('cali-wl-to-host')?.at(-1)).to.match(/-j ACCEPT$/);
-      expect(chains.get('cali-FORWARD')?.[0]).to.match(/0x0\/0x1e00$/);
+      expect(chains.get('cali-FORWARD')?.[0]).to.match(/0x0\/0x1a00$/);
       expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, true)).to.equal(true);
       expect(await node.prober('outside').reach('tcp', addressesOf(2)[4], 8080, false)).to.equal(false);
     });
