@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { BACKENDS, configurationOf } from './backends.ts';
-import { HOST, OUTSIDE, UPLINK, addressesOf } from './network.ts';
+import { HOST, OUTSIDE, UPLINK, addressesOf, subnetOf, uplinkOf } from './network.ts';
 import { NODE, TestNode, WEB, endpointOf, np, openProfile } from './node.ts';
 import { TCP } from './probe-packet.ts';
 import type { Flow } from './wire.ts';
@@ -14,6 +14,9 @@ import type { Flow } from './wire.ts';
 const [FIRST, SECOND] = [30_080, 30_081];
 /** An address of nobody's that leads to port 8080 of `outside`. */
 const SERVICE = { 4: '10.96.0.1', 6: 'fd96::1' } as const;
+/** Another, to which the way seems to be by an interface that nothing may leave by. */
+const ASTRAY = { 4: '10.97.0.1', 6: 'fd97::1' } as const;
+const SIDE = 10;
 
 const RULES = ([4, 6] as const).flatMap((version) => {
   const [family, name] = version === 4 ? ['ip', 'ip'] : ['ip6', 'ip6'];
@@ -23,7 +26,7 @@ const RULES = ([4, 6] as const).flatMap((version) => {
     `add chain ${family} services asked { type nat hook prerouting priority -100; }`,
     `add chain ${family} services sent { type nat hook output priority -100; }`,
     `add rule ${family} services asked ${name} daddr ${UPLINK[version]} tcp dport { ${FIRST}, ${SECOND} } dnat to ${to(addressesOf(WEB.index)[version])}`,
-    `add rule ${family} services sent ${name} daddr ${SERVICE[version]} tcp dport 80 dnat to ${to(OUTSIDE[version])}`,
+    `add rule ${family} services sent ${name} daddr { ${SERVICE[version]}, ${ASTRAY[version]} } tcp dport 80 dnat to ${to(OUTSIDE[version])}`,
   ];
 });
 
@@ -96,7 +99,16 @@ describeOnKernel('policy and packets whose destination is changed', function () 
     await node.run('nft', RULES.join('; '));
     await node.run('ip', 'route', 'add', SERVICE[4], 'via', OUTSIDE[4]);
     await node.run('ip', '-6', 'route', 'add', SERVICE[6], 'via', OUTSIDE[6]);
-    await node.put(openProfile('prod'), endpointOf(WEB), {
+    await node.network.wirePeers('side', [SIDE]);
+    await node.run('ip', 'route', 'add', ASTRAY[4], 'via', subnetOf(SIDE).peer[4]);
+    await node.run('ip', '-6', 'route', 'add', ASTRAY[6], 'via', subnetOf(SIDE).peer[6]);
+    const side = {
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'HostEndpoint',
+      metadata: { name: 'side' },
+      spec: { node: NODE, interfaceName: uplinkOf(SIDE) },
+    };
+    await node.put(openProfile('prod'), endpointOf(WEB), side, {
       apiVersion: 'projectcalico.org/v3',
       kind: 'HostEndpoint',
       metadata: { name: 'uplink', labels: { guarded: 'yes' } },
@@ -115,9 +127,10 @@ describeOnKernel('policy and packets whose destination is changed', function () 
         await node.settled();
         const flows = ([4, 6] as const).flatMap((version) => flowsOf(version, passes));
         const outcomes = await node.network.wire.volley(flows);
+        const expected = [...passes, passes[3]];
         expect(outcomes.map(({ arrived, answered }) => arrived && answered)).to.deep.equal([
-          ...passes,
-          ...passes,
+          ...expected,
+          ...expected,
         ]);
       });
 });
@@ -129,14 +142,14 @@ function flowsOf(version: 4 | 6, [first, second, itself, service]: readonly bool
     { ...asked, destination: UPLINK[version], destinationPort: FIRST, expected: first === true },
     { ...asked, destination: UPLINK[version], destinationPort: SECOND, expected: second === true },
     { ...asked, destination: web, destinationPort: 8080, expected: itself === true },
-    {
+    ...[SERVICE, ASTRAY].map((asked) => ({
       from: HOST,
       to: 'outside',
       source: UPLINK[version],
-      destination: SERVICE[version],
+      destination: asked[version],
       protocol: TCP,
       destinationPort: 80,
       expected: service === true,
-    },
+    })),
   ];
 }

@@ -267,4 +267,14 @@ export const ALL_INTERFACES: readonly object[] = [
       egress: [{ ...DENY, protocol: 'SCTP' }, ALLOW],
     },
   },
+  {
+    kind: 'GlobalNetworkPolicy',
+    metadata: { name: 'every-before' },
+    spec: {
+      selector: "every == 'yes'",
+      ...BEFORE_DNAT,
+      types: ['Ingress'],
+      ingress: [{ ...DENY, protocol: 'TCP', destination: { ports: [9090] } }],
+    },
+  },
 ].map((each) => ({ apiVersion: 'projectcalico.org/v3', ...each }));

@@ -239,6 +239,20 @@ const cases: readonly {
       }),
     ),
   },
+  {
+    it: 'asks nobody of a long group after the first that decides',
+    resources: [1, 2, 3, 4, 5, 6, 7, 8].map((each) =>
+      np(`p${each}`, {
+        order: each,
+        selector: "role == 'db'",
+        ingress: [
+          each === 2
+            ? { action: 'Allow', protocol: 'TCP', destination: { ports: [9090] } }
+            : { action: each > 5 ? 'Deny' : 'Log', protocol: 'TCP' },
+        ],
+      }),
+    ),
+  },
 ];
 
 describeOnKernel('felix-lite with packets', function () {
