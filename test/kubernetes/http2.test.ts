@@ -96,6 +96,10 @@ describe('kubernetes: over HTTP/2', function () {
     );
     const before = proxy.connections;
     const told = await followed();
+    // A server that has just started may not know the history before: then the mirror lists once more.
+    await put('begin', far);
+    await until(() => told.at(-1) === 'begin');
+    told.length = 0;
     for (let i = 0; i < 300; i++) await put(i, far);
     await until(() => told.at(-1) === 299);
     expect(told).to.deep.equal(Array.from({ length: 300 }, (_, i) => i));
