@@ -10,7 +10,8 @@ const INITIAL = 1024;
 const NONE = -1;
 
 export class IdRows {
-  readonly #rowOf = new Map<number, number>();
+  /** By key: a row, which counts where it is in use and has the key. So nothing has to be forgotten with a batch. */
+  #rowOf = new Int32Array(INITIAL);
   /** By row: its key, and the places of its first and last id. */
   #keys = new Int32Array(INITIAL);
   #first = new Int32Array(INITIAL);
@@ -32,7 +33,7 @@ export class IdRows {
     return this.#keys[row] as number;
   }
 
-  /** @param key  a signed 32-bit integer */
+  /** @param key  -1 or more; dense, as there is a column of them */
   add(key: number, id: number): void {
     if (this.#count === this.#ids.length) this.#widenIds();
     const place = this.#count++;
@@ -60,17 +61,18 @@ export class IdRows {
   }
 
   clear(): void {
-    if (this.#rows > 0) this.#rowOf.clear();
     this.#rows = this.#count = 0;
     this.#latest = NONE;
   }
 
   #find(key: number): number {
-    const known = this.#rowOf.get(key);
-    if (known !== undefined) return known;
+    const at = key + 1;
+    if (at >= this.#rowOf.length) this.#rowOf = widen(this.#rowOf, Math.max(at + 1, this.#rowOf.length * 2));
+    const known = this.#rowOf[at] as number;
+    if (known < this.#rows && this.#keys[known] === key) return known;
     if (this.#rows === this.#keys.length) this.#widenRows();
     const row = this.#rows++;
-    this.#rowOf.set(key, row);
+    this.#rowOf[at] = row;
     this.#keys[row] = key;
     this.#first[row] = NONE;
     return row;

@@ -19,6 +19,9 @@ export class PathTable {
   readonly #terms = new TermsTable();
   #owners = new Uint32Array(64);
   #size = 0;
+  /** What {@link PathTable.#isSought} compares with; a closure for each lookup would be garbage for each path. */
+  #sought: PathIdentity | undefined;
+  readonly #isSought = (number: number): boolean => isSame(this.at(number), this.#sought as PathIdentity);
 
   constructor(pool: AttributePool) {
     this.pool = pool;
@@ -32,7 +35,8 @@ export class PathTable {
   /** The shared path of this identity; the caller owns one reference, and keeps those to its attribute sets. */
   intern(identity: PathIdentity): Path {
     const hash = hashOf(identity);
-    const known = this.#byContent.find(hash, (number) => isSame(this.at(number), identity));
+    this.#sought = identity;
+    const known = this.#byContent.find(hash, this.#isSought);
     if (known !== undefined) return this.at(this.retain(known));
     const number = this.#spare.pop() ?? this.#paths.length;
     const path = new SharedPath(number, identity, this.#terms.of(identity));

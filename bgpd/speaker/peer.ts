@@ -89,6 +89,8 @@ export class Peer implements Session {
   readonly #links = new Map<number, Link>();
   readonly #queue: Queued[] = [];
   #state: SessionState = INITIAL;
+  /** The one that is Established, if any: asked for with every message, so it is not looked for each time. */
+  #standing: Connection | undefined;
   #working = false;
   #shown: StateName = 'Idle';
   #since: Millis;
@@ -172,7 +174,7 @@ export class Peer implements Session {
   }
 
   #established(): Connection | undefined {
-    return this.#state.connections.find(({ state }) => state.name === 'Established');
+    return this.#standing;
   }
 
   #establishedLink(): Link | undefined {
@@ -193,6 +195,7 @@ export class Peer implements Session {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         const { state, actions } = advance(this.#state, next.input, this.config);
         this.#state = state;
+        this.#standing = state.connections.find((connection) => connection.state.name === 'Established');
         this.#noteState();
         for (const action of actions) this.#perform(action, next.incoming);
       }
@@ -391,7 +394,7 @@ export class Peer implements Session {
   }
 
   #decode(id: number, bytes: Uint8Array): ConnectionEvent {
-    const state = this.#state.connections.find((connection) => connection.id === id)?.state;
+    const state = this.#standing?.id === id ? this.#standing.state : undefined;
     const { event, faults } = eventOf(bytes, state?.name === 'Established' ? state.peer : undefined);
     if (event.type === 'update-received' && event.message !== undefined) this.counters.updatesIn++;
     if (event.type === 'open-received') this.history.openReceived = event.open;
