@@ -91,7 +91,7 @@ function isLent(label: string): boolean {
 
 function prefixes(texts: readonly string[]): readonly Prefix[] {
   return texts.flatMap((text) => {
-    const address = Address.parse(text);
+    const address = text.includes('/') ? undefined : Address.parse(text);
     return (address === undefined ? Prefix.parse(text, { hostBits: 'mask' }) : Prefix.host(address)) ?? [];
   });
 }

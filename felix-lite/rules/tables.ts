@@ -185,17 +185,40 @@ export class RuleTables {
     comment: string,
     subject: LogSubject,
   ): void {
-    const options = { ...this.#options, logPrefix: logPrefix(this.#options.logPrefix, subject) };
     for (const [version, stores] of this.#stores) {
       const chain =
-        rules === undefined
-          ? undefined
-          : { name, rules: policyRules(rules, version, owner, comment, options) };
+        rules === undefined ? undefined : this.#chain(name, rules, version, owner, comment, subject);
       for (const [table, store] of stores) {
         if (chain !== undefined && tables.includes(table)) store.put(chain);
         else store.delete(name);
       }
     }
+  }
+
+  /**
+   * As long as the policy itself is what it was, its chains are: with each pod that comes or goes policies come to life here
+   * and go, and the same chain is rendered and hashed by nobody again.
+   */
+  readonly #made = new WeakMap<readonly PolicyRule[], Map<IpVersion, MadeChain>>();
+
+  #chain(
+    name: string,
+    rules: readonly PolicyRule[],
+    version: IpVersion,
+    owner: RulesOwner,
+    comment: string,
+    subject: LogSubject,
+  ): Chain {
+    const made = this.#made.get(rules) ?? new Map<IpVersion, MadeChain>();
+    const known = made.get(version);
+    const prefix = logPrefix(this.#options.logPrefix, subject);
+    // Lists without a rule may be one and the same for several policies.
+    if (known?.chain.name === name && known.comment === comment && known.logPrefix === prefix)
+      return known.chain;
+    const options = { ...this.#options, logPrefix: prefix };
+    const chain = { name, rules: policyRules(rules, version, owner, comment, options) };
+    this.#made.set(rules, made.set(version, { chain, comment, logPrefix: prefix }));
+    return chain;
   }
 
   readonly #hosts = new Map<string, HostInterface>();
@@ -345,6 +368,12 @@ export interface ChainOwner {
   readonly direction: Direction;
   /** Of a policy. */
   readonly tier?: string;
+}
+
+interface MadeChain {
+  readonly chain: Chain;
+  readonly comment: string;
+  readonly logPrefix: string;
 }
 
 interface LogSubject {

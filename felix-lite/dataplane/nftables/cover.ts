@@ -15,7 +15,8 @@ export interface CoverChange {
 const ENUMERATE = 1024n;
 
 export class PrefixCover {
-  readonly #members = new Map<Member, Prefix>();
+  /** Undefined for an address alone that nobody has had to compare yet: most sets hold nothing else, by the thousand. */
+  readonly #members = new Map<Member, Prefix | undefined>();
   /** How many members have each length. */
   readonly #lengths = new Map<number, number>();
   #networks = 0;
@@ -31,32 +32,55 @@ export class PrefixCover {
 
   /** The members that lie in no other. */
   *outermost(): Generator<Member> {
-    for (const [member, prefix] of this.#members) if (!this.#isCovered(prefix)) yield member;
+    for (const member of this.#members.keys())
+      if (this.#networks === 0 || !this.#isCovered(this.#prefix(member))) yield member;
+  }
+
+  #prefix(member: Member): Prefix {
+    const known = this.#members.get(member);
+    if (known !== undefined) return known;
+    const prefix = parse(member);
+    if (this.#members.has(member)) this.#members.set(member, prefix);
+    return prefix;
   }
 
   /** What becomes of {@link outermost}. */
   add(member: Member): CoverChange {
     if (this.#members.has(member)) return NO_CHANGE;
+    if (this.#networks === 0 && !member.includes('/')) {
+      this.#members.set(member, undefined);
+      this.#count(hostLength(member), 1);
+      return { appear: [member], vanish: [] };
+    }
     const prefix = parse(member);
     const covered = this.#isCovered(prefix);
     const vanish = covered ? [] : this.#outermostInside(prefix);
     this.#members.set(member, prefix);
     if (!prefix.isHost) this.#networks++;
-    this.#lengths.set(prefix.length, (this.#lengths.get(prefix.length) ?? 0) + 1);
+    this.#count(prefix.length, 1);
     return { appear: covered ? [] : [member], vanish };
   }
 
   /** What becomes of {@link outermost}. */
   delete(member: Member): CoverChange {
-    const prefix = this.#members.get(member);
-    if (prefix === undefined) return NO_CHANGE;
+    if (!this.#members.has(member)) return NO_CHANGE;
+    if (this.#networks === 0) {
+      this.#members.delete(member);
+      this.#count(hostLength(member), -1);
+      return { appear: [], vanish: [member] };
+    }
+    const prefix = this.#prefix(member);
     this.#members.delete(member);
     if (!prefix.isHost) this.#networks--;
-    const left = (this.#lengths.get(prefix.length) ?? 1) - 1;
-    if (left === 0) this.#lengths.delete(prefix.length);
-    else this.#lengths.set(prefix.length, left);
+    this.#count(prefix.length, -1);
     if (this.#isCovered(prefix)) return NO_CHANGE;
     return { appear: this.#outermostInside(prefix), vanish: [member] };
+  }
+
+  #count(length: number, by: 1 | -1): void {
+    const count = (this.#lengths.get(length) ?? 0) + by;
+    if (count === 0) this.#lengths.delete(length);
+    else this.#lengths.set(length, count);
   }
 
   #isCovered(prefix: Prefix): boolean {
@@ -88,9 +112,9 @@ export class PrefixCover {
   ): readonly { readonly member: Member; readonly prefix: Prefix }[] {
     const possible = longer.reduce((sum, length) => sum + (1n << BigInt(length - prefix.length)), 0n);
     if (possible > ENUMERATE)
-      return [...this.#members]
-        .filter(([, each]) => each.length > prefix.length && prefix.contains(each))
-        .map(([member, each]) => ({ member, prefix: each }));
+      return [...this.#members.keys()]
+        .map((member) => ({ member, prefix: this.#prefix(member) }))
+        .filter(({ prefix: each }) => each.length > prefix.length && prefix.contains(each));
     return longer.flatMap((length) =>
       Array.from({ length: 2 ** (length - prefix.length) }, (_, index) => prefix.subnet(length, index))
         .map((each) => ({ member: textOf(each), prefix: each }))
@@ -100,6 +124,11 @@ export class PrefixCover {
 }
 
 const NO_CHANGE: CoverChange = { appear: [], vanish: [] };
+
+/** Of an address alone. */
+function hostLength(member: Member): number {
+  return member.includes(':') ? 128 : 32;
+}
 
 /** `10.0.0.1` is the prefix that holds it alone. */
 function parse(member: Member): Prefix {

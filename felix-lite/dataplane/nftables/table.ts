@@ -53,6 +53,7 @@ export class NftTable {
   readonly #sets: NftSets;
   readonly #bases = new Map<string, NftChain>();
   readonly #chains = new Map<string, readonly RenderedNftRule[]>();
+  readonly #rendered = new WeakMap<Chain, Map<TableName, readonly RenderedNftRule[]>>();
   readonly #closed = new ClosedChains(setOf);
   readonly #maps: NftMaps;
   readonly #held = new Map<string, HeldChain>();
@@ -100,10 +101,18 @@ export class NftTable {
   }
 
   #write(table: TableName, name: string, chain: Chain | undefined): void {
-    this.#want(
-      name,
-      chain === undefined ? undefined : renderNftChain(table, chain.name, chain.rules, this.version),
-    );
+    this.#want(name, chain === undefined ? undefined : this.#render(table, chain));
+  }
+
+  /** Chains of policies and profiles, which go and come back as they were, are rendered once. */
+  #render(table: TableName, chain: Chain): readonly RenderedNftRule[] {
+    if (!isUsersChain(chain)) return renderNftChain(table, chain.name, chain.rules, this.version);
+    const rendered = this.#rendered.get(chain) ?? new Map<TableName, readonly RenderedNftRule[]>();
+    const known = rendered.get(table);
+    if (known !== undefined) return known;
+    const rules = renderNftChain(table, chain.name, chain.rules, this.version);
+    this.#rendered.set(chain, rendered.set(table, rules));
+    return rules;
   }
 
   /** Chains that look into a set which the kernel would not take fail closed, and only as long as it would not. */
