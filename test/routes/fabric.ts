@@ -205,6 +205,42 @@ export class Fabric {
     await transfer.finish();
   }
 
+  /**
+   * Pings from one workload to the other some hundreds of times a second while something happens.
+   *
+   * @returns how many were answered, and the numbers of those before the last that were not
+   */
+  async pingedWhile(
+    from: NodeName,
+    to: NodeName,
+    version: 4 | 6,
+    what: () => Promise<unknown>,
+  ): Promise<{ readonly answered: number; readonly lost: readonly number[] }> {
+    const args = [`-${version}`, '-n', '-i', '0.003', '-W', '30', workload(to, version)];
+    const ping = spawn('nsenter', [`--net=${this.lab.netns(pod(from))}`, 'ping', ...args], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let said = '';
+    ping.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const count = (): Promise<number> => Promise.resolve(said.match(/icmp_seq=/g)?.length ?? 0);
+    const more = async (): Promise<void> => {
+      const before = await count();
+      await this.until('pings are answered', count, (now) => now > before + 100);
+    };
+    try {
+      await more();
+      await what();
+      await more();
+    } finally {
+      ping.kill('SIGINT');
+      await once(ping, 'close');
+    }
+    const seen = new Set([...said.matchAll(/icmp_seq=(\d+).*time=/g)].map(([, number]) => Number(number)));
+    const last = Math.max(...seen);
+    const lost = Array.from({ length: last }, (_, i) => i + 1).filter((number) => !seen.has(number));
+    return { answered: seen.size, lost };
+  }
+
   /** What passes an interface, of the router unless another is named, while `during` runs, as tcpdump decodes it. */
   async captured(
     link: string,

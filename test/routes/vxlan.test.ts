@@ -119,15 +119,21 @@ describeOnKernel('VXLAN', function () {
       .and.not.to.contain('VXLAN');
   });
 
-  it('keeps packets flowing while felix-lite is killed and comes back', async () => {
-    await fabric.whileTransferring('a1', 'b1', 4, async () => {
-      const passes = async (): Promise<number> => {
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const)
+    it(`drops no ping while felix-lite ends by ${signal} and comes back`, async () => {
+      const pid = async (): Promise<number> => {
         const status = await fabric.status('a1', 'felix').catch(() => undefined);
-        return (status as { routing: { passes: number } } | undefined)?.routing.passes ?? 0;
+        const { pid: now, routing } = (status ?? {}) as { pid?: number; routing?: { passes: number } };
+        return (routing?.passes ?? 0) > 0 ? (now ?? 0) : 0;
       };
-      await fabric.kill('a1', 'felix');
-      fabric.start('a1', 'felix');
-      await fabric.until('at work again', passes, (count) => count > 0);
+      const before = await pid();
+      for (const version of [4, 6] as const) {
+        const { answered, lost } = await fabric.pingedWhile('a1', 'b1', version, async () => {
+          await fabric.kill('a1', 'felix', signal);
+          fabric.start('a1', 'felix');
+          await fabric.until('at work again', pid, (now) => now !== 0 && now !== before);
+        });
+        expect(lost, `of ${answered + lost.length}`).to.deep.equal([]);
+      }
     });
-  });
 });
