@@ -124,8 +124,15 @@ describeOnKernel(`policy of hosts with packets: ${HOST_CASES.length} cases`, fun
       ([4, 6] as const).map((version) =>
         node.run(
           'conntrack',
-          ...['-L', '-f', version === 4 ? 'ipv4' : 'ipv6', '--orig-src', peer[version]],
-          ...['-p', 'tcp', '--orig-port-dst', '8080'],
+          '-L',
+          '-f',
+          version === 4 ? 'ipv4' : 'ipv6',
+          '--orig-src',
+          peer[version],
+          '-p',
+          'tcp',
+          '--orig-port-dst',
+          '8080',
         ),
       ),
     );
