@@ -23,9 +23,20 @@ export const labUpTable = table({
   summary: 'Start a lab from a containerlab topology file',
   description:
     'Makes a network namespace per node, links them, starts routers and Poplin nodes in them. What a crashed lab of the same name left behind is removed first. Ctrl-C takes down what was made so far.',
-  examples: [['poplin lab up topologies/quickstart.clab.yml', 'two racks, a spine, four nodes']],
+  examples: [
+    ['poplin lab up topologies/quickstart.clab.yml', 'two racks, a spine, four nodes'],
+    ['poplin lab up topologies/quickstart.clab.yml --kernel uml', 'the same, in a kernel with every tunnel'],
+  ],
   positionals: { topology: { describe: 'Topology file (.clab.yml)', required: true } },
-  options: {},
+  options: {
+    kernel: {
+      type: 'string',
+      value: 'KERNEL',
+      choices: ['host', 'uml'],
+      describe:
+        "On which kernel: this machine's own (host), or Debian's user-mode-linux as a process (uml); without it uml only where this machine lacks a kind of device that the lab needs",
+    },
+  },
 });
 
 export const labDownTable = table({

@@ -3,6 +3,7 @@ import { type Problem, PoplinError } from '../../api/problem.ts';
 import { removeLab } from '../runner/down.ts';
 import { chooseLab } from '../runner/lab.ts';
 import type { Screen } from '../terminal/screen.ts';
+import { machineOf, stopMachine } from '../uml/lab-machine.ts';
 import { changeLab } from './change.ts';
 
 export interface LabDownOptions {
@@ -12,6 +13,9 @@ export interface LabDownOptions {
 
 /** Succeeds when there is no lab: what was asked for is then true already. */
 export async function labDown({ lab }: LabDownOptions, screen: Screen): Promise<number> {
+  const machine = machineOf(lab);
+  if (machine !== undefined)
+    return changeLab(machine.lab, screen, () => stopMachine(machine, (text) => screen.out(text)));
   const chosen = chooseLab(lab);
   if (!chosen.ok) {
     if (!isMissing(chosen.problems)) throw new PoplinError(chosen.problems);

@@ -3,6 +3,7 @@ import { PoplinError, unwrap } from '../../api/problem.ts';
 import { namespacePath } from '../../net/kernel/index.ts';
 import { nearest } from '../topology/issues.ts';
 import { openLab } from '../runner/lab.ts';
+import { inMachine, machineOf } from '../uml/lab-machine.ts';
 import { attach, attachTo } from '../runner/node.ts';
 
 export interface LabExecOptions {
@@ -14,6 +15,11 @@ export interface LabExecOptions {
 
 /** @returns the command's own exit code; 127 when there is no such command, as in a shell */
 export async function labExec({ lab: name, node: member, command }: LabExecOptions): Promise<number> {
+  const machine = machineOf(name);
+  if (machine !== undefined)
+    return inMachine(machine, ['lab', 'exec', '--lab', machine.lab, member, '--', ...command], (text) =>
+      process.stdout.write(text),
+    );
   const lab = unwrap(openLab(name));
   const workload = lab.state.workloads[member];
   if (workload !== undefined)

@@ -6,6 +6,7 @@ import { type Paint, type Screen, columns, painter } from '../terminal/screen.ts
 import { addressesByNode } from '../verdict/ask.ts';
 import { lookAtSessions } from '../verdict/fabric.ts';
 import type { SessionPair } from '../verdict/sessions.ts';
+import { inMachine, machineOf } from '../uml/lab-machine.ts';
 
 export interface LabStatusOptions {
   readonly lab?: string | undefined;
@@ -34,6 +35,13 @@ export interface LabStatus {
 
 /** @returns 1 when something of the lab does not stand */
 export async function labStatus({ lab: name, output }: LabStatusOptions, screen: Screen): Promise<number> {
+  const machine = machineOf(name);
+  if (machine !== undefined)
+    return inMachine(
+      machine,
+      ['lab', 'status', machine.lab, ...(output === undefined ? [] : ['--output', output])],
+      (text) => screen.out(text),
+    );
   const status = await statusOf(unwrap(openLab(name)));
   screen.out(output === 'json' ? `${JSON.stringify(status, null, 2)}\n` : draw(status, painter(screen)));
   const whole = [...status.nodes, ...status.workloads].every(({ up }) => up);

@@ -7,6 +7,7 @@ import { painter } from '../terminal/screen.ts';
 import { drawMatrix, drawWrong } from '../verdict/draw.ts';
 import { measureMatrix, wrongCells } from '../verdict/matrix.ts';
 import { tellMatrix } from '../verdict/verdict.ts';
+import { inMachine, machineOf } from '../uml/lab-machine.ts';
 
 export interface LabTestOptions {
   readonly lab?: string | undefined;
@@ -15,6 +16,13 @@ export interface LabTestOptions {
 
 /** @returns 1 when a pair differs from the expectation */
 export async function labTest({ lab: name, output }: LabTestOptions, screen: Screen): Promise<number> {
+  const machine = machineOf(name);
+  if (machine !== undefined)
+    return inMachine(
+      machine,
+      ['lab', 'test', machine.lab, ...(output === undefined ? [] : ['--output', output])],
+      (text) => screen.out(text),
+    );
   const lab = unwrap(openLab(name));
   const expectation = unwrap(loadExpectation(lab.topology));
   if (expectation === undefined)

@@ -10,8 +10,9 @@ import { endMembers, pause } from './members.ts';
 import { prepareMounts } from './mounts.ts';
 import { nodeLabDir } from './paths.ts';
 import { ROLES, environmentOf } from './roles.ts';
+import { PATIENCE } from './patience.ts';
 
-const READY_MS = 10_000;
+const READY_MS = 10_000 * PATIENCE;
 
 /**
  * Starts the node's init and returns once its folders are in place, with its program just started.
@@ -121,7 +122,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-const CAPTURE_MS = 60_000;
+const CAPTURE_MS = 60_000 * PATIENCE;
 
 /** As {@link runOn}, for programs whose failure is an answer and not an error: the exit code is a value. */
 export function captureOn(

@@ -25,8 +25,9 @@ import { type LabState, readState } from './state.ts';
 import { together } from './together.ts';
 import { until } from './until.ts';
 import { ensureLinks, ensureNamespaces } from './wiring.ts';
+import { PATIENCE } from './patience.ts';
 
-const AGENT_READY_MS = 30_000;
+const AGENT_READY_MS = 30_000 * PATIENCE;
 
 export interface Started {
   readonly lab: RunningLab;
@@ -62,7 +63,8 @@ export async function startLab(
     interrupt.check();
     state.phase = 'up';
     writeContext(topology.name);
-    linkCommand(state);
+    // A machine of its own has this machine's files: the link would stay when it is gone.
+    if (process.env['POPLIN_LAB_MACHINE'] === undefined) linkCommand(state);
     lab.save();
     return { lab, expectation, fresh };
   } catch (error) {
@@ -194,7 +196,7 @@ async function agentReady(lab: RunningLab, node: string, interrupt: Interrupt): 
   const socket = join(nodeRunDir(lab.topology.name, node), 'agent.sock');
   const answered = await until(
     async () => {
-      const status = await askControl(socket, 'GET', '/status', { deadlineMs: 2000 });
+      const status = await askControl(socket, 'GET', '/status', { deadlineMs: 2000 * PATIENCE });
       return status.ok ? true : undefined;
     },
     { withinMs: AGENT_READY_MS, check: interrupt.check },

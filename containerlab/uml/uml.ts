@@ -5,13 +5,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail, ok, type Result } from '../../api/index.ts';
+import { fail, ok, type Problem, type Result } from '../../api/index.ts';
 import type { Millis } from '../../clock/clock.ts';
 
-const KERNEL = '/usr/bin/linux.uml';
+export const KERNEL = '/usr/bin/linux.uml';
 const INIT = join(import.meta.dirname, 'init.sh');
 /** Outside /tmp, which is another inside. */
-const SCRATCH = '/var/tmp';
+export const SCRATCH = '/var/tmp';
 const ENDED = /^POPLIN-UML-ENDED (\d+)/;
 
 export interface UmlOptions {
@@ -33,14 +33,38 @@ export function umlPresent(): boolean {
   return existsSync(KERNEL) && existsSync('/usr/sbin/modprobe');
 }
 
+export function umlAbsent(): Problem {
+  return {
+    code: 'UML_ABSENT',
+    what: 'there is no user-mode kernel on this machine',
+    remedy: 'install it: apt-get install user-mode-linux kmod',
+  };
+}
+
+/** @param folder  for the machine's own files; its console is standard input and output */
+export function kernelArguments(options: {
+  readonly folder: string;
+  readonly script: string;
+  readonly memoryMegabytes: number;
+}): readonly string[] {
+  return [
+    `mem=${options.memoryMegabytes}M`,
+    'rootfstype=hostfs',
+    'rw',
+    'init=/bin/sh',
+    `poplin.run=${options.script}`,
+    `uml_dir=${options.folder}`,
+    'con=null',
+    'con0=fd:0,fd:1',
+    'quiet',
+    '--',
+    INIT,
+  ];
+}
+
 /** @returns the problem UML_ABSENT where it is not installed */
 export async function runInUml(options: UmlOptions): Promise<Result<UmlOutcome>> {
-  if (!umlPresent())
-    return fail({
-      code: 'UML_ABSENT',
-      what: 'there is no user-mode kernel on this machine',
-      remedy: 'install it: apt-get install user-mode-linux kmod',
-    });
+  if (!umlPresent()) return fail(umlAbsent());
   const folder = mkdtempSync(join(SCRATCH, 'poplin-uml-'));
   try {
     const script = join(folder, 'run.sh');
@@ -53,19 +77,7 @@ export async function runInUml(options: UmlOptions): Promise<Result<UmlOutcome>>
 
 function boot(options: UmlOptions, script: string, folder: string): Promise<UmlOutcome> {
   const { memoryMegabytes = 2048, withinMs, onLine } = options;
-  const args = [
-    `mem=${memoryMegabytes}M`,
-    'rootfstype=hostfs',
-    'rw',
-    'init=/bin/sh',
-    `poplin.run=${script}`,
-    `uml_dir=${folder}`,
-    'con=null',
-    'con0=fd:0,fd:1',
-    'quiet',
-    '--',
-    INIT,
-  ];
+  const args = kernelArguments({ folder, script, memoryMegabytes });
   return new Promise((resolve, reject) => {
     // A group of its own: every process inside is one of ours outside.
     const child = spawn(KERNEL, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });

@@ -10,6 +10,7 @@ import type { LabNode } from '../topology/topology.ts';
 import { parseBirdRoutes, parseBirdSessions } from './bird.ts';
 import { parseFrrRoutes, parseFrrSessions } from './frr.ts';
 import type { BestRoute, Session } from './speaker.ts';
+import { PATIENCE } from '../runner/patience.ts';
 
 /** Nodes of the lab that speak BGP. */
 export function speakers(lab: RunningLab): LabNode[] {
@@ -55,7 +56,7 @@ export async function routesOf(lab: RunningLab, router: LabNode): Promise<BestRo
 }
 
 async function say(lab: RunningLab, node: LabNode, command: readonly string[]): Promise<string> {
-  return (await runOn(lab.on(node.name), command, { deadlineMs: 5000 })).stdout;
+  return (await runOn(lab.on(node.name), command, { deadlineMs: 5000 * PATIENCE })).stdout;
 }
 
 async function poplinSessions(lab: RunningLab, node: LabNode): Promise<Session[]> {
@@ -63,7 +64,7 @@ async function poplinSessions(lab: RunningLab, node: LabNode): Promise<Session[]
     join(nodeRunDir(lab.topology.name, node.name), 'bgpd.sock'),
     'GET',
     '/status',
-    { deadlineMs: 2000 },
+    { deadlineMs: 2000 * PATIENCE },
   );
   if (!status.ok) return [];
   return (status.value.peers ?? []).map(({ address, state }) => ({

@@ -5,9 +5,10 @@ import type { Expectation } from '../expectation.ts';
 import type { RunningLab } from '../runner/lab.ts';
 import type { Knock, KnockResult } from '../workload/knock.ts';
 import { controlSocket } from '../workload/workloads.ts';
+import { PATIENCE } from '../runner/patience.ts';
 
 /** A dropped SYN is sent again after 1 s; whoever has not answered the second one is not going to. */
-const KNOCK_MS = 1500;
+const KNOCK_MS = 1500 * PATIENCE;
 
 export interface Cell {
   readonly from: string;
@@ -52,7 +53,7 @@ async function measureRow(
   );
   const answer = await askControl<KnockResult[]>(controlSocket(lab.topology.name, from), 'POST', '/knock', {
     body: knocks,
-    deadlineMs: KNOCK_MS + 5000,
+    deadlineMs: KNOCK_MS + 5000 * PATIENCE,
   });
   if (!answer.ok) throw new PoplinError(answer.problems);
   return targets.map(({ to, family, self }, index): Cell => {

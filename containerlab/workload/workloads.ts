@@ -15,8 +15,9 @@ import { together } from '../runner/together.ts';
 import { ensureNamespaces } from '../runner/wiring.ts';
 import type { RunningLab } from '../runner/lab.ts';
 import { type Attachment, addToNetwork, removeFromNetwork } from './cni.ts';
+import { PATIENCE } from '../runner/patience.ts';
 
-const READY_MS = 10_000;
+const READY_MS = 10_000 * PATIENCE;
 
 /** Makes what is missing of every workload. @returns names of those that were made */
 export async function ensureWorkloads(lab: RunningLab, expectation: Expectation): Promise<string[]> {
@@ -114,7 +115,7 @@ async function startProgram(
 async function answers(program: ProcessIdentity, socket: string): Promise<boolean> {
   const deadline = performance.now() + READY_MS;
   while (isAlive(program) && performance.now() < deadline) {
-    const health = await askControl(socket, 'GET', '/health', { deadlineMs: 1000 });
+    const health = await askControl(socket, 'GET', '/health', { deadlineMs: 1000 * PATIENCE });
     if (health.ok) return true;
     await pause(50);
   }
