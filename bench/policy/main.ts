@@ -9,13 +9,14 @@ import { SCENARIOS, type BenchSize, type Row } from './scenarios.ts';
 import { BACKENDS, type BackendName } from './subject.ts';
 
 export const POLICY_USAGE = `usage: npm run bench -- policy [--scenario a,b,c,d,e] [--backend ${BACKENDS.join(',')}] [--scale 0.1]
-                              [--rounds 200] [--churn-seconds 60] [--json]
+                              [--rounds 200] [--endpoints 100,1000,10000] [--churn-seconds 60] [--json]
 
   --scenario       a: first load; b: a pod's label changes; c: a member of a large set; d: 1,000 changes a second;
                    e: packets a second; default: all
   --backend        default: all
   --scale          of endpoints, policies and members; default 1
   --rounds         of b and c; default 200
+  --endpoints      of the clusters of b; default 100,1000,10000
   --churn-seconds  of d; default 60
   --json           figures as JSON on stdout`;
 
@@ -28,6 +29,7 @@ export async function policyBench(args: readonly string[], machine: object): Pro
       backend: { type: 'string', default: BACKENDS.join(',') },
       scale: { type: 'string', default: '1' },
       rounds: { type: 'string', default: '200' },
+      endpoints: { type: 'string', default: '100,1000,10000' },
       'churn-seconds': { type: 'string', default: '60' },
       json: { type: 'boolean', default: false },
     },
@@ -35,6 +37,7 @@ export async function policyBench(args: readonly string[], machine: object): Pro
   const size: BenchSize = {
     scale: positive('scale', values.scale),
     rounds: positive('rounds', values.rounds),
+    clusters: values.endpoints.split(',').map((text) => positive('endpoints', text)),
     churnSeconds: positive('churn-seconds', values['churn-seconds']),
     streamSeconds: 6,
   };

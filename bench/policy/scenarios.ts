@@ -20,6 +20,8 @@ export interface BenchSize {
   /** Fraction of the sizes. */
   readonly scale: number;
   readonly rounds: number;
+  /** Endpoints of each cluster of (b). */
+  readonly clusters: readonly number[];
   readonly churnSeconds: number;
   readonly streamSeconds: number;
 }
@@ -80,14 +82,13 @@ const load: Scenario = async (backend, bench) => {
   });
 };
 
-const CLUSTERS = [100, 1000, 10_000];
 /** Of the endpoints that this node has, however large the cluster is. */
 const LOCAL = 50;
 
 /** (b): the label of one pod changes, in clusters of three sizes. */
 const relabel: Scenario = async (backend, bench) => {
   const rows: Row[] = [];
-  for (const endpoints of CLUSTERS)
+  for (const endpoints of bench.clusters)
     for (const whose of ['remote', 'local', 'moving'] as const)
       rows.push(
         await inFreshNamespace((netns) =>
