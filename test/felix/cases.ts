@@ -58,6 +58,7 @@ const RARER: readonly Fragment[] = [
   ['notPorts of the source', () => ({ protocol: 'TCP', source: { notPorts: [SOURCE_PORT] } })],
   ['protocol SCTP', () => ({ protocol: 'SCTP' })],
   ['ports of SCTP', port({ ports: [8080] }, 'SCTP')],
+  ['ports by name of SCTP', port({ ports: ['signals'] }, 'SCTP')],
   ['notPorts of SCTP', port({ notPorts: [8080] }, 'SCTP')],
   ['protocol ICMP', () => ({ protocol: 'ICMP' })],
   ['ICMP by type', () => ({ protocol: 'ICMP', icmp: { type: 8 } })],

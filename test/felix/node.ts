@@ -171,7 +171,10 @@ export function endpointOf({ name, namespace, labels, index }: Workload): Resour
       interfaceName: interfaceOf(index),
       ipNetworks: [`${addresses[4]}/32`, `${addresses[6]}/128`],
       profiles: [`kns.${namespace}`],
-      ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
+      ports: [
+        { name: 'http', protocol: 'TCP', port: 8080 },
+        { name: 'signals', protocol: 'SCTP', port: 9090 },
+      ],
     },
   });
 }

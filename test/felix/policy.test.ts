@@ -5,6 +5,8 @@ import { judge } from '../../felix-lite/explain/evaluate.ts';
 import { World } from '../../felix-lite/explain/world.ts';
 import { Address } from '../../net/addr/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
+import { configurationOf } from './backends.ts';
+import { UPLINK } from './network.ts';
 import type { Flow } from './wire.ts';
 import {
   OUTSIDE,
@@ -297,6 +299,18 @@ describeOnKernel('felix-lite with packets', function () {
     expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, false)).to.equal(false);
     await node.delete(deny);
     await node.settled();
+  });
+
+  it('lets no workload speak to the node itself, unless told to', async () => {
+    const toNode = async (expected: boolean): Promise<boolean> =>
+      node.network.wire.reach(node.network.flow('web', UPLINK[4], 8080, expected));
+    expect(await toNode(false)).to.equal(false);
+    await node.put(configurationOf({ defaultEndpointToHostAction: 'Accept' }));
+    await node.settled();
+    expect(await toNode(true)).to.equal(true);
+    await node.put(configurationOf({}));
+    await node.settled();
+    expect(await toNode(false)).to.equal(false);
   });
 
   it('lets no workload use an address that is routed elsewhere', async () => {
