@@ -9,7 +9,7 @@ import { poplin } from './targets/poplin.ts';
 const SCALE = 0.002;
 
 describe('a run of the bench', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   before(function () {
     if (process.getuid?.() === 0) return;
     console.warn('SKIPPED: a run of the bench needs root, for namespaces');

@@ -60,7 +60,7 @@ describe('answers in pieces', () => {
   }
 
   it('carries every value in order, and never holds up the daemon', async function () {
-    this.timeout(20_000);
+    this.timeout(120_000);
     await serve({ 'GET /many': () => streamedLines(count(100_000)) });
     // How many values are made before the event loop turns again, rather than how long that took.
     let most = 0;

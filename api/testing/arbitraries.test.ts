@@ -24,7 +24,7 @@ describe('api: resources of every kind', () => {
   }
 
   it('are drawn with every field of their spec', function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     const missing = KINDS.flatMap((info) => {
       const seen = new Set<string>();
       for (const resource of fc.sample(arbitraryResource(info), { seed: 1, numRuns: 100 })) {

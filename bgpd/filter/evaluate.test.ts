@@ -11,7 +11,7 @@ function looks(match: Match): boolean {
 
 describe('evaluation of a policy', () => {
   it('says what an evaluator says that was written apart from it', function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     fc.assert(
       fc.property(policy, fc.array(route, { minLength: 1, maxLength: 10 }), (policy, routes) => {
         for (const each of routes) expect(plain(evaluate(policy, each))).to.deep.equal(naive(policy, each));

@@ -89,7 +89,7 @@ describe('decision process', () => {
   });
 
   it('answers the same for all 720 orders of any six paths', function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     const sixPaths = fc.array(anySketch, { minLength: 6, maxLength: 6 });
     fc.assert(
       fc.property(sixPaths, anyOptions, (sketches, options) => {

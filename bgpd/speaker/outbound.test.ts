@@ -58,7 +58,7 @@ describe('speaker, outbound', () => {
   });
 
   it('does not let a peer that never reads hold up the others or grow memory, and resynchronises it when it reads', function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const { world, hub, leaves } = star('slow', 'quick');
     const [slow, quick] = leaves as [Router, Router];
     world.connect(hub, slow);
@@ -181,7 +181,7 @@ describe('speaker, outbound', () => {
   });
 
   it('loads and forgets fifty thousand routes without one long turn', function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const world = new World();
     const [left, right] = [world.router('left', 65001, '10.0.0.1'), world.router('right', 65002, '10.0.0.2')];
     left.speaker.configure(configOf(left, [peerOf(left, right)], many(50_000)));

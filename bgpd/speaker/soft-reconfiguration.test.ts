@@ -176,7 +176,7 @@ describe('soft reconfiguration', () => {
   const extras = fc.record({ importPolicy: policies, exportPolicy: policies }, { requiredKeys: [] });
 
   it('ends in the same RIBs when filters change, any number of times, and change back', function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     fc.assert(
       fc.property(fc.array(fc.tuple(extras, extras), { minLength: 1, maxLength: 4 }), (steps) => {
         const line = new Line();
@@ -190,7 +190,7 @@ describe('soft reconfiguration', () => {
   });
 
   it('ends where a router ends that has had the last filters from the start', function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     fc.assert(
       fc.property(extras, extras, extras, extras, (left, right, lastLeft, lastRight) => {
         const changing = new Line();

@@ -12,6 +12,7 @@ import {
   type Netlink,
   type Route,
   type RouteChange,
+  type RouteOutcome,
   routeKey,
   sameRoute,
   TABLE_MAIN,
@@ -42,7 +43,7 @@ export async function applyRoutes(netlink: Netlink, plan: RoutingPlan): Promise<
   const kept = gone.filter(
     ({ type, destination }) => type === 'unicast' && plan.handedOver.has(destination.toString()),
   );
-  const refused = await netlink.applyRoutes(changes);
+  const refused = await aroundItself(netlink, await netlink.applyRoutes(changes), there);
   const inTheWay = refused.flatMap(({ change, error }) => (error?.code === 'EEXIST' ? [change.route] : []));
   const rest = refused.filter(({ error }) => error !== undefined && error.code !== 'EEXIST');
   const taken = inTheWay.length > 0 ? await takeOver(netlink, inTheWay) : { missing: 0, problems: [] };
@@ -72,6 +73,33 @@ export function routeOf({ prefix, gateway, device, source }: RouteWish): Route {
   if (gateway === undefined) return makeRoute({ ...ours, type: 'blackhole' });
   const hop = device === undefined ? { gateway } : { gateway, interface: device, onlink: true };
   return makeRoute({ ...ours, nextHops: [hop] });
+}
+
+/**
+ * IPv6 looks for the way to a gateway that is said to be on the link too, and refuses when there is one over another device:
+ * the old route itself, where the far end of a tunnel has its address in the block that it leads to. Then it goes first.
+ */
+async function aroundItself(
+  netlink: Netlink,
+  outcomes: readonly RouteOutcome[],
+  there: ReadonlyMap<string, Route>,
+): Promise<readonly RouteOutcome[]> {
+  const again = new Set(
+    outcomes.filter(
+      ({ change: { op, route }, error }) =>
+        error?.code === 'EINVAL' && op === 'replace' && route.destination.version === 6,
+    ),
+  );
+  if (again.size === 0) return outcomes;
+  const changes = [...again].flatMap(({ change: { route } }): readonly RouteChange[] => [
+    { op: 'delete', route: there.get(routeKey(route)) ?? route },
+    { op: 'add', route },
+  ]);
+  const second = await netlink.applyRoutes(changes);
+  return [
+    ...outcomes.filter((each) => !again.has(each)),
+    ...second.filter(({ change }) => change.op === 'add'),
+  ];
 }
 
 function changeTo(wanted: Route, actual: Route | undefined): readonly RouteChange[] {

@@ -224,7 +224,7 @@ describeOnKernel('iptables writers side by side', () => {
   const netns = freshNamespace();
   for (const backend of ['nft', 'legacy'] as const)
     it(`lose nothing of one another's work (${backend})`, async function () {
-      this.timeout(30_000);
+      this.timeout(120_000);
       const options = { netns: netns.path(), backend };
       const names = Array.from({ length: 12 }, (_, i) => `poplin-${i}`);
       await Promise.all(

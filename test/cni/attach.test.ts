@@ -7,7 +7,7 @@ import { type Answer } from './runtime.ts';
 import { A, B, CniWorld, type Result } from './world.ts';
 
 describeOnKernel('CNI: attaching and detaching', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const world = new CniWorld();
 
   it('gives a pod its addresses, its cable and its endpoint, and takes all of it away again', async () => {

@@ -27,7 +27,7 @@ echo "$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME $(cat | grep -o '"type":"note"')
 `;
 
 describeOnKernel('CNI: chains', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const world = new CniWorld();
   let folder: string;
 

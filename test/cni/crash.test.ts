@@ -6,7 +6,7 @@ import { reach } from './reach.ts';
 import { B, CniWorld } from './world.ts';
 
 describeOnKernel('CNI: crashes', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const world = new CniWorld();
 
   describe('when the datastore is out of reach', () => {

@@ -28,7 +28,7 @@ import { NODE, POOLS } from './runtime.ts';
 const clock = new SystemClock();
 
 describeOnKernel('CNI: an agent that dies between two steps', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const hostSpace = freshNamespace();
   const podSpace = freshNamespace();
   let store: Store;

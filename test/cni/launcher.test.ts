@@ -127,7 +127,7 @@ describe('the CNI launcher', () => {
   });
 
   it('refuses more than 8 MiB without asking anybody', async function () {
-    this.timeout(20_000);
+    this.timeout(120_000);
     let asked = false;
     await agent(() => (asked = true));
     const ran = await launch(' '.repeat((8 << 20) + 10));
@@ -137,7 +137,7 @@ describe('the CNI launcher', () => {
   });
 
   it('asks the agent that the configuration names, however the key lies in the JSON', async function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     // Keys and values that could be taken for the one key, beside it and nested.
     const key = fc.constantFrom('agent_socket', 'a', 'agent_socket"', 'agent_socket\\', 'prevResult', '');
     const value = fc.letrec((tie) => ({

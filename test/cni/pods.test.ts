@@ -7,7 +7,7 @@ import { CniWorld } from './world.ts';
 const CNI = 'cni.projectcalico.org/';
 
 describeOnKernel('CNI: pods and their annotations', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const world = new CniWorld();
 
   const pod = (annotations: Readonly<Record<string, string>> = {}) =>

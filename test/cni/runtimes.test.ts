@@ -40,7 +40,7 @@ const CHAIN = [
 ] as const;
 
 describeOnKernel('CNI: real runtimes', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const machines: Machine[] = [];
   let store: Store;
   let client: ResourceClient;

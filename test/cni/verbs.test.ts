@@ -10,7 +10,7 @@ import { pool, type Call } from './runtime.ts';
 import { A, B, CniWorld, type Result } from './world.ts';
 
 describeOnKernel('CNI: what is refused, checked and collected', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const world = new CniWorld();
 
   describe('with bad input', () => {

@@ -42,7 +42,7 @@ async function numberOf(store: Store, name: string): Promise<number | undefined>
 }
 
 describe('faults: the embedded datastore', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   afterEach(() => {
     for (const child of started.splice(0)) child.kill('SIGKILL');

@@ -120,7 +120,7 @@ function sockets(): number {
 }
 
 describeOnKernel('an attack over TCP', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let lab: Lab;
   let node: Node;
   let good: Node;

@@ -47,7 +47,7 @@ function answering(host: string): Promise<Server> {
 }
 
 describe('poplin bgp decode and tcpdump', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let folder: string;
   let dump: ChildProcess | undefined;
   let server: Server | undefined;

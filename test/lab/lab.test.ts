@@ -20,7 +20,7 @@ import { type TestTopology, testTopology } from './lab.topology.ts';
 const root = process.getuid?.() === 0;
 
 describe('lab on namespaces', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let topology: TestTopology;
   const printed: string[] = [];
   const screen = { out: (text: string) => void printed.push(text), colour: false, columns: undefined };

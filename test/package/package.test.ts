@@ -36,7 +36,7 @@ const STRICT = {
 };
 
 describe('the npm package', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let folder: string;
   let consumer: string;

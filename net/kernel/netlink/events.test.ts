@@ -116,7 +116,7 @@ describeOnKernel('Netlink: events', () => {
   });
 
   it('arrive complete from a burst of ten thousand', async function () {
-    this.timeout(20_000);
+    this.timeout(120_000);
     kernel.subscribe(['route'], listen);
     await kernel.applyRoutes(blackholes(10_000));
     for (let waited = 0; events.length < 10_000 && waited < 5000; waited += 10) await sleep(10);
@@ -158,7 +158,7 @@ const program = (body: string) => `
 describeOnKernel('Netlink: the life of a socket', () => {
   const here = freshNamespace();
   it('ends without leaving a file descriptor, a thousand times', async function () {
-    this.timeout(20_000);
+    this.timeout(120_000);
     const before = openFiles();
     for (let i = 0; i < 1000; i++) {
       const kernel = Netlink.open({ netns: here.path() });
