@@ -119,6 +119,20 @@ describeOnKernel('VXLAN', function () {
       .and.not.to.contain('VXLAN');
   });
 
+  it('changes the mode of an IPv6 pool in a live cluster, there and back: the connection goes on', async () => {
+    const v4 = { vxlanMode: 'CrossSubnet' };
+    await fabric.whileTransferring('a1', 'a2', 6, async () => {
+      await fabric.apply(...pools({ v4, v6: { vxlanMode: 'CrossSubnet' } }));
+      await fabric.routed(
+        (from, to) =>
+          sameSubnet(from, to) ? new RegExp(`via ${underlay(to, 6)} dev eth0`) : /dev vxlan-v6.calico/,
+        6,
+      );
+      await fabric.apply(...pools({ v4, v6: { vxlanMode: 'Always' } }));
+      await fabric.routed(() => /dev vxlan-v6.calico/, 6);
+    });
+  });
+
   /** Of felix-lite on a1, once it has looked at the kernel; else 0. */
   const pid = async (): Promise<number> => {
     const status = await fabric.status('a1', 'felix').catch(() => undefined);
