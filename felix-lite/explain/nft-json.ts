@@ -145,9 +145,13 @@ function matchOf(value: unknown, sets: Sets): readonly Match[] {
     case 'meta':
       return [metaMatch(word(left, 'key'), right, not)];
     case 'concat': {
-      const [address] = list(left);
+      const [address, , port] = list(left);
       const side = sideOf(word(field(address, 'payload'), 'field'));
-      return [{ kind: 'set', side, set: String(right).slice(1), with: 'port', ...not }];
+      const set = String(right).slice(1);
+      return [
+        ...impliedBy(word(field(port, 'payload'), 'protocol')),
+        { kind: 'set', side, set, with: 'port', ...not },
+      ];
     }
     case 'payload':
       return payloadMatch(word(left, 'protocol'), word(left, 'field'), right, sets, not);
@@ -168,6 +172,11 @@ function metaMatch(key: string, right: unknown, not: Negation): Match {
   return { kind, name: String(right).replace(/\*$/, '+') };
 }
 
+/** The tool leaves out a match of the protocol where the name of a field implies it; `th` is a port of any. */
+function impliedBy(protocol: string): readonly Match[] {
+  return protocol === 'th' ? [] : [{ kind: 'protocol', protocol }];
+}
+
 function payloadMatch(
   protocol: string,
   name: string,
@@ -181,8 +190,7 @@ function payloadMatch(
       return [{ kind: 'set', side, set: right.slice(1), with: 'address', ...not }];
     return [{ kind: 'net', side, net: member(right), ...not }];
   }
-  // The tool leaves out what the name of the field implies.
-  const implied: readonly Match[] = protocol === 'th' ? [] : [{ kind: 'protocol', protocol }];
+  const implied = impliedBy(protocol);
   if (name === 'sport' || name === 'dport')
     return [...implied, { kind: 'ports', side: sideOf(name), ranges: rangesOf(right, sets), ...not }];
   if (name === 'protocol' || name === 'nexthdr')
