@@ -16,6 +16,7 @@ import {
   type Tunnel,
 } from '../../net/kernel/index.ts';
 import type { TunnelWish } from './plan.ts';
+import { notOurAddress } from './refusals.ts';
 
 const ALIAS = 'poplin: tunnel';
 const SCOPE_UNIVERSE = 0;
@@ -240,16 +241,6 @@ function parentOf(
 ): Link | undefined {
   const on = addresses.find(({ address }) => address.equals(underlay))?.link;
   return on === undefined ? undefined : links.find(({ index }) => index === on);
-}
-
-function notOurAddress({ name, underlay, version }: TunnelWish): Problem {
-  return {
-    code: 'NODE_ADDRESS_ABSENT',
-    field: `spec.bgp.ipv${version}Address`,
-    value: underlay.toString(),
-    what: `no interface of this machine has the node's address ${underlay.toString()}, so ${name} has nothing to send over`,
-    remedy: 'put the address on an interface, or correct the Node: poplin node init',
-  };
 }
 
 function foreign({ name, ...wish }: TunnelWish, { kind }: Link): Problem {

@@ -17,6 +17,7 @@ import {
   userspaceProgram,
   type WireGuardDoor,
 } from '../../../net/kernel/index.ts';
+import { notOurAddress } from '../refusals.ts';
 import { OVERHEAD } from './settings.ts';
 
 const ALIAS = 'poplin: tunnel';
@@ -138,16 +139,6 @@ export class WireGuardDevice {
     }
     return steps;
   }
-}
-
-function notOurAddress({ name, underlay, version }: DeviceWish): Problem {
-  return {
-    code: 'NODE_ADDRESS_ABSENT',
-    field: `spec.bgp.ipv${version}Address`,
-    value: underlay.toString(),
-    what: `no interface of this machine has the node's address ${underlay.toString()}, so ${name} has nothing to send over`,
-    remedy: 'put the address on an interface, or correct the Node: poplin node init',
-  };
 }
 
 function foreign({ name, kind }: Link): Problem {
