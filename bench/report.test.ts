@@ -132,7 +132,7 @@ describe('the command line of the bench', () => {
     ['bgp', '--scenario', 'z'],
     ['bgp', '--target', 'quagga'],
     ['bgp', '--runs', '0'],
-    ['bgp', '--scale', '2'],
+    ['bgp', '--scale', '6'],
     ['bgp', '--fast'],
   ]) {
     it(`refuses ${JSON.stringify(args)}`, () => expect(parseBenchOptions(args).ok).to.equal(false));
