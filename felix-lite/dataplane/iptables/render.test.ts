@@ -1,8 +1,12 @@
 import { expect } from 'chai';
-import { rule } from '../../rules/types.ts';
+import { type Rule, rule } from '../../rules/types.ts';
 import { lastChainName, renderChain } from './render.ts';
 
 const ACCEPT = 0x10000;
+
+const plain = (...kinds: readonly ('accept' | 'drop')[]): readonly Rule[] =>
+  kinds.map((kind) => rule([], { kind }));
+const jump = (chain: string): readonly Rule[] => [rule([], { kind: 'jump', chain })];
 
 describe('iptables text and rule hashes', () => {
   it("hashes as Calico does: the page's vector", () => {
@@ -38,6 +42,24 @@ describe('iptables text and rule hashes', () => {
     );
     expect(renderChain(lastChainName('FORWARD'), [accept], 4)[0]?.hash).to.equal('S93hcgKJrXEqnTfs');
   });
+
+  // The chains of felix's own tests (felix/iptables/table_test.go).
+  const chains: readonly (readonly [chain: string, rules: readonly Rule[], want: readonly string[]])[] = [
+    [
+      'FORWARD',
+      plain('drop', 'accept', 'drop', 'accept'),
+      ['hecdSCslEjdBPBPo', 'plvr29-ZiKUwbzDV', 'BMJ7gfua-eMLZ8Gu', 'rmnR1gc8haxMy_0W'],
+    ],
+    ['FORWARD', jump('cali-foobar'), ['JttcEuxbGad9jG6N']],
+    ['cali-FORWARD', jump('cali-foobar'), ['WiiHgeRwfPX6Ol7d']],
+    ['cali-FORWARD', jump('cali-bazzbiff'), ['1pGUEVtqm3p-zY1p']],
+    ['cali-foobar', plain('accept', 'drop'), ['42h7Q64_2XDzpwKe', '0sUFHicPNNqNyNx8']],
+    ['cali-bazzbiff', plain('accept', 'drop'), ['wQBCfaMfDn3BVJmT', 'Ry8HbkntbrghgQKU']],
+  ];
+  for (const [chain, rules, want] of chains)
+    it(`has felix's hashes for ${chain}: ${want.join(', ')}`, () => {
+      expect(renderChain(chain, rules, 4).map(({ hash }) => hash)).to.deep.equal(want);
+    });
 
   it('makes text from users harmless', () => {
     const [only] = renderChain(
