@@ -158,9 +158,18 @@ export interface TierStep {
   readonly policies: readonly Policy[];
 }
 
-/** The tiers and policies that judge a workload, in order. */
-export function tiersOf(world: World, party: Party, direction: Direction): readonly TierStep[] {
-  return tiersFor({ world, party, direction }, isNormal);
+/**
+ * The tiers and policies that judge a party, in order.
+ *
+ * @param wanted  which policies; default: those of the place where workloads are judged
+ */
+export function tiersOf(
+  world: World,
+  party: Party,
+  direction: Direction,
+  wanted: (policy: Policy) => boolean = isNormal,
+): readonly TierStep[] {
+  return tiersFor({ world, party, direction }, wanted);
 }
 
 function isNormal(policy: Policy): boolean {

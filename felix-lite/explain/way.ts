@@ -4,18 +4,9 @@
  */
 import type { HostEndpoint } from '../../api/index.ts';
 import type { Prefix } from '../../net/addr/index.ts';
-import type { FailsafePort, Failsafes } from '../rules/failsafe.ts';
-import {
-  type Direction,
-  type Judgement,
-  type Policy,
-  type Stage,
-  type Step,
-  askProfiles,
-  askTiers,
-  judge,
-  stageOf,
-} from './evaluate.ts';
+import type { Failsafes } from '../rules/failsafe.ts';
+import { type Direction, type Judgement, type Step, judge } from './evaluate.ts';
+import { Guard, isIcmpv6 } from './guard.ts';
 import type { Journey } from './netfilter.ts';
 import type { Packet } from './packet.ts';
 import type { World } from './world.ts';
@@ -75,11 +66,7 @@ export function guardOf(world: World, node: NodeView, interfaceName: string): Ho
   );
 }
 
-const ICMPV6 = 58;
-/** Listener, router and neighbour discovery: RFC 4890 §4.4.1. */
-const NEIGHBOUR_DISCOVERY: ReadonlySet<number> = new Set([130, 131, 132, 133, 134, 135, 136, 143]);
-
-/** Of those, what a workload may always tell its router, as in Calico. */
+/** Listener, router and neighbour discovery that a workload may always tell its router, as in Calico. */
 const HEARD_BY_ROUTERS: ReadonlySet<number> = new Set([130, 131, 132, 133, 135, 136]);
 
 class Walk {
@@ -97,33 +84,21 @@ class Walk {
 
   toHost(from: string): boolean {
     if (from.startsWith(this.#node.interfacePrefix)) {
-      if (this.#isIcmpv6(HEARD_BY_ROUTERS)) return true;
+      if (isIcmpv6(this.#packet, HEARD_BY_ROUTERS)) return true;
       return this.#workload(from, 'egress') && this.#node.endpointToHost !== 'Drop';
     }
-    const guard = guardOf(this.#world, this.#node, from);
-    const early = this.#early(guard);
-    if (early !== undefined || guard === undefined) return early !== 'Deny';
-    return this.#normal(guard, 'ingress');
+    return this.#guard(from)?.receives() ?? true;
   }
 
   fromHost(to: string): boolean {
-    const guard = guardOf(this.#world, this.#node, to);
-    if (guard === undefined) return true;
-    const { inbound, outbound } = this.#node.failsafes;
-    const open = this.#isOpen(outbound, 'destination') || this.#isOpen(inbound, 'source');
-    const early = open ? undefined : this.#ask(guard, 'egress', only('untracked'), false);
-    if (early !== undefined) return early === 'Allow';
-    return this.#normal(guard, 'egress');
+    return this.#guard(to)?.sends() ?? true;
   }
 
   forwarded(from: string, to: string): boolean {
-    const [before, after] = [from, to].map((name) => guardOf(this.#world, this.#node, name));
-    const early = this.#early(before);
-    if (early === 'Deny') return false;
-    if (early === undefined && before !== undefined && !this.#forward(before, 'ingress')) return false;
+    if (this.#guard(from)?.admits() === false) return false;
     if (from.startsWith(this.#node.interfacePrefix) && !this.#workload(from, 'egress')) return false;
     if (to.startsWith(this.#node.interfacePrefix) && !this.#workload(to, 'ingress')) return false;
-    if (after !== undefined && !this.#forward(after, 'egress')) return false;
+    if (this.#guard(to)?.releases() === false) return false;
     const loop = this.#node.loops?.find((prefix) => prefix.contains(this.#packet.destination));
     if (loop !== undefined)
       this.#steps.push({
@@ -134,31 +109,12 @@ class Walk {
     return loop === undefined;
   }
 
-  /** What comes in, before it is known where it goes. */
-  #early(guard: HostEndpoint | undefined): 'Allow' | 'Deny' | undefined {
-    if (guard === undefined) return undefined;
-    const { inbound, outbound } = this.#node.failsafes;
-    const open = this.#isOpen(inbound, 'destination');
-    const answer = this.#isOpen(outbound, 'source');
-    return (
-      (open || answer ? undefined : this.#ask(guard, 'ingress', only('untracked'), false)) ??
-      (open ? undefined : this.#ask(guard, 'ingress', only('preDNAT'), false))
-    );
-  }
-
-  #normal(guard: HostEndpoint, direction: Direction): boolean {
-    const { inbound, outbound } = this.#node.failsafes;
-    if (this.#isOpen(direction === 'ingress' ? inbound : outbound, 'destination')) {
-      this.#steps.push({ asked: this.#name(guard), field: 'failsafe port', said: 'Allow' });
-      return true;
-    }
-    const said = this.#ask(guard, direction, only('normal'), true);
-    if (said !== undefined) return said === 'Allow';
-    return askProfiles(this.#question(guard, direction), guard.spec.profiles ?? []);
-  }
-
-  #forward(guard: HostEndpoint, direction: Direction): boolean {
-    return this.#ask(guard, direction, forwarding, true) !== 'Deny';
+  #guard(interfaceName: string): Guard | undefined {
+    const endpoint = guardOf(this.#world, this.#node, interfaceName);
+    const { failsafes } = this.#node;
+    return endpoint === undefined
+      ? undefined
+      : new Guard(endpoint, { world: this.#world, failsafes, packet: this.#packet, steps: this.#steps });
   }
 
   #workload(interfaceName: string, direction: Direction): boolean {
@@ -170,55 +126,4 @@ class Walk {
     this.#steps.push(...judged.steps);
     return judged.allowed;
   }
-
-  #ask(
-    guard: HostEndpoint,
-    direction: Direction,
-    wanted: (policy: Policy) => boolean,
-    ends: boolean,
-  ): 'Allow' | 'Deny' | undefined {
-    return askTiers(this.#question(guard, direction), wanted, ends);
-  }
-
-  #question(guard: HostEndpoint, direction: Direction): Parameters<typeof askTiers>[0] {
-    const party = this.#world.host(guard);
-    return { world: this.#world, party, direction, packet: this.#packet, steps: this.#steps };
-  }
-
-  /** @param side  of the port: `source` is the answer to what the port is open for */
-  #isOpen(ports: readonly FailsafePort[], side: 'source' | 'destination'): boolean {
-    const packet = this.#packet;
-    // Without its neighbours a node has no IPv6 at all, and no port of it is open.
-    if (this.#isIcmpv6(NEIGHBOUR_DISCOVERY)) return true;
-    const port = side === 'source' ? packet.sourcePort : packet.destinationPort;
-    const outward = ports === this.#node.failsafes.outbound;
-    const peer = outward === (side === 'destination') ? packet.destination : packet.source;
-    return ports.some(
-      (each) =>
-        each.protocol === packet.protocol &&
-        each.port === port &&
-        (each.net === undefined || (each.net.version === peer.version && each.net.contains(peer))),
-    );
-  }
-
-  #isIcmpv6(types: ReadonlySet<number>): boolean {
-    const { protocol, source, icmpType = -1 } = this.#packet;
-    return protocol === ICMPV6 && source.version === 6 && types.has(icmpType);
-  }
-
-  #name({ metadata }: HostEndpoint): string {
-    return `HostEndpoint/${metadata.name}`;
-  }
-}
-
-function forwarding(policy: Policy): boolean {
-  return (
-    policy.kind === 'GlobalNetworkPolicy' &&
-    stageOf(policy) === 'normal' &&
-    policy.spec.applyOnForward === true
-  );
-}
-
-function only(stage: Stage): (policy: Policy) => boolean {
-  return (policy) => stageOf(policy) === stage;
 }
