@@ -70,6 +70,19 @@ describe('the part of node status on routes', () => {
     ]);
   });
 
+  it('does not call it a fault that the kernel has the network of an interface itself', () => {
+    const kernel = [
+      { prefix: '10.0.10.0/24', state: 'yielded', reason: '10.0.10.0/24 dev eth1 proto 2 src 10.0.10.11' },
+      { prefix: '10.9.0.0/24', state: 'refused', reason: 'Nexthop has invalid gateway' },
+    ];
+    expect(drawn({ routing: { ...ROUTING, problems: [] } }, { kernel }).slice(-4)).to.deep.equal([
+      "Of bgpd's, 1 the kernel does not have as they should be:",
+      ' 10.9.0.0/24 refused: Nexthop has invalid gateway',
+      "Of bgpd's, 1 gave way to a route of the kernel's own or of somebody else:",
+      ' 10.0.10.0/24 to 10.0.10.0/24 dev eth1 proto 2 src 10.0.10.11',
+    ]);
+  });
+
   it('does not run over with a thousand routes that are refused', () => {
     const kernel = Array.from({ length: 1000 }, (_, i) => ({
       prefix: `10.0.${i}.0/24`,

@@ -17,6 +17,7 @@ export function drawRouting(felixStatus: unknown, bgpdStatus: unknown): readonly
   if (routing === undefined) return [];
   const { pools = [], tunnels = {}, wireguard = {}, problems = [], workloads } = routing;
   const missing = missingIn(bgpdStatus);
+  const yielded = missing.filter(({ state }) => state === 'yielded');
   return [
     '\nRouting\n',
     ...(routing.routeSync === false ? ['No route is touched: routeSyncDisabled.\n'] : []),
@@ -52,14 +53,27 @@ export function drawRouting(felixStatus: unknown, bgpdStatus: unknown): readonly
         `${device}: WireGuard ${implementation === 'kernel' ? 'of the kernel' : 'by wireguard-go, for this kernel has none'}, UDP ${port}, MTU ${mtu}; ${peers} nodes encrypted (${talking} in touch), ${plain} in plain.\n`,
     ),
     `Routes to workloads: ${workloads?.routes ?? 0}${waitingText(workloads?.waiting ?? [])}. Between nodes, by felix-lite: ${routing.routes ?? 0}${missingText(routing.missing ?? 0)}.\n`,
-    ...(missing.length === 0
-      ? []
-      : [`Of bgpd's, ${missing.length} the kernel does not have as they should be:\n`]),
-    ...missing
-      .slice(0, TOLD)
-      .map(({ prefix, state, reason }) => `  ${prefix ?? ''} ${state ?? ''}: ${reason ?? ''}\n`),
-    ...(missing.length > TOLD ? [`  and ${missing.length - TOLD} more\n`] : []),
+    ...told(
+      `Of bgpd's, ${missing.length - yielded.length} the kernel does not have as they should be:`,
+      missing
+        .filter(({ state }) => state !== 'yielded')
+        .map(({ prefix, state, reason }) => `${prefix ?? ''} ${state ?? ''}: ${reason ?? ''}`),
+    ),
+    // The network of an interface is among them on most nodes, and nothing is wrong with that.
+    ...told(
+      `Of bgpd's, ${yielded.length} gave way to a route of the kernel's own or of somebody else:`,
+      yielded.map(({ prefix, reason }) => `${prefix ?? ''} to ${reason ?? ''}`),
+    ),
     ...problems.map((problem) => `  ${formatProblem(problem)}\n`),
+  ];
+}
+
+function told(heading: string, lines: readonly string[]): readonly string[] {
+  if (lines.length === 0) return [];
+  return [
+    `${heading}\n`,
+    ...lines.slice(0, TOLD).map((line) => `  ${line}\n`),
+    ...(lines.length > TOLD ? [`  and ${lines.length - TOLD} more\n`] : []),
   ];
 }
 
