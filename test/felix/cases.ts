@@ -6,7 +6,7 @@
 import { validate } from '../../api/index.ts';
 import type { Case, Me } from './case.ts';
 import { CLUSTER_CASES } from './cluster-cases.ts';
-import { KUBERNETES_CASES } from './kubernetes-cases.ts';
+import { KUBERNETES_CASES, kubernetesPolicy } from './kubernetes-cases.ts';
 
 /** Of one of the probes of TCP. */
 export const SOURCE_PORT = 33_333;
@@ -168,6 +168,38 @@ const together: readonly Case[] = [
         { order: 10, selector: me.selector, ingress: [{ action: 'Deny', protocol: 'UDP' }] },
         `${me.id}-first`,
       ),
+    ],
+  },
+  {
+    it: 'equal orders: by name, then that of the cluster before that of the namespace',
+    direction: 'ingress',
+    resources: (me) => [
+      policy('NetworkPolicy', me, { selector: me.selector, ingress: [{ action: 'Allow' }] }),
+      policy('GlobalNetworkPolicy', me, {
+        selector: me.selector,
+        ingress: [{ action: 'Deny', protocol: 'UDP' }],
+      }),
+    ],
+    changed: (me) => [
+      policy('NetworkPolicy', me, { selector: me.selector, ingress: [{ action: 'Allow' }] }, `${me.id}-a`),
+      policy(
+        'GlobalNetworkPolicy',
+        me,
+        { selector: me.selector, ingress: [{ action: 'Deny', protocol: 'UDP' }] },
+        `${me.id}-b`,
+      ),
+    ],
+  },
+  {
+    it: 'equal orders and names: by kind, so that of Kubernetes comes first',
+    direction: 'ingress',
+    resources: (me) => [
+      policy('NetworkPolicy', me, { order: 1000, selector: me.selector, ingress: [{ action: 'Deny' }] }),
+      kubernetesPolicy(me, { ingress: [{ ports: [{ port: 8080 }] }] }),
+    ],
+    changed: (me) => [
+      policy('NetworkPolicy', me, { order: 999, selector: me.selector, ingress: [{ action: 'Deny' }] }),
+      kubernetesPolicy(me, { ingress: [{ ports: [{ port: 8080 }] }] }),
     ],
   },
   {
