@@ -2,19 +2,18 @@
  * Three nodes with one workload each: a1 and a2 in one subnet, b1 behind a router. Real daemons in namespaces, one
  * datastore, workloads wired as the agent wires them. Runs on this machine's kernel or inside another (see uml.ts).
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { unwrap, validate } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { askControl } from '../../daemon/control.ts';
 import { openStore, ResourceClient, type Store } from '../../datastore/index.ts';
-import { run } from '../../net/kernel/index.ts';
 import { Lab } from '../interop/peers/lab.ts';
-import { echoIn, knockFrom, Transfer } from './transfer.ts';
+import { knockFrom, type Transfer } from './transfer.ts';
+import { PACE, type Pace, type Pinged, Watch } from './watch.ts';
+import { ipBatch, pod, wireWorkload } from './wiring.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const MAINS = {
@@ -36,27 +35,17 @@ const PLACES = {
 } as const;
 const BLOCKS = { a1: 1, a2: 2, b1: 3 } as const;
 
-/** Some full packets, some fifty times a second. */
-const PORTION = 8 * 1024;
-const PORTION_MS = 20;
-
-/** How often to look, and for how long; on a slow machine, looking takes time from what is looked at. */
-export interface Pace {
-  readonly pauseMs: number;
-  readonly withinMs: number;
-}
-
 export class Fabric {
   readonly lab = new Lab();
   readonly #daemons = new Map<string, ChildProcess>();
   readonly #database = join(this.lab.folder, 'datastore.db');
   readonly #mtu = 1500;
-  readonly #pace: Pace;
+  readonly #watch: Watch;
   readonly #echoes: Server[] = [];
   #store: Store | undefined;
 
-  constructor(pace: Pace = { pauseMs: 100, withinMs: 60_000 }) {
-    this.#pace = pace;
+  constructor(pace: Pace = PACE) {
+    this.#watch = new Watch(this.lab, pace);
   }
 
   /** Namespaces, links, addresses, workloads with their MTU, and the resources of the nodes. */
@@ -79,15 +68,17 @@ export class Fabric {
         ...(name === 'a2' ? [] : [`addr add 10.10.${subnet}.254/24 dev ${near}`]),
         ...(name === 'a2' ? [] : [`addr add fd00:${subnet}::254/64 dev ${near} nodad`]),
       );
-      await this.#workload(name, podMtu, [
+      const own = [
         `link set eth0 mtu ${this.#mtu}`,
         `addr add ${underlay(name, 4)}/24 dev eth0`,
         `addr add ${underlay(name, 6)}/64 dev eth0 nodad`,
         `route add default via 10.10.${subnet}.254`,
         `route add default via fd00:${subnet}::254`,
-      ]);
+      ];
+      const addresses = { 4: workload(name, 4), 6: workload(name, 6) };
+      this.#echoes.push(await wireWorkload(lab, { node: name, mtu: podMtu, addresses }, own));
     }
-    await this.#ip('r', router);
+    await ipBatch(lab, 'r', router);
     await this.apply(
       ...NODES.map((name) => nodeResource(name)),
       ...NODES.map(endpointResource),
@@ -159,16 +150,8 @@ export class Fabric {
       }
   }
 
-  async until<T>(what: string, ask: () => Promise<T>, right: (answer: T) => boolean): Promise<void> {
-    const { pauseMs, withinMs } = this.#pace;
-    const until = performance.now() + withinMs;
-    for (;;) {
-      const answer = await ask();
-      if (right(answer)) return;
-      if (performance.now() > until)
-        throw new Error(`${what}: not within ${withinMs} ms; it is: ${String(answer)}`);
-      await sleep(pauseMs);
-    }
+  until<T>(what: string, ask: () => Promise<T>, right: (answer: T) => boolean): Promise<T> {
+    return this.#watch.until(what, ask, right);
   }
 
   /**
@@ -181,121 +164,33 @@ export class Fabric {
   }
 
   /** The same, of as much as goes while something happens: over one connection, begun before and ended after. */
-  async whileTransferring(
+  whileTransferring(
     from: NodeName,
     to: NodeName,
     version: 4 | 6,
     what: (transfer: Transfer) => Promise<unknown>,
   ): Promise<void> {
-    const transfer = new Transfer(this.lab.netns(pod(from)), workload(to, version));
-    const over = new AbortController();
-    const sending = (async () => {
-      while (!over.signal.aborted) {
-        await transfer.send(PORTION);
-        await sleep(PORTION_MS);
-      }
-    })();
-    sending.catch(() => {});
-    try {
-      await what(transfer);
-    } finally {
-      over.abort();
-    }
-    await sending;
-    await transfer.finish();
+    return this.#watch.whileTransferring(this.lab.netns(pod(from)), workload(to, version), what);
   }
 
-  /**
-   * Pings from one workload to the other some hundreds of times a second while something happens.
-   *
-   * @returns how many were answered, and the numbers of those before the last that were not
-   */
-  async pingedWhile(
-    from: NodeName,
-    to: NodeName,
-    version: 4 | 6,
-    what: () => Promise<unknown>,
-  ): Promise<{ readonly answered: number; readonly lost: readonly number[] }> {
-    const args = [`-${version}`, '-n', '-i', '0.003', '-W', '30', workload(to, version)];
-    const ping = spawn('nsenter', [`--net=${this.lab.netns(pod(from))}`, 'ping', ...args], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    let said = '';
-    ping.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-    const count = (): Promise<number> => Promise.resolve(said.match(/icmp_seq=/g)?.length ?? 0);
-    const more = async (): Promise<void> => {
-      const before = await count();
-      await this.until('pings are answered', count, (now) => now > before + 100);
-    };
-    try {
-      await more();
-      await what();
-      await more();
-    } finally {
-      ping.kill('SIGINT');
-      await once(ping, 'close');
-    }
-    const seen = new Set([...said.matchAll(/icmp_seq=(\d+).*time=/g)].map(([, number]) => Number(number)));
-    const last = Math.max(...seen);
-    const lost = Array.from({ length: last }, (_, i) => i + 1).filter((number) => !seen.has(number));
-    return { answered: seen.size, lost };
+  /** Pings from one workload to the other some hundreds of times a second while something happens. */
+  pingedWhile(from: NodeName, to: NodeName, version: 4 | 6, what: () => Promise<unknown>): Promise<Pinged> {
+    return this.#watch.pingedWhile(this.lab.netns(pod(from)), workload(to, version), what);
   }
 
   /** What passes an interface, of the router unless another is named, while `during` runs, as tcpdump decodes it. */
-  async captured(
+  captured(
     link: string,
     filter: string,
     during: () => Promise<unknown>,
     at: NodeName | 'r' = 'r',
-  ): Promise<string[]> {
-    const file = await this.#capture(link, filter, during, at);
-    return (await this.lab.run('r', 'tcpdump', ['-r', file, '-nn', '-v'])).split(/\n(?=\S)/);
+  ): Promise<readonly string[]> {
+    return this.#watch.captured(at, link, filter, during);
   }
 
   /** The same as octets, headers and all. */
-  async capturedRaw(link: string, filter: string, during: () => Promise<unknown>): Promise<Buffer> {
-    return readFileSync(await this.#capture(link, filter, during, 'r'));
-  }
-
-  async #capture(
-    link: string,
-    filter: string,
-    during: () => Promise<unknown>,
-    at: NodeName | 'r',
-  ): Promise<string> {
-    const file = join(this.lab.folder, `${link}-${Math.random().toString(36).slice(2)}.pcap`);
-    const args = ['-i', link, '-B', '8192', '-U', '--immediate-mode', '-w', file, '-Z', 'root', filter];
-    const dump = spawn('nsenter', [`--net=${this.lab.netns(at)}`, 'tcpdump', ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let said = '';
-    dump.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-    await this.until(
-      'tcpdump listens',
-      () => Promise.resolve(said),
-      (text) => text.includes('listening on'),
-    );
-    try {
-      await during();
-      await this.until(
-        'tcpdump has read all that passed',
-        async () => {
-          said = '';
-          dump.kill('SIGUSR1');
-          await once(dump.stderr, 'data');
-          return said;
-        },
-        (text) => {
-          const [captured = -1, received = 0, dropped = 0] =
-            text.match(/\d+(?= packets?)/g)?.map(Number) ?? [];
-          return captured + dropped === received;
-        },
-      );
-    } finally {
-      dump.kill('SIGINT');
-      await once(dump, 'exit');
-    }
-    return file;
+  capturedRaw(link: string, filter: string, during: () => Promise<unknown>): Promise<Buffer> {
+    return this.#watch.capturedRaw('r', link, filter, during);
   }
 
   /** Whether somebody at the address answers within a second, if only to refuse. */
@@ -318,44 +213,6 @@ export class Fabric {
     return this.#store;
   }
 
-  /**
-   * As the agent does it, with what packets need and no more.
-   *
-   * @param first  what the node itself needs before
-   */
-  async #workload(name: NodeName, mtu: number, first: readonly string[]): Promise<void> {
-    const { lab } = this;
-    const inside = pod(name);
-    await lab.node(inside);
-    const host = `cali${name}`;
-    await lab.link(
-      { node: name, interface: host, addresses: [] },
-      { node: inside, interface: 'eth0', addresses: [] },
-    );
-    const gateways = { 4: '169.254.1.1', 6: 'fe80::ecee:eeff:feee:eeee' } as const;
-    await this.#ip(name, [
-      ...first,
-      `link set ${host} address ee:ee:ee:ee:ee:ee mtu ${mtu}`,
-      `addr add ${gateways[6]}/64 dev ${host} nodad`,
-      ...([4, 6] as const).map((version) => `route add ${workload(name, version)} dev ${host} proto boot`),
-    ]);
-    await this.#ip(inside, [
-      `link set eth0 mtu ${mtu}`,
-      `addr add ${workload(name, 4)}/32 dev eth0`,
-      `addr add ${workload(name, 6)}/128 dev eth0 nodad`,
-      ...Object.values(gateways).flatMap((gateway) => [
-        `neigh add ${gateway} lladdr ee:ee:ee:ee:ee:ee dev eth0`,
-        `route add default via ${gateway} dev eth0 onlink`,
-      ]),
-    ]);
-    this.#echoes.push(await echoIn(lab.netns(inside)));
-  }
-
-  /** All in one process: inside a user-mode kernel, starting one is dear. */
-  async #ip(node: string, commands: readonly string[]): Promise<void> {
-    await run('ip', ['-batch', '-'], { netns: this.lab.netns(node), stdin: commands.join('\n') });
-  }
-
   /** Blocks of the node, as IPAM leaves them. */
   async #claim(name: NodeName): Promise<void> {
     const operations = ([4, 6] as const).map((version) => ({
@@ -367,8 +224,6 @@ export class Fabric {
     if (!(await this.#opened.commit(operations)).ok) throw new Error('refused');
   }
 }
-
-const pod = (node: NodeName): string => `${node}-pod`;
 
 export function underlay(node: NodeName, version: 4 | 6): string {
   const { subnet, host } = PLACES[node];

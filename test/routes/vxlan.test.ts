@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { eventually } from '../interop/peers/eventually.ts';
 import { block, Fabric, NODES, pools, sameSubnet, tunnelAddress, underlay, workload } from './fabric.ts';
+import { holdsPolicyToTheInnerPacket } from './policy-step.ts';
 
 const MEGABYTES = 4 * 1024 * 1024;
 
@@ -46,23 +47,7 @@ describeOnKernel('VXLAN', function () {
     expect(routes).to.contain(`blackhole ${block('a1', 4)}`);
   });
 
-  it('holds policy to the inner packet', async () => {
-    expect(await fabric.answers('a1', workload('b1', 4))).to.equal(true);
-    await fabric.apply({
-      apiVersion: 'projectcalico.org/v3',
-      kind: 'GlobalNetworkPolicy',
-      metadata: { name: 'not-from-a1' },
-      spec: {
-        selector: "on == 'b1'",
-        ingress: [{ action: 'Deny', source: { selector: "on == 'a1'" } }, { action: 'Allow' }],
-      },
-    });
-    const asked = async (): Promise<string> => String(await fabric.answers('a1', workload('b1', 4)));
-    await fabric.until('denied', asked, (text) => text === 'false');
-    expect(await fabric.answers('a2', workload('b1', 4))).to.equal(true);
-    await fabric.remove('GlobalNetworkPolicy', 'not-from-a1');
-    await fabric.until('allowed again', asked, (text) => text === 'true');
-  });
+  it('holds policy to the inner packet', () => holdsPolicyToTheInnerPacket(fabric));
 
   it('lets packets to what is outside the pools leave under the name of the node, and no others', async () => {
     const packets = await fabric.captured('to-a1', 'tcp', () => fabric.answers('a1', '10.10.1.254'));
@@ -83,7 +68,7 @@ describeOnKernel('VXLAN', function () {
       'ip route add 10.244.1.2 via 10.99.0.2 dev forged',
     ].join('\n');
     await lab.run('r', 'sh', ['-ec', forge]);
-    let outer: string[] = [];
+    let outer: readonly string[] = [];
     const inner = await fabric.captured(
       'calia1',
       'src 10.99.0.1',

@@ -16,6 +16,7 @@ import {
   wireguardAddress,
   workload,
 } from './fabric.ts';
+import { holdsPolicyToTheInnerPacket } from './policy-step.ts';
 
 const MEGABYTES = 4 * 1024 * 1024;
 /** Of a 1500 underlay: WireGuard over IPv6 takes the most. */
@@ -119,22 +120,7 @@ if (!present)
     expect(text).to.contain(`src ${wireguardAddress('a1', 4)}`);
   });
 
-  it('holds policy to the inner packet', async () => {
-    expect(await fabric.answers('a1', workload('b1', 4))).to.equal(true);
-    await fabric.apply({
-      apiVersion: 'projectcalico.org/v3',
-      kind: 'GlobalNetworkPolicy',
-      metadata: { name: 'not-from-a1' },
-      spec: {
-        selector: "on == 'b1'",
-        ingress: [{ action: 'Deny', source: { selector: "on == 'a1'" } }, { action: 'Allow' }],
-      },
-    });
-    const asked = (): Promise<boolean> => fabric.answers('a1', workload('b1', 4));
-    await fabric.until('denied', asked, (answered) => !answered);
-    await fabric.remove('GlobalNetworkPolicy', 'not-from-a1');
-    await fabric.until('allowed again', asked, (answered) => answered);
-  });
+  it('holds policy to the inner packet', () => holdsPolicyToTheInnerPacket(fabric));
 
   it('repairs at once what somebody takes away: a route, the rule, the device', async () => {
     const deletions = [
