@@ -36,6 +36,10 @@ function staged(name: string, spec: string): string {
   return `apiVersion: projectcalico.org/v3\nkind: StagedNetworkPolicy\nmetadata: {name: ${name}, namespace: shop}\nspec: ${spec}\n`;
 }
 
+function lines(text: string): readonly string[] {
+  return text.replaceAll(/ +/g, ' ').split('\n');
+}
+
 describe('poplin explain packet and policy matrix', () => {
   let poplin: CommandLine;
   beforeEach(async () => {
@@ -142,6 +146,24 @@ spec: { selector: role == 'db', ingress: [{ action: Allow, protocol: TCP, destin
     const gone = await poplin('delete --preview policy open-db -n shop -o json');
     expect(JSON.parse(gone.out)).to.have.nested.property('flows[0].change', 'closes');
     expect((await poplin('get policy open-db -n shop')).code).to.equal(0);
+  });
+
+  it('previews what a host endpoint and its policies would do, ports that the configuration keeps open left out', async () => {
+    const header = 'apiVersion: projectcalico.org/v3\nkind:';
+    const guard = `${header} HostEndpoint\nmetadata: {name: a1-up}\nspec: {node: a1, interfaceName: eth0, expectedIPs: [192.0.2.1]}\n`;
+    const open = `${header} FelixConfiguration\nmetadata: {name: default}\nspec: {failsafeInboundHostPorts: [{protocol: TCP, port: 2222}], failsafeOutboundHostPorts: []}\n`;
+    expect((await poplin('apply -f -', open)).code).to.equal(0);
+    const shown = await poplin('apply --preview -f -', guard);
+    expect([shown.code, shown.err]).to.deep.equal([0, '']);
+    expect(lines(shown.out)).to.include('closes any other IPv4 address host endpoint a1-up all but TCP 2222');
+    expect((await poplin('apply -f -', guard)).code).to.equal(0);
+    const forward = `${header} GlobalNetworkPolicy\nmetadata: {name: no-udp}\nspec: {selector: "!has(projectcalico.org/namespace)", applyOnForward: true, types: [Ingress], ingress: [{action: Deny, protocol: UDP}, {action: Allow}]}\n`;
+    const changed = await poplin('apply --preview -f -', forward);
+    expect(lines(changed.out)).to.include.members([
+      'CHANGE FROM TO TRAFFIC WAY',
+      'closes any other IPv4 address, any other IPv6 address shop/web UDP in by host endpoint a1-up',
+      'opens any other IPv4 address host endpoint a1-up all but TCP 2222, UDP',
+    ]);
   });
 
   it('previews what staged policies would do, when they come and when they lie there', async () => {

@@ -1,9 +1,11 @@
 /** What a change of resources, or of staged policies, would open or close. Nothing is written. */
 import { type Resource, resourceText } from '../../api/index.ts';
 import type { ResourceChange, ResourceChanged } from '../../datastore/index.ts';
+import { readSettings } from '../../felix-lite/daemon/config.ts';
 import { type Preview, previewChange } from '../../felix-lite/explain/preview/preview.ts';
 import { enforceStaged, isStaged, nameOf } from '../../felix-lite/explain/staged.ts';
 import { readResources } from '../../felix-lite/explain/stored.ts';
+import { DEFAULT_FAILSAFES, type Failsafes } from '../../felix-lite/rules/failsafe.ts';
 import { type Action, type Arguments, EXIT, type ExitCode, UsageError } from '../command.ts';
 import { tellProblems } from '../failure.ts';
 import { drawPreview } from '../output/preview.ts';
@@ -76,7 +78,28 @@ function enforcing(resources: readonly Resource[], chosen: Parameters<typeof enf
 }
 
 function preview(before: readonly Resource[], after: readonly Resource[]): Preview {
-  return previewChange(before, after, { names: workloadName });
+  const failsafes = [before, after].map(failsafesIn);
+  return previewChange(before, after, {
+    names: workloadName,
+    failsafes: (time, node) => failsafes[time]?.(node) ?? DEFAULT_FAILSAFES,
+  });
+}
+
+/** As the configurations among the resources say, the node's before the cluster's. */
+function failsafesIn(resources: readonly Resource[]): (node: string) => Failsafes {
+  const configurations = new Map(
+    resources.flatMap((each) =>
+      each.kind === 'FelixConfiguration' ? [[each.metadata.name, each] as const] : [],
+    ),
+  );
+  const known = new Map<string, Failsafes>();
+  return (node) => {
+    const found =
+      known.get(node) ??
+      readSettings(configurations.get('default'), configurations.get(`node.${node}`)).rules.failsafes;
+    known.set(node, found);
+    return found;
+  };
 }
 
 function changedBy(before: readonly Resource[], changed: readonly ResourceChanged[]): readonly Resource[] {

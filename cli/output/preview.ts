@@ -19,18 +19,22 @@ export function drawPreview(preview: Preview): string {
       ? [`${addressesLeft} prefixes that rules and sets name were not looked at for themselves.`]
       : []),
   ];
-  const rows = rowsOf(flows).map(({ change, from, to, traffic }) => [
+  const grouped = rowsOf(flows);
+  // Only where it makes a difference by which of its host's interfaces a workload is reached.
+  const hasWays = grouped.some(({ by }) => by !== undefined);
+  const rows = grouped.map(({ change, from, to, traffic, by }) => [
     change,
     textOf(from, peers),
     textOf(to, peers),
     traffic.length > LISTED
       ? `${traffic.slice(0, LISTED).join(', ')} and ${traffic.length - LISTED} more`
       : traffic.join(', '),
+    ...(hasWays ? [by ?? ''] : []),
   ]);
   const body =
     rows.length === 0
-      ? 'No flow between workloads, or between them and addresses outside, opens or closes.\n'
-      : columns(HEADINGS, rows);
+      ? 'No flow between workloads, hosts behind host endpoints and addresses outside opens or closes.\n'
+      : columns([...HEADINGS, ...(hasWays ? ['WAY'] : [])], rows);
   return body + notes.map((note) => `${note}\n`).join('');
 }
 
@@ -39,16 +43,21 @@ interface Row {
   readonly from: readonly number[];
   readonly to: readonly number[];
   readonly traffic: readonly string[];
+  readonly by?: string;
 }
 
 /** First those of one source, then those of the same destinations. */
 function rowsOf(flows: readonly FlowChange[]): readonly Row[] {
-  const bySource = Map.groupBy(flows, ({ change, from, traffic }) => JSON.stringify([change, from, traffic]));
+  const bySource = Map.groupBy(flows, ({ change, from, traffic, by }) =>
+    JSON.stringify([change, from, traffic, by]),
+  );
   const wide = [...bySource.values()].flatMap((list): readonly Row[] => {
     const [first] = list;
     return first === undefined ? [] : [{ ...first, from: [first.from], to: list.map(({ to }) => to) }];
   });
-  const byTarget = Map.groupBy(wide, ({ change, to, traffic }) => JSON.stringify([change, to, traffic]));
+  const byTarget = Map.groupBy(wide, ({ change, to, traffic, by }) =>
+    JSON.stringify([change, to, traffic, by]),
+  );
   return [...byTarget.values()].flatMap((list): readonly Row[] => {
     const [first] = list;
     return first === undefined ? [] : [{ ...first, from: list.flatMap(({ from }) => from) }];

@@ -17,7 +17,7 @@ const ECHO: Readonly<Record<IpVersion, number>> = { 4: 8, 6: 128 };
 /** Everything that decides about packets, staged policies among it. */
 export async function readPolicyResources({ store }: OpenStore): Promise<readonly Resource[]> {
   const values: unknown[] = [];
-  for (const kind of [...CALC_KINDS, ...STAGED_KINDS])
+  for (const kind of [...CALC_KINDS, ...STAGED_KINDS, 'FelixConfiguration'] as const)
     for (const { value } of (await store.list({ kind })).entries) values.push(value);
   return readResources(values);
 }

@@ -11,6 +11,7 @@ import type {
   Labels,
   NetworkPolicy,
   NetworkSet,
+  Node,
   Profile,
   Resource,
   ResourceOf,
@@ -38,6 +39,7 @@ export class World {
   readonly policies: readonly (NetworkPolicy | GlobalNetworkPolicy)[];
   readonly workloads: readonly WorkloadEndpoint[];
   readonly hosts: readonly HostEndpoint[];
+  readonly nodes: readonly Node[];
   readonly #sets: readonly (NetworkSet | GlobalNetworkSet)[];
   #parties: readonly Party[] | undefined;
 
@@ -68,6 +70,7 @@ export class World {
     ];
     this.workloads = of('WorkloadEndpoint');
     this.hosts = of('HostEndpoint');
+    this.nodes = of('Node');
     this.#sets = [...of('NetworkSet'), ...of('GlobalNetworkSet')];
   }
 

@@ -1,14 +1,16 @@
 /**
  * Which flows a change of resources opens or closes: the evaluator's verdicts before and after, over all pairs of
- * workloads and addresses that rules name, and all kinds of traffic that rules tell apart. Those that nothing tells apart
- * are judged once, so thousands of pods are as many pairs as there are kinds of them. Pure.
+ * workloads, hosts and addresses that rules name, and all kinds of traffic that rules tell apart. Those that nothing tells
+ * apart are judged once, so thousands of pods are as many pairs as there are kinds of them. Pure.
  */
-import type { Resource, Rule, WorkloadEndpoint } from '../../../api/index.ts';
+import type { Resource, WorkloadEndpoint } from '../../../api/index.ts';
 import type { IpVersion } from '../../../net/addr/index.ts';
-import { type Direction, judge, tiersOf } from '../evaluate.ts';
+import { DEFAULT_FAILSAFES, type Failsafes } from '../../rules/failsafe.ts';
 import { World } from '../world.ts';
-import { groupPeers, type Member, type Peers } from './peers.ts';
-import { type Traffic, traffics, trafficOf, type Words, wordsOf } from './traffic.ts';
+import type { Door, Member, Peers } from './group.ts';
+import { groupPeers } from './peers.ts';
+import { type Stop, Stops, type Time } from './stops.ts';
+import { type Traffic, traffics, trafficOf } from './traffic.ts';
 
 export interface FlowChange {
   readonly change: 'opens' | 'closes';
@@ -17,6 +19,8 @@ export interface FlowChange {
   readonly to: number;
   /** `TCP 5432`, `UDP`, `all traffic`; with ` (IPv6)` where it is so for one IP version only. */
   readonly traffic: readonly string[];
+  /** By which interfaces of hosts, where it is not so by all that it may take. */
+  readonly by?: string;
 }
 
 export interface Preview {
@@ -33,6 +37,8 @@ export interface PreviewOptions {
   readonly names: (endpoint: WorkloadEndpoint) => string;
   /** Packets that are judged at most; a packet is judged at most four times. */
   readonly limit?: number;
+  /** Ports that no host endpoint of a node closes, as the resources of that time say; default: Calico's. */
+  readonly failsafes?: (time: Time, node: string) => Failsafes;
 }
 
 const LIMIT = 1_000_000;
@@ -40,39 +46,40 @@ const LIMIT = 1_000_000;
 export function previewChange(
   resourcesBefore: readonly Resource[],
   resourcesAfter: readonly Resource[],
-  { names, limit = LIMIT }: PreviewOptions,
+  { names, limit = LIMIT, failsafes = () => DEFAULT_FAILSAFES }: PreviewOptions,
 ): Preview {
   const worlds = [new World(resourcesBefore), new World(resourcesAfter)] as const;
-  const { peers, left } = groupPeers(...worlds, names);
-  const known = new Sides(worlds);
-  const sides = peers.map((each) => ({
-    egress: known.of(each, 'egress'),
-    ingress: known.of(each, 'ingress'),
-  }));
+  const { peers, left } = groupPeers(...worlds, { names, failsafes });
+  const routes = new Routes(new Stops(worlds, failsafes));
   const flows: FlowChange[] = [];
   const kinds = new Map<string, readonly Traffic[]>();
   let [all, judged, packets] = [0, 0, 0];
   for (const [from, source] of peers.entries())
     for (const [to, destination] of peers.entries()) {
-      const [egress, ingress] = [sides[from]!.egress, sides[to]!.ingress];
-      if (!egress.changes && !ingress.changes) continue;
       const ends = endsOf(source, destination, from === to);
       if (ends === undefined) continue;
+      const taken = routes.between(source, destination, ends);
+      if (!taken.some(({ stops }) => stops.some(({ changes }) => changes))) continue;
       all++;
       if (packets >= limit) continue;
       judged++;
-      const found = ([4, 6] as const).map((version): Changed | undefined => {
-        const key = `${version} ${egress.id} ${ingress.id}`;
-        const traffic = kinds.get(key) ?? trafficOf(egress.words, ingress.words, version);
-        kinds.set(key, traffic);
-        const changed = compare(worlds, ends, version, traffic, {
-          egress: egress.changes,
-          ingress: ingress.changes,
+      const found = taken.map(({ by, stops }) => {
+        const changed = ([4, 6] as const).map((version): Changed | undefined => {
+          const key = `${version} ${stops.map(({ id }) => id).join(' ')}`;
+          const traffic =
+            kinds.get(key) ??
+            trafficOf(
+              stops.map(({ words }) => words),
+              version,
+            );
+          kinds.set(key, traffic);
+          const outcome = compare(stops, ends, version, traffic);
+          if (outcome !== undefined) packets += traffic.length;
+          return outcome;
         });
-        if (changed !== undefined) packets += traffic.length;
-        return changed;
+        return { by, changes: told(changed[0], changed[1]) };
       });
-      flows.push(...told(found[0], found[1]).map((each) => ({ ...each, from, to })));
+      flows.push(...byWay(found).map((each) => ({ ...each, from, to })));
     }
   return {
     peers: peers.map((each) => each.names),
@@ -82,73 +89,114 @@ export function previewChange(
   };
 }
 
-/** What policies of others may ask about: where it is the same, only policies themselves have changed. */
-function surroundings({ parties, slices }: World): string {
-  return JSON.stringify([parties.map((each) => ({ ...each, prefixes: each.prefixes.map(String) })), slices]);
-}
-
-interface Side {
-  /** Of the words: equal where they are. */
-  readonly id: number;
-  readonly words: Words;
-  /** Its verdicts may differ before and after. */
-  readonly changes: boolean;
-}
-
-/** Many meet the same rules, whose words are then found once. */
-class Sides {
-  readonly #worlds: readonly [World, World];
-  readonly #sameAround: boolean;
-  readonly #known = new Map<string, Omit<Side, 'changes'>>();
-
-  constructor(worlds: readonly [World, World]) {
-    this.#worlds = worlds;
-    this.#sameAround = surroundings(worlds[0]) === surroundings(worlds[1]);
-  }
-
-  of({ members: [member] }: Peers, direction: Direction): Side {
-    const asked = this.#worlds.map((world, index) => askedOf(world, member?.workload?.[index], direction));
-    const rules = asked.flatMap(({ rules: each }) => each);
-    const text = JSON.stringify(rules);
-    const known = this.#known.get(text) ?? { id: this.#known.size, words: wordsOf(rules, this.#worlds) };
-    this.#known.set(text, known);
-    const same = this.#sameAround && asked[0]?.text === asked[1]?.text;
-    return { ...known, changes: member?.workload !== undefined && !same };
-  }
-}
-
-/** All that decides at a workload in one direction, in order. */
-function askedOf(
-  world: World,
-  workload: WorkloadEndpoint | undefined,
-  direction: Direction,
-): { readonly text: string; readonly rules: readonly Rule[] } {
-  if (workload === undefined) return { text: '', rules: [] };
-  const tiers = tiersOf(world, world.workload(workload), direction);
-  const profiles = (workload.spec.profiles ?? []).map((name) => world.profiles.get(name) ?? name);
-  const lists = [
-    ...tiers.flatMap(({ policies }) => policies.map((policy) => policy.spec[direction] ?? [])),
-    ...profiles.map((profile) => (typeof profile === 'string' ? [] : (profile.spec[direction] ?? []))),
-  ];
-  const text = JSON.stringify([
-    tiers.map(({ name, defaultAction, policies }) => [
-      name,
-      defaultAction,
-      policies.map(({ metadata, spec }) => [metadata.namespace, spec[direction]]),
-    ]),
-    profiles.map((profile) => (typeof profile === 'string' ? profile : profile.spec[direction])),
-  ]);
-  return { text, rules: lists.flat() };
-}
-
 type Ends = readonly [Member, Member];
 
-/** Undefined where neither is a workload, or one alone would speak to itself. */
+/** Undefined where both are outside, or one alone would speak to itself. */
 function endsOf(source: Peers, destination: Peers, same: boolean): Ends | undefined {
   const [from] = source.members;
   const to = destination.members[same ? 1 : 0];
   if (from === undefined || to === undefined) return undefined;
-  return from.workload === undefined && to.workload === undefined ? undefined : [from, to];
+  return isOutside(from) && isOutside(to) ? undefined : [from, to];
+}
+
+function isOutside({ workload, host }: Member): boolean {
+  return workload === undefined && host === undefined;
+}
+
+/** One way that flows between two may take. */
+interface Route {
+  /** The interfaces of hosts on it, in words; empty where it has none. */
+  readonly by: string;
+  readonly stops: readonly Stop[];
+}
+
+const NO_DOOR: readonly (Door | undefined)[] = [undefined];
+
+/** Stops of many flows, each made once. */
+class Routes {
+  readonly #stops: Stops;
+  readonly #ofEnds = new Map<
+    Member,
+    { readonly egress: readonly Stop[]; readonly ingress: readonly Stop[] }
+  >();
+  readonly #ofDoors = new Map<Door, { readonly egress: Stop; readonly ingress: Stop }>();
+
+  constructor(stops: Stops) {
+    this.#stops = stops;
+  }
+
+  /** On one node nothing leaves it; between two, and to and from outside, it goes out and in by interfaces of hosts. */
+  between(source: Peers, destination: Peers, [from, to]: Ends): readonly Route[] {
+    const [first, last] = [this.#end(from).egress, this.#end(to).ingress];
+    const [outs, ins] = [source, destination].map(({ doors }) => (doors.length === 0 ? NO_DOOR : doors)) as [
+      readonly (Door | undefined)[],
+      readonly (Door | undefined)[],
+    ];
+    const near = from.workload !== undefined && to.workload !== undefined && mayShare(source, destination);
+    const isPlain = outs === NO_DOOR && ins === NO_DOOR;
+    const far = mayBeApart(source, destination)
+      ? outs.flatMap((out) =>
+          ins.map((into): Route => {
+            const doors = [
+              ...(out === undefined ? [] : [this.#door(out).egress]),
+              ...(into === undefined ? [] : [this.#door(into).ingress]),
+            ];
+            return { by: wordsFor(out, into), stops: [...first, ...doors, ...last] };
+          }),
+        )
+      : [];
+    if (!near || (isPlain && far.length > 0)) return far;
+    return [{ by: isPlain ? '' : 'on one node', stops: [...first, ...last] }, ...far];
+  }
+
+  #end(member: Member): { readonly egress: readonly Stop[]; readonly ingress: readonly Stop[] } {
+    const known = this.#ofEnds.get(member);
+    if (known !== undefined) return known;
+    const { workload, host } = member;
+    const stop = (direction: 'egress' | 'ingress'): readonly Stop[] =>
+      workload !== undefined
+        ? [this.#stops.ofWorkload(workload, direction)]
+        : host !== undefined
+          ? [this.#stops.ofHost(host, direction, 'host')]
+          : [];
+    const made = { egress: stop('egress'), ingress: stop('ingress') };
+    this.#ofEnds.set(member, made);
+    return made;
+  }
+
+  #door(door: Door): { readonly egress: Stop; readonly ingress: Stop } {
+    const stop = (direction: 'egress' | 'ingress'): Stop =>
+      this.#stops.ofHost(door.endpoints, direction, 'door');
+    const made = this.#ofDoors.get(door) ?? { egress: stop('egress'), ingress: stop('ingress') };
+    this.#ofDoors.set(door, made);
+    return made;
+  }
+}
+
+function mayShare({ nodes: a }: Peers, { nodes: b }: Peers): boolean {
+  return [...a].some((node) => b.has(node));
+}
+
+function mayBeApart({ nodes: a }: Peers, { nodes: b }: Peers): boolean {
+  return a.size !== 1 || b.size !== 1 || [...a][0] !== [...b][0];
+}
+
+function wordsFor(out: Door | undefined, into: Door | undefined): string {
+  return [
+    ...(out === undefined ? [] : [`out by ${out.name}`]),
+    ...(into === undefined ? [] : [`in by ${into.name}`]),
+  ].join(', ');
+}
+
+type Told = Pick<FlowChange, 'change' | 'traffic'>;
+
+/** Without words of the way where all ways come to the same. */
+function byWay(
+  found: readonly { readonly by: string; readonly changes: readonly Told[] }[],
+): readonly (Told & { readonly by?: string })[] {
+  const texts = new Set(found.map(({ changes }) => JSON.stringify(changes)));
+  if (texts.size === 1) return found[0]?.changes ?? [];
+  return found.flatMap(({ by, changes }) => changes.map((each) => ({ ...each, by })));
 }
 
 interface Changed {
@@ -158,11 +206,10 @@ interface Changed {
 }
 
 function compare(
-  worlds: readonly [World, World],
+  stops: readonly Stop[],
   [from, to]: Ends,
   version: IpVersion,
   all: readonly Traffic[],
-  changes: Readonly<Record<Direction, boolean>>,
 ): Changed | undefined {
   const [source, destination] = [from.addresses[version], to.addresses[version]];
   if (source === undefined || destination === undefined) return undefined;
@@ -170,16 +217,14 @@ function compare(
   const closes: Traffic[] = [];
   for (const traffic of all) {
     const packet = { source, destination, ...traffic.packet };
-    const says = (index: 0 | 1, member: Member, direction: Direction): boolean => {
-      const workload = member.workload?.[index];
-      return workload === undefined || judge(worlds[index], workload, direction, packet).allowed;
-    };
-    const out = [says(0, from, 'egress'), changes.egress ? says(1, from, 'egress') : undefined] as const;
-    const sent = [out[0], out[1] ?? out[0]] as const;
-    if (!sent[0] && !sent[1]) continue;
-    if (sent[0] === sent[1] && !changes.ingress) continue;
-    const before = sent[0] && says(0, to, 'ingress');
-    const after = sent[1] && says(1, to, 'ingress');
+    let [before, after] = [true, true];
+    for (const stop of stops) {
+      const was = (before || !stop.changes) && stop.allows(0, packet);
+      const is = stop.changes ? after && stop.allows(1, packet) : was;
+      before &&= was;
+      after &&= is;
+      if (!before && !after) break;
+    }
     if (before !== after) (after ? opens : closes).push(traffic);
   }
   return { opens, closes, all };

@@ -87,11 +87,11 @@ function servicePorts(name: string, worlds: readonly World[]): readonly number[]
   );
 }
 
-/** All that the rules of both can tell apart, in order. */
-export function trafficOf(a: Words, b: Words, version: IpVersion): readonly Traffic[] {
+/** All that the rules of one of them can tell apart, in order. */
+export function trafficOf(words: readonly Words[], version: IpVersion): readonly Traffic[] {
   const list: Traffic[] = [];
   for (const [name, protocol] of PORTED) {
-    const starts = new Set([...(a.starts.get(protocol) ?? []), ...(b.starts.get(protocol) ?? [])]);
+    const starts = new Set([1, ...words.flatMap((each) => [...(each.starts.get(protocol) ?? [])])]);
     const sorted = [...starts].filter((port) => port >= 1 && port <= LAST_PORT).sort((x, y) => x - y);
     for (const [index, first] of sorted.entries()) {
       const last = (sorted[index + 1] ?? LAST_PORT + 1) - 1;
@@ -105,8 +105,8 @@ export function trafficOf(a: Words, b: Words, version: IpVersion): readonly Traf
       });
     }
   }
-  list.push(...icmpTraffic(new Set([...a.icmp, ...b.icmp]), version));
-  const named = new Set([...a.protocols, ...b.protocols]);
+  list.push(...icmpTraffic(new Set(words.flatMap(({ icmp }) => [...icmp])), version));
+  const named = new Set(words.flatMap(({ protocols }) => [...protocols]));
   for (const [, protocol] of PORTED) named.delete(protocol);
   for (const number of [...Object.values(ICMP), IPIP, UNNAMED]) named.delete(number);
   for (const protocol of [...named].sort((x, y) => x - y))
