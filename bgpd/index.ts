@@ -88,5 +88,12 @@ export type {
 } from './speaker/transport.ts';
 export { Fib } from './fib/fib.ts';
 export type { FibEvent, FibOptions } from './fib/options.ts';
-export type { RouteTable, TableChange, TableContents, TableOutcome, TableRoute } from './fib/route-table.ts';
+export type {
+  RouteTable,
+  TableBatch,
+  TableContents,
+  TableOperation,
+  TableRefusal,
+  TableRoute,
+} from './fib/route-table.ts';
 export type { Way } from './fib/ways.ts';

@@ -1,18 +1,20 @@
 import { expect } from 'chai';
 import { Address, Prefix } from '../../net/addr/index.ts';
 import {
-  formatRoute,
   KernelError,
   type KernelEvent,
   makeRoute,
   type Route,
-  type RouteChange,
+  type RouteBatch,
 } from '../../net/kernel/index.ts';
 import { KernelTable, PROTOCOL_BGPD } from './kernel-table.ts';
 
 const p = (text: string): Prefix => Prefix.parse(text) ?? expect.fail(text);
 const at = (text: string): Address => Address.parse(text) ?? expect.fail(text);
 const A = p('10.1.0.0/24');
+const B = p('10.2.0.0/24');
+const SIX = p('fd00:1:2:3::/64');
+const FAR = at('203.0.113.7');
 
 class FakeNetlink {
   routes: Route[] = [];
@@ -23,10 +25,16 @@ class FakeNetlink {
   listRoutes(): Promise<Route[]> {
     return Promise.resolve(this.routes);
   }
-  applyRoutes(changes: readonly RouteChange[]) {
-    this.changes.push(...changes.map(({ op, route }) => `${op} ${formatRoute(route)}`));
-    const refusal = this.errno === 0 ? {} : { error: new KernelError(this.errno, 'route', 'said so') };
-    return Promise.resolve(changes.map((change) => ({ change, errno: this.errno, ...refusal })));
+  getLink() {
+    return Promise.resolve(undefined);
+  }
+  sendRoutes(batch: RouteBatch, describe: (index: number) => string) {
+    const failures = new Map<number, KernelError>();
+    for (let i = 0; i < batch.count; i++) {
+      this.changes.push(describe(i));
+      if (this.errno !== 0) failures.set(i, new KernelError(this.errno, describe(i), 'said so'));
+    }
+    return Promise.resolve(failures);
   }
   subscribe(_groups: unknown, listener: (event: KernelEvent) => void): () => void {
     this.listener = listener;
@@ -84,18 +92,37 @@ describe('kernel table', () => {
   it('writes routes with protocol 80, and deletes whatever next hops ours has', async () => {
     const netlink = new FakeNetlink();
     const entry = { type: 'unicast', gateways: [at('192.0.2.1'), at('192.0.2.2')] } as const;
-    await new KernelTable(netlink).apply([
-      { op: 'add', prefix: A, entry },
-      { op: 'delete', prefix: A, entry },
-      { op: 'add', prefix: A, entry: { type: 'blackhole' } },
-      { op: 'delete', prefix: A, entry: { type: 'blackhole' } },
-    ]);
+    const batch = new KernelTable(netlink).begin();
+    batch.add('add', A, entry);
+    batch.add('delete', A, entry);
+    batch.add('add', SIX, { type: 'blackhole' });
+    batch.add('delete', SIX, { type: 'blackhole' });
+    batch.add('add', B, { type: 'unicast', gateways: [], tunnel: { device: 'tunl0', gateways: [FAR] } });
+    expect(await batch.send()).to.deep.equal([]);
     expect(netlink.changes).to.deep.equal([
-      'add 10.1.0.0/24 nexthop via 192.0.2.1 nexthop via 192.0.2.2 proto 80',
-      'delete 10.1.0.0/24 proto 80',
-      'add blackhole 10.1.0.0/24 proto 80',
-      'delete blackhole 10.1.0.0/24 proto 80',
+      'route add 10.1.0.0/24 nexthop via 192.0.2.1 nexthop via 192.0.2.2 proto 80',
+      'route delete 10.1.0.0/24 proto 80',
+      'route add blackhole fd00:1:2:3::/64 proto 80',
+      'route delete blackhole fd00:1:2:3::/64 proto 80',
+      'route add 10.2.0.0/24 via 203.0.113.7 dev tunl0 onlink proto 80',
     ]);
+  });
+
+  it('refuses what no message can be made of in its place, and carries out the rest', async () => {
+    const netlink = new FakeNetlink();
+    const batch = new KernelTable(netlink).begin();
+    const four = { type: 'unicast', gateways: [FAR] } as const;
+    for (const prefix of [A, SIX, B, SIX]) batch.add('add', prefix, four);
+    netlink.errno = 101;
+    const refusals = await batch.send();
+    expect(refusals.map(({ index, cause }) => `${index} ${cause}`)).to.deep.equal([
+      '0 refused',
+      '1 refused',
+      '2 refused',
+      '3 refused',
+    ]);
+    expect(refusals[1]?.reason).to.contain('an IPv6 destination cannot have the IPv4 gateway 203.0.113.7');
+    expect(netlink.changes).to.have.lengthOf(2);
   });
 
   for (const [errno, cause] of [
@@ -106,10 +133,10 @@ describe('kernel table', () => {
     it(`calls errno ${errno} "${cause}", in the kernel's words`, async () => {
       const netlink = new FakeNetlink();
       netlink.errno = errno;
-      const [outcome] = await new KernelTable(netlink).apply([
-        { op: 'add', prefix: A, entry: { type: 'blackhole' } },
-      ]);
-      expect(outcome).to.deep.include({ ok: false, cause });
+      const batch = new KernelTable(netlink).begin();
+      batch.add('add', A, { type: 'blackhole' });
+      const [outcome] = await batch.send();
+      expect(outcome).to.deep.include({ index: 0, cause });
       expect(outcome).to.have.property('reason').that.includes('said so');
     });
 

@@ -10,25 +10,34 @@ import { IPIP_DEVICE } from '../../api/encapsulation.ts';
 import type { Prefix } from '../../net/addr/index.ts';
 import {
   formatRoute,
+  hasDefaultMetric,
   type KernelError,
   type KernelEvent,
-  makeRoute,
   type Netlink,
   type Route,
-  type RouteOutcome,
-  routeKey,
+  RouteBatch,
+  RouteTemplate,
   TABLE_MAIN,
 } from '../../net/kernel/index.ts';
-import type { RouteOwner, RouteTable, TableChange, TableContents, TableOutcome } from '../fib/route-table.ts';
+import type {
+  RouteOwner,
+  RouteTable,
+  TableBatch,
+  TableContents,
+  TableOperation,
+  TableRefusal,
+  TableRoute,
+} from '../fib/route-table.ts';
 import type { TableEntry } from '../fib/table-entry.ts';
 import type { Way } from '../fib/ways.ts';
+import type { PrefixWords } from '../rib/prefix-index.ts';
+import { PROTOCOL_BGPD, RouteMessages, routeOf } from './route-messages.ts';
 
-/** Calico's DeviceRouteProtocol for what is not a local workload (calico-data-model §18). */
-export const PROTOCOL_BGPD = 80;
+export { PROTOCOL_BGPD };
 /** Routes that come from the datastore instead of BGP; `felix-lite/routing/` writes them. */
 const PROTOCOL_FELIX = 81;
 
-type RouteSocket = Pick<Netlink, 'listRoutes' | 'applyRoutes' | 'subscribe'>;
+type RouteSocket = Pick<Netlink, 'listRoutes' | 'sendRoutes' | 'getLink' | 'subscribe'>;
 
 export interface TableWatcher {
   observe(prefix: Prefix, owner: RouteOwner, change: 'new' | 'deleted'): void;
@@ -37,6 +46,9 @@ export interface TableWatcher {
 
 export class KernelTable implements RouteTable {
   readonly #netlink: RouteSocket;
+  readonly #messages = new RouteMessages();
+  /** To be filled again. */
+  readonly #spare: RouteBatch[] = [];
 
   constructor(netlink: RouteSocket) {
     this.#netlink = netlink;
@@ -44,27 +56,67 @@ export class KernelTable implements RouteTable {
 
   async list(): Promise<TableContents> {
     const routes = await this.#netlink.listRoutes({ table: TABLE_MAIN });
-    return {
-      routes: routes.filter(inOurPlace).map((route) => ({
-        prefix: route.destination,
-        owner: ownerOf(route),
-        entry: entryOf(route),
-        text: formatRoute(route),
-      })),
-      ways: routes.flatMap(wayOf),
-    };
+    this.#messages.tunnelIs((await this.#netlink.getLink(IPIP_DEVICE))?.index);
+    return { routes: routes.filter(inOurPlace).map(tableRoute), ways: routes.flatMap(wayOf) };
   }
 
-  async apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]> {
-    const outcomes = await this.#netlink.applyRoutes(
-      changes.map(({ op, prefix, entry }) => ({ op, route: routeOf(prefix, entry, op) })),
-    );
-    return outcomes.map(outcomeOf);
+  begin(): TableBatch {
+    return new KernelBatch(this.#netlink, this.#messages, this.#spare);
   }
 
   /** Tells the watcher what others do to the table, until cancelled. */
   watch(watcher: TableWatcher): Cancel {
     return this.#netlink.subscribe(['route', 'link', 'address'], (event) => tell(watcher, event));
+  }
+}
+
+class KernelBatch implements TableBatch {
+  readonly #netlink: RouteSocket;
+  readonly #messages: RouteMessages;
+  readonly #spare: RouteBatch[];
+  readonly #batch: RouteBatch;
+  readonly #ops: TableOperation[] = [];
+  readonly #entries: TableEntry[] = [];
+  /** What no message could be made of, by place. */
+  readonly #refused = new Map<number, KernelError>();
+
+  constructor(netlink: RouteSocket, messages: RouteMessages, spare: RouteBatch[]) {
+    this.#netlink = netlink;
+    this.#messages = messages;
+    this.#spare = spare;
+    this.#batch = spare.pop() ?? new RouteBatch();
+  }
+
+  add(op: TableOperation, prefix: PrefixWords, entry: TableEntry): void {
+    const template = this.#messages.templateFor(op, prefix.version, entry);
+    if (template instanceof RouteTemplate) {
+      this.#batch.add(template, prefix);
+      this.#ops.push(op);
+      this.#entries.push(entry);
+    } else this.#refused.set(this.#ops.length + this.#refused.size, template);
+  }
+
+  async send(): Promise<readonly TableRefusal[]> {
+    const failures = await this.#netlink.sendRoutes(this.#batch, (index) => this.#inWords(index));
+    this.#batch.clear();
+    this.#spare.push(this.#batch);
+    const all = this.#refused.size === 0 ? failures : this.#withRefused(failures);
+    return [...all].map(refusalOf).sort((a, b) => a.index - b.index);
+  }
+
+  #inWords(index: number): string {
+    const [op, entry] = [this.#ops[index] as TableOperation, this.#entries[index] as TableEntry];
+    return `route ${op} ${formatRoute({ ...routeOf(op, entry), destination: this.#batch.destination(index) })}`;
+  }
+
+  #withRefused(failures: ReadonlyMap<number, KernelError>): ReadonlyMap<number, KernelError> {
+    const all = new Map(this.#refused);
+    for (let message = 0, place = 0; message < this.#ops.length; place++) {
+      if (this.#refused.has(place)) continue;
+      const failure = failures.get(message++);
+      if (failure !== undefined) all.set(place, failure);
+    }
+    return all;
   }
 }
 
@@ -78,9 +130,19 @@ function tell(watcher: TableWatcher, event: KernelEvent): void {
     watcher.observe(route.destination, ownerOf(route), change);
 }
 
-function inOurPlace(route: Route): boolean {
-  return routeKey(route) === routeKey({ ...route, metric: 0 });
+/** Most are ours, and nobody asks for their text. */
+function tableRoute(route: Route): TableRoute {
+  return {
+    prefix: route.destination,
+    owner: ownerOf(route),
+    entry: entryOf(route),
+    get text() {
+      return formatRoute(route);
+    },
+  };
 }
+
+const inOurPlace = hasDefaultMetric;
 
 function ownerOf(route: Route): RouteOwner {
   if (route.protocol === PROTOCOL_BGPD) return 'ours';
@@ -113,51 +175,11 @@ function wayOf(route: Route): Way[] {
   return [{ prefix: route.destination, gateways, metric: route.metric, link }];
 }
 
-function routeOf(destination: Prefix, entry: TableEntry, op: TableChange['op']): Route {
-  const ours = { destination, protocol: PROTOCOL_BGPD };
-  if (entry.type === 'blackhole') return makeRoute({ ...ours, type: 'blackhole' });
-  // To a deletion, no next hops means any: what we adopted may have lost a gateway since.
-  if (op === 'delete') return bare(destination, []);
-  const { gateways, tunnel } = entry;
-  if (tunnel === undefined) {
-    const [only] = gateways;
-    return bare(
-      destination,
-      only !== undefined && gateways.length === 1
-        ? [{ gateway: only }]
-        : gateways.map((gateway) => ({ gateway })),
-    );
-  }
-  // The far end of a tunnel is on no connected subnet; the device takes it as it is.
-  const through = tunnel.gateways.map((gateway) => ({ gateway, interface: tunnel.device, onlink: true }));
-  return makeRoute({ ...ours, nextHops: [...gateways.map((gateway) => ({ gateway })), ...through] });
+function refusalOf([index, error]: readonly [number, KernelError]): TableRefusal {
+  return { index, cause: causeOf(error), reason: error.problems[0]?.what ?? 'the kernel gave no reason' };
 }
 
-/** Nearly all routes: written out, for this is asked of each (bench routes). */
-function bare(destination: Prefix, nextHops: Route['nextHops']): Route {
-  return {
-    destination,
-    table: TABLE_MAIN,
-    protocol: PROTOCOL_BGPD,
-    type: 'unicast',
-    metric: 0,
-    scope: 'universe',
-    nextHops,
-  };
-}
-
-const DONE: TableOutcome = { ok: true };
-
-function outcomeOf({ errno, error }: RouteOutcome): TableOutcome {
-  if (errno === 0) return DONE;
-  return { ok: false, cause: causeOf(error), reason: reasonOf(error) };
-}
-
-function causeOf(error: KernelError | undefined): 'exists' | 'absent' | 'refused' {
-  if (error?.code === 'EEXIST') return 'exists';
-  return error?.code === 'ESRCH' || error?.code === 'ENOENT' ? 'absent' : 'refused';
-}
-
-function reasonOf(error: KernelError | undefined): string {
-  return error?.problems[0]?.what ?? 'the kernel gave no reason';
+function causeOf({ code }: KernelError): TableRefusal['cause'] {
+  if (code === 'EEXIST') return 'exists';
+  return code === 'ESRCH' || code === 'ENOENT' ? 'absent' : 'refused';
 }

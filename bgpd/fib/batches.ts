@@ -1,61 +1,111 @@
 /**
- * Changes on their way to the kernel, a batch at a time. While the kernel carries out one, the next is planned and put into
- * octets, so that its time and ours overlap (guarded by `npm run bench -- routes`). A slot is in one batch at most.
+ * Changes on their way to the kernel, a batch at a time. While the kernel carries out one, the next is filled, and it is sent
+ * the moment the kernel has answered, before anybody looks at the answer: so the kernel is never without work, and our time
+ * is not added to its (guarded by `npm run bench -- routes`).
  */
-import type { RouteTable, TableChange, TableOutcome } from './route-table.ts';
-import type { Slot } from './slot.ts';
+import type { RouteTable, TableBatch, TableOperation, TableRefusal } from './route-table.ts';
+import type { Routes } from './routes.ts';
+import type { TableEntry } from './table-entry.ts';
 
-interface Batch {
-  readonly slots: readonly Slot[];
-  readonly changes: readonly TableChange[];
-  readonly outcomes: Promise<readonly TableOutcome[]>;
+export interface Outcomes {
+  /** One change is done. */
+  done(id: number, op: TableOperation, entry: TableEntry): void;
+  refused(id: number, op: TableOperation, entry: TableEntry, refusal: TableRefusal): void;
+  /** All outcomes of a route are told. */
+  settled(id: number): void;
+  /** All outcomes of a batch are told, and the next one is on its way already where there was one. */
+  answered(): void;
+  /** The table cannot be reached: the fate of what was sent is unknown, and what waited is given up. */
+  failed(error: unknown): void;
+}
+
+class Batch {
+  readonly table: TableBatch;
+  readonly ids: number[] = [];
+  readonly ops: TableOperation[] = [];
+  readonly entries: TableEntry[] = [];
+
+  constructor(table: TableBatch) {
+    this.table = table;
+  }
 }
 
 export class Batches {
   readonly #table: RouteTable;
-  readonly #underWay: Batch[] = [];
+  readonly #routes: Routes;
+  readonly #outcomes: Outcomes;
+  /** In the kernel. */
+  #sent: Batch | undefined;
+  #next: Batch | undefined;
 
-  constructor(table: RouteTable) {
+  constructor(table: RouteTable, routes: Routes, outcomes: Outcomes) {
     this.#table = table;
+    this.#routes = routes;
+    this.#outcomes = outcomes;
   }
 
-  /** @param slots  whose each change is */
-  send(slots: readonly Slot[], changes: readonly TableChange[]): void {
-    for (const slot of slots) slot.underWay = true;
-    const outcomes = this.#table.apply(changes);
-    // Whoever waits for it hears of a failure; until then it is nobody's.
-    outcomes.catch(() => undefined);
-    this.#underWay.push({ slots, changes, outcomes });
+  /** The kernel is at work. */
+  get busy(): boolean {
+    return this.#sent !== undefined;
   }
 
-  /**
-   * Until no more than so many are under way.
-   *
-   * @param record  gets each outcome, in the order of the changes
-   * @param done  gets each slot after all of its outcomes
-   * @throws when the table cannot be reached; see {@link abandon}
-   */
-  async settle(
-    left: number,
-    record: (slot: Slot, change: TableChange, outcome: TableOutcome) => void,
-    done: (slot: Slot) => void,
-  ): Promise<void> {
-    while (this.#underWay.length > left) {
-      const [{ slots, changes, outcomes }] = this.#underWay as [Batch];
-      const told = await outcomes;
-      this.#underWay.shift();
-      for (const [i, change] of changes.entries()) record(slots[i] as Slot, change, told[i] as TableOutcome);
-      for (const slot of slots) {
-        slot.underWay = false;
-        done(slot);
-      }
+  /** Changes that wait for the kernel. */
+  get waiting(): number {
+    return this.#next?.ids.length ?? 0;
+  }
+
+  /** The route is under way from here on. */
+  add(id: number, op: TableOperation, entry: TableEntry): void {
+    this.#next ??= new Batch(this.#table.begin());
+    const { table, ids, ops, entries } = this.#next;
+    table.add(op, this.#routes.words(id), entry);
+    this.#routes.send(id);
+    ids.push(id);
+    ops.push(op);
+    entries.push(entry);
+  }
+
+  /** Sends what waits, unless the kernel is {@link busy}. */
+  go(): void {
+    const batch = this.#next;
+    if (batch === undefined || this.#sent !== undefined) return;
+    this.#sent = batch;
+    this.#next = undefined;
+    batch.table.send().then(
+      (refusals) => this.#answered(batch, refusals),
+      (error: unknown) => this.#failed(batch, error),
+    );
+  }
+
+  /** What waits will not be sent. */
+  giveUp(): void {
+    for (const id of this.#next?.ids ?? []) this.#routes.back(id);
+    this.#next = undefined;
+  }
+
+  #answered({ ids, ops, entries }: Batch, refusals: readonly TableRefusal[]): void {
+    this.#sent = undefined;
+    this.go();
+    let at = 0;
+    for (let i = 0; i < ids.length; i++) {
+      const [id, op, entry] = [ids[i] as number, ops[i] as TableOperation, entries[i] as TableEntry];
+      const refusal = refusals[at];
+      if (refusal?.index === i) {
+        at++;
+        this.#outcomes.refused(id, op, entry, refusal);
+      } else this.#outcomes.done(id, op, entry);
     }
+    for (const id of ids) {
+      this.#routes.back(id);
+      this.#outcomes.settled(id);
+    }
+    this.#outcomes.answered();
   }
 
-  /** Waits for what is under way without asking what became of it: who calls reads the table again. */
-  async abandon(): Promise<void> {
-    const batches = this.#underWay.splice(0);
-    await Promise.allSettled(batches.map(({ outcomes }) => outcomes));
-    for (const { slots } of batches) for (const slot of slots) slot.underWay = false;
+  #failed({ ids }: Batch, error: unknown): void {
+    this.#sent = undefined;
+    for (const id of ids) this.#routes.back(id);
+    this.giveUp();
+    this.#outcomes.failed(error);
   }
 }

@@ -15,28 +15,31 @@ export class Carriage {
     this.#config = config;
   }
 
-  /** Why the route is not bgpd's to write; undefined where it is. */
-  leftTo(prefix: Prefix): string | undefined {
-    const routing = routingFor(this.#config.pools, prefix);
-    if (routing === undefined || routing.writer === 'bgpd') return undefined;
-    return routing.writer === 'felix'
-      ? `routes of IPPool ${routing.pool} are felix-lite's to write`
-      : `programClusterRoutes leaves routes of IPPool ${routing.pool} to nobody`;
+  /** How the pool that the prefix lies in is routed; undefined: it lies in none. */
+  poolOf(prefix: Prefix): PoolRouting | undefined {
+    return routingFor(this.#config.pools, prefix);
   }
 
-  /** It lies in a pool. */
-  concerns(prefix: Prefix): boolean {
-    return routingFor(this.#config.pools, prefix) !== undefined;
+  /** There are no pools to lie in. */
+  get isPlain(): boolean {
+    return this.#config.pools.length === 0;
   }
 
   /** Name of the tunnel device that leads to the next hop; undefined: none is needed. */
-  tunnelTo(prefix: Prefix, nextHop: Address): string | undefined {
-    const routing = routingFor(this.#config.pools, prefix);
-    if (routing === undefined || nextHop.version !== 4) return undefined;
-    return encapsulationTo(routing, this.#config.subnet, nextHop) === 'ipip' ? IPIP_DEVICE : undefined;
+  tunnelTo(pool: PoolRouting | undefined, nextHop: Address): string | undefined {
+    if (pool === undefined || nextHop.version !== 4) return undefined;
+    return encapsulationTo(pool, this.#config.subnet, nextHop) === 'ipip' ? IPIP_DEVICE : undefined;
   }
 
   equals(other: Carriage): boolean {
     return JSON.stringify(this.#config) === JSON.stringify(other.#config);
   }
+}
+
+/** Why a route in the pool is not bgpd's to write; undefined where it is. */
+export function leftTo(pool: PoolRouting | undefined): string | undefined {
+  if (pool === undefined || pool.writer === 'bgpd') return undefined;
+  return pool.writer === 'felix'
+    ? `routes of IPPool ${pool.pool} are felix-lite's to write`
+    : `programClusterRoutes leaves routes of IPPool ${pool.pool} to nobody`;
 }

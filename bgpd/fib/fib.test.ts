@@ -231,10 +231,10 @@ describe('fib', () => {
 
   it('loses nothing of a batch whose fate is unknown', async () => {
     const { clock, table, fib } = await rig();
-    const apply = table.apply.bind(table);
-    table.apply = async (changes) => {
-      await apply(changes);
-      table.apply = apply;
+    const send = table.send.bind(table);
+    table.send = async (changes) => {
+      await send(changes);
+      table.send = send;
       throw new Error('the answer was lost');
     };
     fib.set(A, via('192.0.2.1'));

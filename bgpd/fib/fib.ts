@@ -7,47 +7,53 @@
  * tried again, at growing intervals and whenever a link or an address changes; of several gateways, one that works is
  * used meanwhile.
  */
+import type { PoolRouting } from '../../api/encapsulation.ts';
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../speaker/ports.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
-import { Batches } from './batches.ts';
-import { Carriage, type CarriageConfig } from './carriage.ts';
+import { Batches, type Outcomes } from './batches.ts';
+import { Carriage, type CarriageConfig, leftTo } from './carriage.ts';
 import { Learned } from './learned.ts';
 import { DEFAULTS, type FibOptions } from './options.ts';
-import { goalOf, plan, type Plan } from './plan.ts';
-import { type RouteOwner, type RouteTable, type TableChange, type TableOutcome } from './route-table.ts';
-import { newSlot, type Slot } from './slot.ts';
+import { goalOf, plan } from './plan.ts';
+import type { RouteOwner, RouteTable, TableOperation, TableRefusal } from './route-table.ts';
+import { Routes } from './routes.ts';
 import { sameEntry, type TableEntry } from './table-entry.ts';
+import { isOver, type Trouble } from './trouble.ts';
+import { goalIn, Wants } from './wants.ts';
 import { Ways } from './ways.ts';
 
 /** Routes looked at in one turn. */
 const SLICE = 2_000;
-/** Batches under way: one in the kernel, one ready for it. */
-const AT_ONCE = 2;
+/** As many wait: the kernel begins with them while the speaker still tells us of others. */
+const FIRST = 128;
 
 export class Fib implements ForwardingTable {
   readonly #table: RouteTable;
   readonly #clock: Clock;
   readonly #options: FibOptions;
-  readonly #slots = new Map<string, Slot>();
-  readonly #dirty = new Set<Slot>();
-  readonly #learned = new Learned((key) => {
-    const slot = this.#slots.get(key);
+  readonly #routes = new Routes();
+  readonly #wants = new Wants();
+  readonly #learned = new Learned((prefix) => {
     // Inside a pool, what leads through a tunnel or is another's is no way to a next hop.
-    return slot === undefined || this.#carriage.concerns(slot.prefix) ? undefined : slot.wanted;
+    const id = this.#carriage.poolOf(prefix) === undefined ? this.#routes.find(prefix) : undefined;
+    return id === undefined ? undefined : this.#routes.want(id)?.entry;
   });
   #ways = new Ways([], this.#learned);
   #carriage = new Carriage();
-  /** Changes with what goals depend on beside their slot. */
+  /** Changes with what goals depend on beside what is wanted. */
   #epoch = 0;
   readonly #batches: Batches;
   #linksChanged: () => void = () => {};
   readonly #adopted = new Set<4 | 6>();
   readonly #complete = new Set<4 | 6>();
   #relist = false;
+  #reading = false;
   #retryDue = false;
-  #working: Promise<void> | undefined;
+  /** Of who waits until nothing is left to do. */
+  #working: PromiseWithResolvers<void> | undefined;
+  #advancing = false;
   #retryTimer: Cancel | undefined;
   #verifyTimer: Cancel | undefined;
   #gatherTimer: Cancel | undefined;
@@ -60,15 +66,15 @@ export class Fib implements ForwardingTable {
   static async open(table: RouteTable, clock: Clock, options: Partial<FibOptions> = {}): Promise<Fib> {
     const fib = new Fib(table, clock, { ...DEFAULTS, ...options });
     await fib.#readTable();
-    for (const slot of fib.#slots.values())
-      if (slot.actual !== undefined) fib.#adopted.add(slot.prefix.version);
+    for (const id of fib.#routes.ids())
+      if (fib.#routes.actual(id) !== undefined) fib.#adopted.add(fib.#routes.version(id));
     fib.#armVerify();
     return fib;
   }
 
   private constructor(table: RouteTable, clock: Clock, options: FibOptions) {
     this.#table = table;
-    this.#batches = new Batches(table);
+    this.#batches = new Batches(table, this.#routes, this.#outcomes);
     this.#clock = clock;
     this.#options = options;
     this.#retryDelay = options.retryMs;
@@ -84,13 +90,18 @@ export class Fib implements ForwardingTable {
   }
 
   set(prefix: Prefix, entry: ForwardingEntry | undefined): void {
-    const key = prefix.toString();
-    const slot = this.#slots.get(key) ?? (entry === undefined ? undefined : this.#newSlot(key, prefix));
-    if (slot === undefined || sameEntry(slot.wanted, entry)) return;
-    this.#learned.count(prefix, slot.wanted, entry);
-    slot.wanted = entry;
+    const routes = this.#routes;
+    const id = entry === undefined ? routes.find(prefix) : routes.open(prefix);
+    if (id === undefined) return;
+    const before = routes.want(id);
+    const want = entry === undefined ? undefined : this.#wants.take(entry);
+    if (before !== undefined) this.#wants.give(before);
+    if (before === want) return;
+    this.#learned.count(prefix, before?.entry, entry);
+    routes.setWant(id, want);
     if (this.#ways.mayLeadBy(prefix)) this.#resolveSoon();
-    this.#startOver(slot);
+    this.#startOver(id);
+    if (routes.queued >= FIRST && !this.#batches.busy) this.#advance();
   }
 
   /** How routes inside pools leave this node. What stands in the kernel is changed in place. */
@@ -100,23 +111,23 @@ export class Fib implements ForwardingTable {
     this.#carriage = carriage;
     this.#ways.forget();
     this.#epoch++;
-    for (const slot of this.#slots.values()) if (slot.wanted !== undefined) this.#startOver(slot);
+    for (const id of this.#routes.ids()) if (this.#routes.want(id) !== undefined) this.#startOver(id);
   }
 
   complete(family: Family): void {
     const { version } = FAMILIES[family];
     this.#complete.add(version);
-    for (const slot of this.#slots.values()) if (slot.prefix.version === version) this.#touch(slot);
+    for (const id of this.#routes.ids()) if (this.#routes.version(id) === version) this.#touch(id);
   }
 
   status(prefix: Prefix): ForwardingStatus | undefined {
-    const slot = this.#slots.get(prefix.toString());
-    if (slot?.wanted === undefined) return undefined;
-    const { obstacle, actual } = slot;
-    const left = this.#carriage.leftTo(prefix);
+    const id = this.#routes.find(prefix);
+    if (id === undefined || this.#routes.want(id) === undefined) return undefined;
+    const left = leftTo(this.#carriage.poolOf(prefix));
     if (left !== undefined) return { state: 'yielded', reason: left };
-    if (obstacle === undefined)
-      return { state: sameEntry(this.#goal(slot), actual) ? 'installed' : 'pending' };
+    const obstacle = this.#routes.trouble(id)?.obstacle;
+    const actual = this.#routes.actual(id);
+    if (obstacle === undefined) return { state: sameEntry(this.#goal(id), actual) ? 'installed' : 'pending' };
     return actual === undefined ? obstacle : { state: 'degraded', reason: obstacle.reason };
   }
 
@@ -134,18 +145,21 @@ export class Fib implements ForwardingTable {
     readonly state: 'refused' | 'yielded';
     readonly reason: string;
   }> {
-    for (const { prefix, obstacle } of this.#slots.values())
-      if (obstacle !== undefined) yield { prefix, ...obstacle };
+    for (const [id, { obstacle }] of this.#routes.troubled)
+      if (obstacle !== undefined) yield { prefix: this.#routes.prefix(id), ...obstacle };
   }
 
   /** Somebody changed the table: a stranger's route came or went, or one of ours did without our doing. */
   observe(prefix: Prefix, owner: RouteOwner, change: 'new' | 'deleted'): void {
-    const slot = this.#slots.get(prefix.toString());
+    const id = this.#routes.find(prefix);
     // Our own writes come back as events; they say what we know.
     const news =
       owner !== 'ours'
-        ? slot !== undefined || this.#ways.concerns(prefix)
-        : change === 'deleted' && slot?.wanted !== undefined && !this.#dirty.has(slot);
+        ? id !== undefined || this.#ways.concerns(prefix)
+        : change === 'deleted' &&
+          id !== undefined &&
+          this.#routes.want(id) !== undefined &&
+          !this.#routes.isDirty(id);
     if (news) this.#verifySoon();
   }
 
@@ -158,12 +172,13 @@ export class Fib implements ForwardingTable {
 
   /** Resolves when nothing is left to do right now. */
   async idle(): Promise<void> {
-    while (this.#working !== undefined) await this.#working;
+    while (this.#working !== undefined) await this.#working.promise;
   }
 
   /** Stops; the kernel keeps what it has. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#batches.giveUp();
     this.#retryTimer?.();
     this.#verifyTimer?.();
     this.#gatherTimer?.();
@@ -171,21 +186,17 @@ export class Fib implements ForwardingTable {
     await this.idle();
   }
 
-  #newSlot(key: string, prefix: Prefix): Slot {
-    const slot = newSlot(key, prefix);
-    this.#slots.set(key, slot);
-    return slot;
+  #startOver(id: number): void {
+    const trouble = this.#routes.trouble(id);
+    if (trouble !== undefined) {
+      trouble.refusals = 0;
+      trouble.obstacle = undefined;
+    }
+    this.#touch(id);
   }
 
-  #startOver(slot: Slot): void {
-    slot.refusals = 0;
-    slot.obstacle = undefined;
-    slot.goalOf = STALE;
-    this.#touch(slot);
-  }
-
-  #touch(slot: Slot): void {
-    this.#dirty.add(slot);
+  #touch(id: number): void {
+    this.#routes.touch(id);
     this.#work();
   }
 
@@ -206,22 +217,23 @@ export class Fib implements ForwardingTable {
       this.#resolveAgain = false;
       this.#ways.forget();
       this.#epoch++;
-      this.#resolveSome(this.#slots.values());
+      this.#resolveSome(this.#routes.ids());
     });
   }
 
   /** In slices, since a table may be large. What comes meanwhile is right already, or asks for another round. */
-  #resolveSome(slots: Iterator<Slot, undefined>): void {
+  #resolveSome(ids: Iterator<number, undefined>): void {
     for (let i = 0; i < SLICE; i++) {
-      const { value: slot } = slots.next();
-      if (slot === undefined) {
+      const { value: id } = ids.next();
+      if (id === undefined) {
         this.#resolveTimer = undefined;
         if (this.#resolveAgain) this.#resolveSoon();
         return;
       }
-      if (slot.wanted?.type === 'unicast' && !sameEntry(this.#goal(slot), slot.actual)) this.#startOver(slot);
+      const unicast = this.#routes.want(id)?.entry.type === 'unicast';
+      if (unicast && !sameEntry(this.#goal(id), this.#routes.actual(id))) this.#startOver(id);
     }
-    this.#resolveTimer = this.#clock.after(0, 'resolve next hops', () => this.#resolveSome(slots));
+    this.#resolveTimer = this.#clock.after(0, 'resolve next hops', () => this.#resolveSome(ids));
   }
 
   #verify(): void {
@@ -240,9 +252,7 @@ export class Fib implements ForwardingTable {
     this.#retryDue = false;
     this.#retryTimer?.();
     this.#retryTimer = undefined;
-    for (const slot of this.#slots.values()) {
-      if (slot.obstacle !== undefined) this.#startOver(slot);
-    }
+    for (const [id, { obstacle }] of this.#routes.troubled) if (obstacle !== undefined) this.#startOver(id);
   }
 
   #retryLater(): void {
@@ -254,52 +264,84 @@ export class Fib implements ForwardingTable {
     });
   }
 
-  /** One worker at a time, so that the table is never read while it is being changed. */
+  /** Soon: the turn that made the first route dirty may make all of them dirty. */
   #work(): void {
-    if (this.#working !== undefined || this.#closed) return;
-    this.#working = this.#run().finally(() => {
-      this.#working = undefined;
+    if (this.#closed || this.#advancing) return;
+    this.#advancing = true;
+    this.#working ??= Promise.withResolvers();
+    queueMicrotask(() => {
+      this.#advancing = false;
+      this.#advance();
     });
   }
 
-  async #run(): Promise<void> {
-    // Let the turn that made the first slot dirty make all of them dirty.
-    await Promise.resolve();
-    try {
-      while (!this.#closed && (this.#relist || this.#dirty.size > 0)) {
-        if (this.#relist) {
-          await this.#settle(0);
-          await this.#readAgain();
-          continue;
-        }
-        const sent = this.#sendNext();
-        await this.#settle(sent ? AT_ONCE - 1 : 0);
-        if (this.#dirty.size === 0) await this.#settle(0);
-      }
-    } catch (error) {
-      this.#relist = true;
-      this.#options.onEvent({
-        type: 'unavailable',
-        reason: error instanceof Error ? error.message : String(error),
-      });
-      this.#retryLater();
-    } finally {
-      await this.#batches.abandon();
+  /** One thing at a time, so that the table is never read while it is being changed. */
+  #advance(): void {
+    if (this.#reading) return;
+    if (this.#closed) this.#batches.giveUp();
+    else if (!this.#relist) this.#fill();
+    this.#batches.go();
+    if (this.#batches.busy) return;
+    if (this.#relist && !this.#closed) void this.#readAgain();
+    else this.#rest();
+  }
+
+  #rest(): void {
+    this.#working?.resolve();
+    this.#working = undefined;
+  }
+
+  /** Plans until a batch is full. */
+  #fill(): void {
+    while (this.#batches.waiting < this.#options.batch) {
+      const id = this.#routes.next();
+      if (id === undefined) return;
+      this.#plan(id);
     }
   }
 
-  /** Until no more than so many batches are under way. @throws when the table cannot be reached */
-  #settle(left: number): Promise<void> {
-    return this.#batches.settle(
-      left,
-      (slot, change, outcome) => this.#record(slot, change, outcome),
-      (slot) => this.#forget(slot),
-    );
+  #plan(id: number): void {
+    const goal = this.#goal(id);
+    const actual = this.#routes.actual(id);
+    const trouble = this.#routes.trouble(id);
+    const step = plan(goal, actual, trouble, goal !== undefined || this.#mayRemove(id));
+    if (step === 'nothing') {
+      // The same as the goal, then, and one object less to keep.
+      if (goal !== undefined) this.#routes.setActual(id, goal);
+      this.#routes.forget(id);
+    } else if (step === 'yield') this.#obstruct(id, 'yielded', trouble?.foreign ?? '');
+    else if (step === 'exchange') {
+      this.#batches.add(id, 'delete', actual as TableEntry);
+      this.#batches.add(id, 'add', goal as TableEntry);
+    } else this.#batches.add(id, step, (step === 'delete' ? actual : goal) as TableEntry);
+  }
+
+  /** Another's to write from now on stays until that one has taken its place. */
+  #mayRemove(id: number): boolean {
+    const want = this.#routes.want(id);
+    if (want === undefined) return this.#complete.has(this.#routes.version(id));
+    return want.entry.type !== 'unicast' || leftTo(this.#poolOf(id)) === undefined;
   }
 
   async #readAgain(): Promise<void> {
-    const repairs = await this.#readTable();
-    if (repairs > 0) this.#options.onEvent({ type: 'repaired', routes: repairs });
+    this.#reading = true;
+    try {
+      const repairs = await this.#readTable();
+      if (repairs > 0) this.#options.onEvent({ type: 'repaired', routes: repairs });
+      this.#reading = false;
+      this.#advance();
+    } catch (error) {
+      this.#reading = false;
+      this.#unavailable(error);
+    }
+  }
+
+  #unavailable(error: unknown): void {
+    this.#relist = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.onEvent({ type: 'unavailable', reason });
+    this.#retryLater();
+    this.#rest();
   }
 
   /** @returns how many routes we believed in the kernel are not there as we left them */
@@ -310,136 +352,112 @@ export class Fib implements ForwardingTable {
     this.#ways = new Ways(ways, this.#learned);
     this.#epoch++;
     if (!before.leadsAlike(this.#ways)) this.#linksChanged();
-    const found = new Map<Slot, Pick<Slot, 'actual' | 'foreign' | 'kin'>>();
-    for (const { prefix, owner, entry, text } of routes) {
-      const key = prefix.toString();
-      const slot = this.#slots.get(key) ?? (owner === 'ours' ? this.#newSlot(key, prefix) : undefined);
-      if (slot === undefined) continue;
-      const seen = found.get(slot) ?? NOTHING_THERE;
-      const kin = owner === 'kin' ? (entry?.type ?? 'unicast') : undefined;
-      found.set(
-        slot,
-        owner === 'ours' ? { ...seen, actual: entry ?? OTHERWISE } : { ...seen, foreign: text, kin },
-      );
+    const actual: (TableEntry | undefined)[] = [];
+    const others = new Map<number, Pick<Trouble, 'foreign' | 'kin'>>();
+    for (const route of routes) {
+      const { prefix, owner, entry } = route;
+      if (owner === 'ours') actual[this.#routes.open(prefix)] = entry ?? OTHERWISE;
+      else {
+        const id = this.#routes.find(prefix);
+        const kin = owner === 'kin' ? (entry?.type ?? 'unicast') : undefined;
+        if (id !== undefined) others.set(id, { foreign: route.text, kin });
+      }
     }
     let repairs = 0;
-    for (const slot of this.#slots.values()) {
-      const { actual, foreign, kin } = found.get(slot) ?? NOTHING_THERE;
-      if (sameEntry(slot.actual, actual) && slot.foreign === foreign) {
-        // Also what a batch left undone whose outcome we never learned.
-        if (!sameEntry(this.#goal(slot), actual)) this.#dirty.add(slot);
-        continue;
-      }
-      const lost = slot.actual !== undefined && !sameEntry(slot.actual, actual);
-      if (lost && kin === undefined) repairs++;
-      slot.actual = actual;
-      slot.foreign = foreign;
-      slot.kin = kin;
-      slot.refusals = 0;
-      slot.obstacle = undefined;
-      slot.goalOf = STALE;
-      this.#dirty.add(slot);
-    }
+    for (const id of this.#routes.ids())
+      if (this.#compare(id, actual[id], others.get(id) ?? NOBODY)) repairs++;
     return repairs;
   }
 
-  /** @returns false when nothing can be decided before more outcomes are known */
-  #sendNext(): boolean {
-    const slots: Slot[] = [];
-    const changes: TableChange[] = [];
-    for (const slot of this.#dirty) {
-      if (changes.length >= this.#options.batch) break;
-      // What to do next depends on what becomes of it.
-      if (slot.underWay) continue;
-      this.#dirty.delete(slot);
-      const next = this.#planFor(slot);
-      if (next.type === 'yield') this.#obstruct(slot, 'yielded', next.to);
-      if (next.type === 'nothing') this.#forget(slot);
-      if (next.type !== 'change') continue;
-      for (const each of next.changes) {
-        slots.push(slot);
-        changes.push(each);
-      }
+  /** @returns whether what we believed there has gone or changed without our doing */
+  #compare(
+    id: number,
+    actual: TableEntry | undefined,
+    { foreign, kin }: Pick<Trouble, 'foreign' | 'kin'>,
+  ): boolean {
+    const believed = this.#routes.actual(id);
+    const same = sameEntry(believed, actual);
+    if (same && this.#routes.trouble(id)?.foreign === foreign) {
+      // Also what a batch left undone whose outcome we never learned.
+      if (!sameEntry(this.#goal(id), actual)) this.#routes.touch(id);
+      return false;
     }
-    if (changes.length === 0) return false;
-    this.#batches.send(slots, changes);
-    return true;
+    if (!same) this.#routes.setActual(id, actual);
+    const trouble = foreign === undefined ? this.#routes.trouble(id) : this.#routes.troubleOf(id);
+    if (trouble !== undefined) Object.assign(trouble, { foreign, kin, refusals: 0, obstacle: undefined });
+    this.#routes.touch(id);
+    return believed !== undefined && !same && kin === undefined;
   }
 
-  #planFor(slot: Slot): Plan {
-    const { prefix, wanted, actual, foreign, kin } = slot;
-    // Another's to write from now on: ours stays until that one has taken its place.
-    const handedOver = wanted?.type === 'unicast' && this.#carriage.leftTo(prefix) !== undefined;
-    return plan({
-      prefix,
-      goal: this.#goal(slot),
-      actual,
-      foreign,
-      kin,
-      mayRemove: wanted === undefined ? this.#complete.has(prefix.version) : !handedOver,
-    });
+  #poolOf(id: number): PoolRouting | undefined {
+    return this.#carriage.isPlain ? undefined : this.#carriage.poolOf(this.#routes.prefix(id));
   }
 
-  /** What to aim at now: the wanted entry over the gateways of the moment, less what the kernel has refused. */
-  #goal(slot: Slot): TableEntry | undefined {
-    // Asked thrice for each route.
-    if (slot.goalOf !== this.#epoch) {
-      slot.goal = this.#findGoal(slot);
-      slot.goalOf = this.#epoch;
+  /** What to aim at now: what is wanted, over the gateways of the moment, less what the kernel has refused. */
+  #goal(id: number): TableEntry | undefined {
+    const want = this.#routes.want(id);
+    if (want === undefined) return undefined;
+    const pool = this.#poolOf(id);
+    const goal = goalIn(this.#epoch, want, pool, (entry) =>
+      leftTo(pool) === undefined
+        ? this.#ways.resolve(entry, (nextHop) => this.#carriage.tunnelTo(pool, nextHop))
+        : undefined,
+    );
+    const refusals = this.#routes.trouble(id)?.refusals ?? 0;
+    return refusals === 0 ? goal : goalOf(goal, refusals);
+  }
+
+  readonly #outcomes: Outcomes = {
+    done: (id, op, entry) => this.#done(id, op, entry),
+    refused: (id, op, entry, refusal) => this.#refused(id, op, entry, refusal),
+    settled: (id) => this.#routes.forget(id),
+    answered: () => this.#advance(),
+    failed: (error) => this.#unavailable(error),
+  };
+
+  #done(id: number, op: TableOperation, entry: TableEntry | undefined): void {
+    const actual = op === 'delete' ? undefined : entry;
+    this.#routes.setActual(id, actual);
+    const trouble = this.#routes.trouble(id);
+    if (trouble !== undefined) {
+      if (op === 'replace') trouble.foreign = trouble.kin = undefined;
+      if (actual !== undefined && trouble.refusals === 0) trouble.told = undefined;
+      if (isOver(trouble)) this.#routes.untrouble(id);
     }
-    return slot.goal;
+    if (!sameEntry(this.#goal(id), actual)) this.#routes.touch(id);
   }
 
-  #findGoal({ prefix, wanted, refusals }: Slot): TableEntry | undefined {
-    if (wanted === undefined || this.#carriage.leftTo(prefix) !== undefined) return undefined;
-    return goalOf(this.#ways.resolve(prefix, wanted, this.#carriage), refusals);
+  #refused(id: number, op: TableOperation, entry: TableEntry, { cause, reason }: TableRefusal): void {
+    if (cause === 'absent') this.#done(id, op, undefined);
+    else if (op === 'delete') this.#obstruct(id, 'refused', reason);
+    else {
+      if (sameEntry(this.#goal(id), entry)) this.#countRefusal(id, cause, reason);
+      this.#routes.touch(id);
+    }
   }
 
-  #record(slot: Slot, change: TableChange, outcome: TableOutcome): void {
-    if (outcome.ok || outcome.cause === 'absent') this.#done(slot, change, outcome.ok);
-    else if (change.op === 'delete') this.#obstruct(slot, 'refused', outcome.reason);
-    else if (sameEntry(this.#goal(slot), change.entry)) this.#refused(slot, outcome.cause, outcome.reason);
-    else this.#dirty.add(slot);
-  }
-
-  #done(slot: Slot, change: TableChange, succeeded: boolean): void {
-    slot.actual = succeeded && change.op !== 'delete' ? change.entry : undefined;
-    if (change.op === 'replace') slot.foreign = slot.kin = undefined;
-    if (slot.actual !== undefined && slot.refusals === 0) slot.told = undefined;
-    if (!sameEntry(this.#goal(slot), slot.actual)) this.#dirty.add(slot);
-  }
-
-  #refused(slot: Slot, cause: 'exists' | 'refused', reason: string): void {
-    if (slot.refusals === 0) this.#obstruct(slot, 'refused', reason);
-    slot.refusals++;
-    slot.goalOf = STALE;
-    this.#dirty.add(slot);
+  #countRefusal(id: number, cause: 'exists' | 'refused', reason: string): void {
+    const trouble = this.#routes.troubleOf(id);
+    if (trouble.refusals === 0) this.#obstruct(id, 'refused', reason);
+    trouble.refusals++;
     if (cause === 'refused') return;
     // A route came between reading and writing: look whose it is before anything else.
-    slot.refusals = Number.POSITIVE_INFINITY;
+    trouble.refusals = Number.POSITIVE_INFINITY;
     this.#relist = true;
   }
 
-  #obstruct(slot: Slot, state: 'refused' | 'yielded', reason: string): void {
-    slot.obstacle = { state, reason };
-    if (slot.told !== reason) this.#options.onEvent({ type: state, prefix: slot.prefix, reason });
-    slot.told = reason;
+  #obstruct(id: number, state: 'refused' | 'yielded', reason: string): void {
+    const trouble = this.#routes.troubleOf(id);
+    trouble.obstacle = { state, reason };
+    if (trouble.told !== reason)
+      this.#options.onEvent({ type: state, prefix: this.#routes.prefix(id), reason });
+    trouble.told = reason;
     // A stranger's route is watched; only the kernel's mind has to be asked after.
     if (state === 'refused') this.#retryLater();
   }
-
-  /** Nothing wanted, nothing there: no slot. */
-  #forget(slot: Slot): void {
-    if (slot.wanted !== undefined || slot.actual !== undefined || slot.underWay) return;
-    this.#slots.delete(slot.key);
-    this.#dirty.delete(slot);
-  }
 }
-
-/** No epoch. */
-const STALE = -1;
 
 /** A route of ours of a type that we do not write: whatever is wanted differs from it, so it goes. */
 const OTHERWISE: TableEntry = { type: 'unicast', gateways: [] };
 
-const NOTHING_THERE = { actual: undefined, foreign: undefined, kin: undefined };
+const NOBODY = { foreign: undefined, kin: undefined };

@@ -17,15 +17,15 @@ export class Learned {
     4: Array.from({ length: 33 }, () => 0),
     6: Array.from({ length: 129 }, () => 0),
   };
-  readonly #wantedAt: (key: string) => ForwardingEntry | undefined;
+  readonly #wantedAt: (prefix: Prefix) => ForwardingEntry | undefined;
 
-  /** @param wantedAt  what is wanted for a prefix as text; undefined also where it is no plain way */
-  constructor(wantedAt: (key: string) => ForwardingEntry | undefined) {
+  /** @param wantedAt  what is wanted for a prefix; undefined also where it is no plain way */
+  constructor(wantedAt: (prefix: Prefix) => ForwardingEntry | undefined) {
     this.#wantedAt = wantedAt;
   }
 
   count(
-    { version, length }: Prefix,
+    { version, length }: Pick<Prefix, 'version' | 'length'>,
     before: ForwardingEntry | undefined,
     after: ForwardingEntry | undefined,
   ): void {
@@ -39,7 +39,7 @@ export class Learned {
     for (let length = address.bits; length > aboveLength; length--) {
       if ((lengths[length] ?? 0) === 0) continue;
       const prefix = Prefix.of(address, length);
-      const entry = this.#wantedAt(prefix.toString());
+      const entry = this.#wantedAt(prefix);
       if (entry?.type === 'unicast') yield { prefix, gateways: entry.gateways };
     }
   }

@@ -9,7 +9,7 @@ export interface FibOptions {
   readonly gatherMs: Millis;
   readonly retryMs: Millis;
   readonly longestRetryMs: Millis;
-  /** Changes sent together. Larger gains nothing (kernel-mechanisms: above 64 a send), and a turn stays short. */
+  /** Changes sent together, at most: the kernel is busy with them for as long as our turns take, and a turn stays short. */
   readonly batch: number;
   readonly onEvent: (event: FibEvent) => void;
 }
@@ -25,6 +25,6 @@ export const DEFAULTS: FibOptions = {
   gatherMs: 50,
   retryMs: 1_000,
   longestRetryMs: 30_000,
-  batch: 256,
+  batch: 1024,
   onEvent: () => {},
 };

@@ -1,7 +1,7 @@
 /** From what is wanted and what is there to the change for one prefix. Pure. */
-import type { Prefix } from '../../net/addr/index.ts';
-import type { TableChange } from './route-table.ts';
+import type { TableOperation } from './route-table.ts';
 import { sameEntry, type TableEntry } from './table-entry.ts';
+import type { Trouble } from './trouble.ts';
 
 /**
  * What to aim at after the kernel has refused so many times.
@@ -25,46 +25,35 @@ export function goalOf(wanted: TableEntry | undefined, refusals: number): TableE
   return choices.length < 2 ? undefined : choices[refusals - 1];
 }
 
-export interface Situation {
-  readonly prefix: Prefix;
-  /** Undefined: no route of ours. */
-  readonly goal: TableEntry | undefined;
-  /** Our route in the kernel. */
-  readonly actual: TableEntry | undefined;
-  /** Somebody else's route that stands where ours would. */
-  readonly foreign: string | undefined;
-  /** That route is a kin's, of the given type: ours takes its place in one step, so that no packet finds none. */
-  readonly kin?: TableEntry['type'] | undefined;
-  /**
-   * False for what was adopted from the process before us while nobody has said that it is no longer true, and for what
-   * somebody else is about to replace.
-   */
-  readonly mayRemove: boolean;
-}
+/**
+ * What to do with a prefix: nothing; leave its place to a stranger's route, which is never replaced; one operation; or, in
+ * `exchange`, to delete what is there and then add what shall be.
+ */
+export type Step = 'nothing' | 'yield' | 'exchange' | TableOperation;
 
-export type Plan =
-  | { readonly type: 'nothing' }
-  /** Leave the place to a stranger's route; never replace it. */
-  | { readonly type: 'yield'; readonly to: string }
-  | { readonly type: 'change'; readonly changes: readonly TableChange[] };
-
-const NOTHING: Plan = { type: 'nothing' };
-
-export function plan({ prefix, goal, actual, foreign, kin, mayRemove }: Situation): Plan {
-  if (goal === undefined)
-    return actual === undefined || !mayRemove ? NOTHING : change({ op: 'delete', prefix, entry: actual });
-  if (actual === undefined && kin !== undefined && kin === goal.type)
-    return change({ op: 'replace', prefix, entry: goal });
-  if (actual === undefined)
-    return foreign === undefined
-      ? change({ op: 'add', prefix, entry: goal })
-      : { type: 'yield', to: foreign };
-  if (sameEntry(goal, actual)) return NOTHING;
-  if (goal.type === actual.type) return change({ op: 'replace', prefix, entry: goal });
+/**
+ * Hot: asked of each route.
+ *
+ * @param goal  undefined: no route of ours
+ * @param actual  our route in the kernel
+ * @param trouble  somebody else's route that stands where ours would; that of a kin of the same type gives way to ours in one
+ *   step, so that no packet finds none
+ * @param mayRemove  false for what was adopted from the process before us while nobody has said that it is no longer true,
+ *   and for what somebody else is about to replace
+ */
+export function plan(
+  goal: TableEntry | undefined,
+  actual: TableEntry | undefined,
+  trouble: Pick<Trouble, 'foreign' | 'kin'> | undefined,
+  mayRemove: boolean,
+): Step {
+  if (goal === undefined) return actual === undefined || !mayRemove ? 'nothing' : 'delete';
+  if (actual === undefined) {
+    if (trouble === undefined) return 'add';
+    if (trouble.kin !== undefined && trouble.kin === goal.type) return 'replace';
+    return trouble.foreign === undefined ? 'add' : 'yield';
+  }
+  if (sameEntry(goal, actual)) return 'nothing';
   // IPv6 does not replace a rejecting route by one with a gateway, nor the other way round: it keeps both.
-  return change({ op: 'delete', prefix, entry: actual }, { op: 'add', prefix, entry: goal });
-}
-
-function change(...changes: readonly TableChange[]): Plan {
-  return { type: 'change', changes };
+  return goal.type === actual.type ? 'replace' : 'exchange';
 }

@@ -3,6 +3,7 @@
  * is, is told by its protocol number (80 = ours), which the implementation knows; see `bgpd/daemon/kernel-table.ts`.
  */
 import type { Prefix } from '../../net/addr/index.ts';
+import type { PrefixWords } from '../rib/prefix-index.ts';
 import type { TableEntry } from './table-entry.ts';
 import type { Way } from './ways.ts';
 
@@ -15,7 +16,7 @@ export interface TableRoute {
   readonly owner: RouteOwner;
   /** Undefined where it is nothing we would ever write. */
   readonly entry: TableEntry | undefined;
-  /** The whole route in words, for messages. */
+  /** The whole route in words, for messages; worked out when it is asked for. */
   readonly text: string;
 }
 
@@ -25,28 +26,33 @@ export interface TableContents {
   readonly ways: readonly Way[];
 }
 
-export interface TableChange {
-  /** `add` never takes the place of anything; `replace` is only used where ours or a kin's stands; `delete` only takes ours. */
-  readonly op: 'add' | 'replace' | 'delete';
-  readonly prefix: Prefix;
-  readonly entry: TableEntry;
+/** Each change for itself: `add` never takes the place of anything; `replace` is only used where ours or a kin's stands; `delete` only takes ours. */
+export type TableOperation = 'add' | 'replace' | 'delete';
+
+export interface TableRefusal {
+  /** Which change of the batch, from 0. */
+  readonly index: number;
+  /** `exists`: an `add` met a route. `absent`: a `delete` met none. */
+  readonly cause: 'exists' | 'absent' | 'refused';
+  readonly reason: string;
 }
 
-export type TableOutcome =
-  | { readonly ok: true }
-  | {
-      readonly ok: false;
-      /** `exists`: an `add` met a route. `absent`: a `delete` met none. */
-      readonly cause: 'exists' | 'absent' | 'refused';
-      readonly reason: string;
-    };
+/**
+ * Changes that are sent together and carried out in order. To be filled, sent, and not used again: a table may hand it out anew.
+ *
+ * Hot (bench routes): nothing here makes an object for a route.
+ */
+export interface TableBatch {
+  /** @param prefix  not kept */
+  add(op: TableOperation, prefix: PrefixWords, entry: TableEntry): void;
+  /**
+   * @returns what failed, in order of the changes; all others are done
+   * @throws when the table cannot be reached; the fate of the changes is then unknown
+   */
+  send(): Promise<readonly TableRefusal[]>;
+}
 
 export interface RouteTable {
   list(): Promise<TableContents>;
-  /**
-   * Each change for itself, in order.
-   * @returns one outcome per change
-   * @throws when the table cannot be reached; the fate of the changes is then unknown
-   */
-  apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]>;
+  begin(): TableBatch;
 }

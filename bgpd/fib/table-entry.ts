@@ -11,7 +11,8 @@ export type TableEntry =
     };
 
 export function sameEntry(a: TableEntry | undefined, b: TableEntry | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
+  if (a === b) return true;
+  if (a === undefined || b === undefined) return false;
   if (a.type === 'blackhole' || b.type === 'blackhole') return a.type === b.type;
   return (
     sameGateways(a.gateways, b.gateways) &&

@@ -1,15 +1,22 @@
 /** A kernel's routing table for tests: one route per prefix, strangers, gateways without a way, failure. */
-import type { Prefix } from '../../net/addr/index.ts';
+import { Address, Prefix } from '../../net/addr/index.ts';
 import type {
   RouteOwner,
   RouteTable,
-  TableChange,
+  TableBatch,
   TableContents,
-  TableOutcome,
+  TableOperation,
+  TableRefusal,
   TableRoute,
 } from './route-table.ts';
 import type { TableEntry } from './table-entry.ts';
 import type { Way } from './ways.ts';
+
+interface Change {
+  readonly op: TableOperation;
+  readonly prefix: Prefix;
+  readonly entry: TableEntry;
+}
 
 export class SimulatedTable implements RouteTable {
   readonly routes = new Map<string, TableRoute>();
@@ -28,35 +35,49 @@ export class SimulatedTable implements RouteTable {
     return Promise.resolve({ routes: [...this.routes.values()], ways: this.ways });
   }
 
-  /** In order, and not at once. */
-  apply(changes: readonly TableChange[]): Promise<readonly TableOutcome[]> {
-    const outcomes = this.#tail.then(() => {
-      if (this.broken) throw new Error('netlink is gone');
-      return changes.map((change) => this.#one(change));
-    });
-    this.#tail = outcomes.catch(() => undefined);
-    return outcomes;
+  begin(): TableBatch {
+    const changes: Change[] = [];
+    return {
+      add: (op, { version, length, w0, w1, w2, w3 }, entry) => {
+        const address = version === 4 ? Address.v4(w0) : Address.v6(w0, w1, w2, w3);
+        changes.push({ op, prefix: Prefix.of(address, length), entry });
+      },
+      send: () => this.send(changes),
+    };
   }
 
-  #one({ op, prefix, entry }: TableChange): TableOutcome {
+  /** In order, and not at once. */
+  send(changes: readonly Change[]): Promise<readonly TableRefusal[]> {
+    const refusals = this.#tail.then(() => {
+      if (this.broken) throw new Error('netlink is gone');
+      return changes.flatMap((change, index) => {
+        const refusal = this.#one(change);
+        return refusal === undefined ? [] : [{ index, ...refusal }];
+      });
+    });
+    this.#tail = refusals.catch(() => undefined);
+    return refusals;
+  }
+
+  #one({ op, prefix, entry }: Change): Omit<TableRefusal, 'index'> | undefined {
     const key = prefix.toString();
     const there = this.routes.get(key);
     if (op === 'delete') {
-      if (there?.owner !== 'ours') return { ok: false, cause: 'absent', reason: 'there is no such route' };
+      if (there?.owner !== 'ours') return { cause: 'absent', reason: 'there is no such route' };
       this.routes.delete(key);
       this.log.push(`delete ${key}`);
-      return { ok: true };
+      return undefined;
     }
-    if (op === 'add' && there !== undefined) return { ok: false, cause: 'exists', reason: 'file exists' };
+    if (op === 'add' && there !== undefined) return { cause: 'exists', reason: 'file exists' };
     if (
       entry.type === 'unicast' &&
       entry.gateways.some((gateway) => this.unreachable.has(gateway.toString()))
     )
-      return { ok: false, cause: 'refused', reason: 'network is unreachable' };
+      return { cause: 'refused', reason: 'network is unreachable' };
     if (there?.owner === 'other') throw new Error(`replaced a stranger's route ${key}`);
     this.log.push(`${op} ${key} ${entryText(entry)}`);
     this.routes.set(key, { prefix, owner: 'ours', entry, text: key });
-    return { ok: true };
+    return undefined;
   }
 
   ours(): Record<string, string> {

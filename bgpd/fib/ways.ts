@@ -6,7 +6,6 @@
  */
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry } from '../speaker/ports.ts';
-import type { Carriage } from './carriage.ts';
 import type { Learned } from './learned.ts';
 import type { TableEntry } from './table-entry.ts';
 
@@ -46,20 +45,16 @@ export class Ways {
   /**
    * What to write for an entry. A next hop without a way stays as it is: the kernel will refuse it, in its own words. One
    * behind a tunnel is not resolved: where the outer packet goes is decided when it is sent.
+   *
+   * @param tunnelTo  name of the tunnel device that leads to a next hop
    */
-  resolve(prefix: Prefix, entry: ForwardingEntry | undefined, carriage: Carriage): TableEntry | undefined {
-    if (entry?.type !== 'unicast') return entry;
-    const [only] = entry.gateways;
-    // Nearly all routes; asked thrice for each (bench routes).
-    if (only !== undefined && entry.gateways.length === 1 && carriage.tunnelTo(prefix, only) === undefined) {
-      const gateways = this.#gatewaysTo(only);
-      return gateways[0] === only && gateways.length === 1 ? entry : { type: 'unicast', gateways };
-    }
+  resolve(entry: ForwardingEntry, tunnelTo: (nextHop: Address) => string | undefined): TableEntry {
+    if (entry.type !== 'unicast') return entry;
     const gateways = new Map<string, Address>();
     const tunnelled: Address[] = [];
     let device: string | undefined;
     for (const nextHop of entry.gateways) {
-      const tunnel = carriage.tunnelTo(prefix, nextHop);
+      const tunnel = tunnelTo(nextHop);
       if (tunnel === undefined)
         for (const gateway of this.#gatewaysTo(nextHop)) gateways.set(gateway.toString(), gateway);
       else {
@@ -83,6 +78,7 @@ export class Ways {
 
   /** A next hop that has been asked for may be reached another way when a route of ours to this prefix comes or goes. */
   mayLeadBy(prefix: Prefix): boolean {
+    if (this.#distant.length === 0) return false;
     if (!this.#inOrder) this.#distant.sort((a, b) => a.compare(b));
     this.#inOrder = true;
     // The first one that is not below the prefix is in it, or none is.

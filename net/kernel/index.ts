@@ -53,6 +53,7 @@ export {
 } from './netlink/netlink.ts';
 export {
   formatRoute,
+  hasDefaultMetric,
   makeRoute,
   type NextHop,
   PROTOCOL_BOOT,
@@ -66,6 +67,7 @@ export {
   sameRoute,
   TABLE_MAIN,
 } from './netlink/route.ts';
+export { RouteBatch, type RouteDestination, RouteTemplate } from './netlink/route-batch.ts';
 export type { Rule } from './netlink/rule.ts';
 export type { IpipTunnel, Tunnel, VxlanTunnel } from './netlink/tunnel.ts';
 export type { VxlanInfo } from './netlink/vxlan.ts';

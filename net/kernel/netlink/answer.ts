@@ -15,30 +15,31 @@ export interface Answer {
   take(bytes: Buffer, message: Message): void;
 }
 
-const SUCCESS: Verdict = { errno: 0, text: undefined };
-
 /**
  * The fate of messages numbered from `first` on, of which only the last asked for an acknowledgement: failures are
  * reported unasked, and silence before the last verdict is success.
  */
 export class BatchAnswer implements Answer {
-  readonly verdicts: Verdict[];
+  /** Of those that failed, by place. */
+  readonly failures = new Map<number, Verdict>();
   complete = false;
   private readonly first: number;
+  private readonly count: number;
   private readonly visit: ((bytes: Buffer, message: Message) => void) | undefined;
 
   constructor(first: number, count: number, visit?: (bytes: Buffer, message: Message) => void) {
     this.first = first;
-    this.verdicts = Array.from({ length: count }, () => SUCCESS);
+    this.count = count;
     this.visit = visit;
   }
 
   take(bytes: Buffer, message: Message): void {
     const index = message.sequence - this.first;
-    if (index < 0 || index >= this.verdicts.length) return;
+    if (index < 0 || index >= this.count) return;
     if (message.type === NLMSG_ERROR) {
-      this.verdicts[index] = readVerdict(bytes, message);
-      if (index === this.verdicts.length - 1) this.complete = true;
+      const verdict = readVerdict(bytes, message);
+      if (verdict.errno !== 0) this.failures.set(index, verdict);
+      if (index === this.count - 1) this.complete = true;
     } else this.visit?.(bytes, message);
   }
 }

@@ -82,8 +82,14 @@ export function routeKey(route: Route): string {
   return `${route.table} ${route.destination.toString()} ${effectiveMetric(route)}`;
 }
 
+const IP6_RT_PRIO_USER = 1024;
+
+/** It has the metric that the kernel gives a route without one, and so stands where such a one would. */
+export function hasDefaultMetric({ metric, destination }: Route): boolean {
+  return metric === 0 || (metric === IP6_RT_PRIO_USER && destination.version === 6);
+}
+
 function effectiveMetric(route: Route): number {
-  const IP6_RT_PRIO_USER = 1024;
   return route.metric === 0 && route.destination.version === 6 ? IP6_RT_PRIO_USER : route.metric;
 }
 

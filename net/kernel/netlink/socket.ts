@@ -84,6 +84,11 @@ export interface BufferSizes {
   readonly send?: number;
 }
 
+/** One message at least, ready to be numbered: see {@link MessageWriter}. */
+export type Messages = Pick<MessageWriter, 'count' | 'finish'>;
+
+const SUCCESS: Verdict = { errno: 0, text: undefined };
+
 export class RequestSocket {
   private readonly fd: number;
   private sequence = 1;
@@ -108,17 +113,26 @@ export class RequestSocket {
   }
 
   /**
-   * Sends all of the writer's messages at once, which the kernel carries out in order, each for itself.
+   * Sends all of the messages at once, which the kernel carries out in order, each for itself.
    *
    * @returns a verdict per message
    */
-  batch(writer: MessageWriter, visit?: (bytes: Buffer, message: Message) => void): Promise<Verdict[]> {
+  async batch(messages: Messages, visit?: (bytes: Buffer, message: Message) => void): Promise<Verdict[]> {
+    const failures = await this.failures(messages, visit);
+    return Array.from({ length: messages.count }, (_, i) => failures.get(i) ?? SUCCESS);
+  }
+
+  /** As {@link batch}. @returns the verdicts of those that failed, by place */
+  failures(
+    messages: Messages,
+    visit?: (bytes: Buffer, message: Message) => void,
+  ): Promise<ReadonlyMap<number, Verdict>> {
     return this.exclusively(async () => {
-      const first = this.take(writer.count);
-      const answer = new BatchAnswer(first, writer.count, visit);
-      await this.send(writer.finish(first, true));
+      const first = this.take(messages.count);
+      const answer = new BatchAnswer(first, messages.count, visit);
+      await this.send(messages.finish(first, true));
       await this.receive(answer);
-      return answer.verdicts;
+      return answer.failures;
     });
   }
 
