@@ -45,7 +45,7 @@ export class Pipeline {
   static async create(options: PipelineOptions): Promise<Pipeline> {
     const { settings, netns, onEdited } = options;
     const versions = presentVersions(netns).filter((version) => version === 4 || settings.ipv6);
-    const backend = await chooseBackend(settings.backend, netns);
+    const backend = await chooseBackend(settings.backend, netns, versions);
     const tables = ruleTables(backend, settings.rules);
     const dataplane = openDataplane(backend, {
       rules: settings.rules,

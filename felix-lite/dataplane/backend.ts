@@ -4,8 +4,9 @@
  */
 import type { Problem } from '../../api/problem.ts';
 import type { IpVersion } from '../../net/addr/index.ts';
-import { CommandError, hasNftables, iptables, Nftables } from '../../net/kernel/index.ts';
+import type { iptables } from '../../net/kernel/index.ts';
 import { isOurs } from './iptables/diff.ts';
+import { type Machine, thisMachine } from './machine.ts';
 import { ourTable } from './nftables/names.ts';
 
 /** `nft` and `legacy` are the two iptables; `nftables` is tables of our own. */
@@ -34,17 +35,33 @@ interface Found {
   readonly others: number;
 }
 
-/** What is there decides where nothing is wished for: our own work first, then where kube-proxy writes, then what others use. */
+type FoundIptables = Readonly<Record<iptables.IptablesBackend, Found>>;
+
+interface FoundTables {
+  readonly ours: boolean;
+  readonly kubeProxy: boolean;
+}
+
+/**
+ * What is there decides where nothing is wished for: our own work first, then where kube-proxy writes, then what others use.
+ * What the kernel would refuse is never chosen, unless it is wished for.
+ *
+ * @param versions  those that are needed; what the kernel says of others does not matter
+ */
 export async function chooseBackend(
   wishes: BackendWishes,
   netns: string | undefined,
+  versions: readonly IpVersion[] = [4, 6],
+  machine: Machine = thisMachine(netns),
 ): Promise<ChosenBackend> {
-  const [nft, legacy, tables] = await Promise.all([
-    look('nft', netns),
-    look('legacy', netns),
-    lookAtNftables(netns),
+  const open = wishes.iptables === undefined && wishes.nftables !== true;
+  const [nft, legacy, tables, takes] = await Promise.all([
+    look('nft', machine),
+    look('legacy', machine),
+    lookAtNftables(machine),
+    open ? whatItTakes(machine, versions) : TAKES_ALL,
   ]);
-  const use = await choose(wishes, { nft, legacy, tables }, netns);
+  const use = await choose(wishes, { nft, legacy }, tables, takes, machine);
   const holds = { nft: nft.ours, legacy: legacy.ours, nftables: tables.ours } as const;
   const abandon = (['nftables', 'nft', 'legacy'] as const).filter((each) => each !== use && holds[each]);
   return { use, abandon, problems: use === 'nftables' ? [] : bothInUse(use, nft, legacy) };
@@ -52,17 +69,52 @@ export async function chooseBackend(
 
 async function choose(
   wishes: BackendWishes,
-  { nft, legacy, tables }: { readonly nft: Found; readonly legacy: Found; readonly tables: FoundTables },
-  netns: string | undefined,
+  found: FoundIptables,
+  tables: FoundTables,
+  takes: Takes,
+  machine: Machine,
 ): Promise<Backend> {
-  const ownIptables = nft.ours === legacy.ours ? undefined : nft.ours ? 'nft' : 'legacy';
-  const haveIptables = nft.present || legacy.present;
   if (wishes.nftables === true) return 'nftables';
-  if (wishes.nftables === undefined && wishes.iptables === undefined && tables.usable) {
-    if (tables.ours && ownIptables === undefined) return 'nftables';
-    if (!nft.ours && !legacy.ours && (tables.kubeProxy || !haveIptables)) return 'nftables';
+  if (wishes.iptables !== undefined) return wishes.iptables;
+  const { nft, legacy } = found;
+  if (wishes.nftables === undefined && takes.nftables) {
+    const isChosen = nft.ours !== legacy.ours;
+    if (tables.ours && !isChosen) return 'nftables';
+    if (!nft.ours && !legacy.ours && (tables.kubeProxy || !(nft.present || legacy.present)))
+      return 'nftables';
   }
-  return wishes.iptables ?? ownIptables ?? (await iptables.detectBackend({ netns }));
+  return chooseIptables(found, takes, machine);
+}
+
+/**
+ * The one that holds work of ours, else the one that holds rules, as in Kubernetes' iptables-wrappers: rules in legacy alone
+ * mean legacy. Where that does not decide, the `iptables` program's own.
+ */
+async function chooseIptables(
+  { nft, legacy }: FoundIptables,
+  takes: Takes,
+  machine: Machine,
+): Promise<iptables.IptablesBackend> {
+  const nftWorks = nft.present && takes.nft;
+  if (nftWorks !== legacy.present) return nftWorks ? 'nft' : 'legacy';
+  if (nft.ours !== legacy.ours) return nft.ours ? 'nft' : 'legacy';
+  if (nft.others > 0 !== legacy.others > 0) return nft.others > 0 ? 'nft' : 'legacy';
+  return nftWorks ? machine.standard() : 'nft';
+}
+
+interface Takes {
+  readonly nft: boolean;
+  readonly nftables: boolean;
+}
+const TAKES_ALL: Takes = { nft: true, nftables: true };
+
+async function whatItTakes(machine: Machine, versions: readonly IpVersion[]): Promise<Takes> {
+  const takes = async (backend: 'nft' | 'nftables'): Promise<boolean> => {
+    const refusals = await Promise.all(versions.map((version) => machine.refusal(backend, version)));
+    return refusals.every((refusal) => refusal === undefined);
+  };
+  const [nft, nftables] = await Promise.all([takes('nft'), takes('nftables')]);
+  return { nft, nftables };
 }
 
 /** Both stand in the packet's way, and who looks at one does not see the other. */
@@ -80,39 +132,23 @@ function bothInUse(use: iptables.IptablesBackend, nft: Found, legacy: Found): re
   ];
 }
 
-async function look(backend: iptables.IptablesBackend, netns: string | undefined): Promise<Found> {
-  try {
-    // No table is named: naming one would create it under legacy.
-    const saved = await Promise.all(
-      ([4, 6] as const).map((version) => iptables.save(version, undefined, { netns, backend })),
-    );
-    const chains = saved.flat().flatMap((table) => table.chains);
-    const others = chains.filter(({ name }) => !isOurs(name)).flatMap(({ rules }) => rules);
-    return {
-      present: true,
-      ours: chains.some(({ name }) => isOurs(name)),
-      others: others.filter((rule) => !rule.includes('--comment "cali:')).length,
-    };
-  } catch (error) {
-    if (error instanceof CommandError && error.notFound) return { present: false, ours: false, others: 0 };
-    throw error;
-  }
-}
-
-interface FoundTables {
-  readonly usable: boolean;
-  readonly ours: boolean;
-  readonly kubeProxy: boolean;
-}
-
-async function lookAtNftables(netns: string | undefined): Promise<FoundTables> {
-  if (!(await hasNftables(netns))) return { usable: false, ours: false, kubeProxy: false };
-  using nft = Nftables.open({ netns });
-  const holds = async (name: string): Promise<boolean> => {
-    const found = await Promise.all(
-      ([4, 6] as const).map((version: IpVersion) => nft.listChains({ ...ourTable(version), name })),
-    );
-    return found.some((chains) => chains.length > 0);
+async function look(backend: iptables.IptablesBackend, machine: Machine): Promise<Found> {
+  if (!machine.installed(backend)) return { present: false, ours: false, others: 0 };
+  const saved = await Promise.all(([4, 6] as const).map((version) => machine.saved(backend, version)));
+  const chains = saved.flat().flatMap((table) => table.chains);
+  const others = chains.filter(({ name }) => !isOurs(name)).flatMap(({ rules }) => rules);
+  return {
+    present: true,
+    ours: chains.some(({ name }) => isOurs(name)),
+    others: others.filter((rule) => !rule.includes('--comment "cali:')).length,
   };
-  return { usable: true, ours: await holds(ourTable(4).name), kubeProxy: await holds('kube-proxy') };
+}
+
+async function lookAtNftables(machine: Machine): Promise<FoundTables> {
+  const holds = async (name: string): Promise<boolean> => {
+    const found = await Promise.all(([4, 6] as const).map((version) => machine.holdsTable(version, name)));
+    return found.includes(true);
+  };
+  const [ours, kubeProxy] = await Promise.all([holds(ourTable(4).name), holds('kube-proxy')]);
+  return { ours, kubeProxy };
 }

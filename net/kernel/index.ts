@@ -2,6 +2,7 @@
 export { errnoName, isKernelError, KernelError } from './errors.ts';
 export * as ipset from './ipset.ts';
 export * as iptables from './iptables.ts';
+export { presentTables } from './iptables-present.ts';
 export { TrafficControl } from './netlink/traffic-control.ts';
 export type { Discipline, TokenBucket } from './netlink/shaping.ts';
 export { Conntrack } from './netlink/conntrack.ts';
@@ -16,7 +17,7 @@ export {
   namespaceIdentity,
   namespacePath,
 } from './netns.ts';
-export { CommandError, formatCommand, type RunOptions, type RunResult, run } from './process.ts';
+export { CommandError, formatCommand, isInstalled, type RunOptions, type RunResult, run } from './process.ts';
 export { readSysctl, sysctlPath, writeSysctl } from './sysctl.ts';
 export type { AddressOptions, LinkAddress } from './netlink/address.ts';
 export type { EventGroup, KernelEvent } from './netlink/events.ts';
@@ -37,7 +38,7 @@ export type {
   TableRef,
 } from './netlink/nftables/model.ts';
 export { type ListedSet, makeOf } from './netlink/nftables/messages.ts';
-export { type Committed, hasNftables, NftError, Nftables } from './netlink/nftables/nftables.ts';
+export { type Committed, NftError, Nftables } from './netlink/nftables/nftables.ts';
 export { type RulesetEdit, type WatchedTable, watchTables } from './netlink/nftables/watch.ts';
 export type { ForwardingEntry } from './netlink/fdb.ts';
 export type { Step } from './netlink/steps.ts';

@@ -4,6 +4,8 @@
  * What is started here is also ended here: a program past its deadline is killed by its own pid.
  */
 import { spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { type Problem, PoplinError } from '../../api/problem.ts';
 import type { Millis } from '../../clock/clock.ts';
 
@@ -137,6 +139,18 @@ function collect(stream: NodeJS.ReadableStream, limit: number, exceeded: () => v
     else chunks.push(chunk);
   });
   return () => Buffer.concat(chunks).toString();
+}
+
+/** Whether {@link run} would find the program on our PATH. */
+export function isInstalled(file: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, file), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** `iptables-restore --noflush` as one would type it. */

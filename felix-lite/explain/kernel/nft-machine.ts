@@ -154,6 +154,7 @@ class Machine {
         return { code: 'accept' };
       case 'load':
         return this.#load(each.register, bytes(each.data));
+      case 'match':
       case 'unknown':
         throw new RangeError(`no meaning known for the expression ${each.name}`);
     }

@@ -72,6 +72,7 @@ function wordsFor(each: Expression, held: Map<number, string>): string {
       return each.kind;
     case 'counter':
       return '';
+    case 'match':
     case 'unknown':
       return `(${each.name})`;
   }

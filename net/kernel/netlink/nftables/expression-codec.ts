@@ -174,6 +174,11 @@ function writeBody(w: MessageWriter, each: Expression): void {
       w.attributeBE32(1, each.register);
       writeValue(w, 2, each.data);
       return;
+    case 'match':
+      w.attributeString(1, each.name);
+      w.attributeBE32(2, each.revision);
+      w.attribute(3, Buffer.from(each.info, 'hex'));
+      return;
     case 'masquerade':
       if (each.ports === undefined) return;
       // Of a masquerade, the kernel does not draw this conclusion itself.

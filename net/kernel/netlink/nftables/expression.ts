@@ -85,6 +85,8 @@ export type Expression =
   /** The packet belongs to no connection. Only before connections are looked up. */
   | { readonly kind: 'notrack' }
   | { readonly kind: 'verdict'; readonly verdict: NftVerdict }
+  /** A match of iptables, as iptables-nft has them: hexadecimal octets of its struct. */
+  | { readonly kind: 'match'; readonly name: string; readonly revision: number; readonly info: string }
   /** One that is not known here: never ours. */
   | { readonly kind: 'unknown'; readonly name: string };
 
@@ -116,6 +118,8 @@ function expressionKey(each: Expression): string {
       return `[log ${each.level} ${each.prefix}]`;
     case 'verdict':
       return `[${each.verdict.code} ${each.verdict.chain ?? ''}]`;
+    case 'match':
+      return `[match ${each.name}.${each.revision} ${each.info}]`;
     case 'unknown':
       return `[?${each.name}]`;
     case 'ct-state':

@@ -37,6 +37,7 @@ const COMMAND = {
 
 const typeOf = (command: keyof typeof COMMAND): number => messageType(SUBSYSTEM.nftables, COMMAND[command]);
 export const MESSAGE = {
+  table: typeOf('newTable'),
   chain: typeOf('newChain'),
   rule: typeOf('newRule'),
   set: typeOf('newSet'),

@@ -15,6 +15,7 @@ import {
   decodeElements,
   decodeGeneration,
   decodeHandle,
+  decodePlace,
   decodeRule,
   decodeSet,
   encodeBatchBegin,
@@ -30,12 +31,13 @@ import {
   encodeSetDelete,
   encodeSetFlush,
   encodeTable,
+  isTable,
   joinElements,
   type ListedSet,
   MESSAGE,
   NLM_F_ECHO,
 } from './messages.ts';
-import type { ListedRule, NftChain, NftElement, NftOperation, TableRef } from './model.ts';
+import type { ListedRule, NftChain, NftElement, NftFamily, NftOperation, TableRef } from './model.ts';
 
 /** A whole transaction is one send. Memory is taken as needed, up to this. */
 const SEND_BUFFER = 128 * 1024 * 1024;
@@ -140,6 +142,42 @@ export class Nftables {
     throw new NftError(first.errno, refused, what, first.text);
   }
 
+  /**
+   * What the kernel would say to these operations, in order. Nothing is done and nothing is seen to have been tried: the
+   * transaction has no end, and the kernel undoes what it has checked.
+   *
+   * @returns the names of errors (`EOPNOTSUPP`), by the place of the operation; empty where it would take them all
+   * @throws KernelError where it has no nf_tables at all
+   */
+  async refusals(operations: readonly NftOperation[]): Promise<ReadonlyMap<number, string>> {
+    const { writer, operationOf } = encodeTransaction(operations, false, false);
+    const refused = new Map<number, string>();
+    let whole: number | undefined;
+    await this.#socket.burst(writer, (index, bytes, message) => {
+      if (message.type !== NLMSG_ERROR) return;
+      const { errno } = readVerdict(bytes, message);
+      const operation = operationOf[index];
+      if (errno === 0) return;
+      if (operation === undefined) whole = errno;
+      else if (!refused.has(operation)) refused.set(operation, errnoName(errno));
+    });
+    if (whole !== undefined) throw new KernelError(whole, 'nf_tables');
+    return refused;
+  }
+
+  /** Names of the tables of a family. */
+  async listTables(family: NftFamily): Promise<readonly string[]> {
+    const tables = await this.#dump(
+      'NFT_MSG_GETTABLE',
+      (w) => encodeDump(w, 'tables', { family, name: '' }),
+      (bytes, message) => (message.type === MESSAGE.table ? decodePlace(bytes, message) : undefined),
+    );
+    // Old kernels pass over the wish for one family.
+    return tables
+      .filter((each) => isTable({ family, name: each.table }, each.family, each.table))
+      .map(({ table }) => table);
+  }
+
   async listChains(table: TableRef): Promise<readonly NftChain[]> {
     const chains = await this.#dump('NFT_MSG_GETCHAIN', (w) => encodeDump(w, 'chains', table), decodeChain);
     return chains.filter((each) => each.table === table.name).map(({ chain }) => chain);
@@ -193,10 +231,11 @@ export class Nftables {
   }
 }
 
-/** Messages of the transaction, and for each the operation that it belongs to. */
+/** Messages of the transaction, and for each the operation that it belongs to. Without its end the kernel only checks it. */
 export function encodeTransaction(
   operations: readonly NftOperation[],
   handles: boolean,
+  ends = true,
 ): { readonly writer: MessageWriter; readonly operationOf: readonly (number | undefined)[] } {
   const writer = new MessageWriter(4096);
   const operationOf: (number | undefined)[] = [];
@@ -207,6 +246,7 @@ export function encodeTransaction(
     encodeOperation(writer, operation, () => ++id, handles);
     while (operationOf.length < writer.count) operationOf.push(index);
   }
+  if (!ends) return { writer, operationOf };
   encodeBatchEnd(writer);
   // The kernel tells the generation it made to whoever wanted an echo of the message behind the beginning.
   if (operations.length > 0) writer.addFlags(1, NLM_F_ECHO);
@@ -270,17 +310,5 @@ function describe(operation: NftOperation): string {
     case 'add-elements':
     case 'delete-elements':
       return `${operation.op} ${where} ${operation.set}`;
-  }
-}
-
-/** Whether this kernel has nf_tables at all. */
-export async function hasNftables(netns?: string): Promise<boolean> {
-  using nft = Nftables.open({ netns });
-  try {
-    await nft.generation();
-    return true;
-  } catch (error) {
-    if (error instanceof KernelError) return false;
-    throw error;
   }
 }
