@@ -100,6 +100,29 @@ function up(restarts: boolean): World {
   return started().on(1, CONNECTED).on(1, opened(HIGHER, restarts)).on(1, KEEPALIVE);
 }
 
+/** The peer has called, and failed after its OPEN, this often; nothing has fired. */
+function failed(times: number): World {
+  const world = started({ ...CONFIG, passive: true });
+  for (let i = 0; i < times; i++) {
+    world.do({ type: 'accepted' });
+    if (world.did('wait')) world.do({ type: 'timer', timer: 'quiet' });
+    const id = world.state.connections.at(-1)?.id ?? 0;
+    world.on(id, opened(HIGHER)).on(id, LOST);
+  }
+  return world;
+}
+/** How long the peer’s calls wait from now on. */
+const quietFor = (world: World): number[] =>
+  world.actions.flatMap((one) =>
+    'do' in one && one.do === 'arm-session' && one.timer === 'quiet' ? [one.seconds] : [],
+  );
+
+/** Of the peer’s call that waits. */
+const waitsInQuiet = ({ quiet, waiting, started: on }: SessionState): void => {
+  expect(waiting === undefined || quiet, 'waits only while quiet').to.equal(true);
+  expect(on || !quiet).to.equal(true);
+};
+
 describe('session', () => {
   it('dials when started, and comes up', () => {
     const world = started();
@@ -222,13 +245,55 @@ describe('session', () => {
     expect(holds).to.deep.equal([1, 2, 4, 8, 16, 32, 60, 60, 1]);
   });
 
-  it('lets a peer back in at once after one failure, and not after several', () => {
-    const fail = (world: World, id: number): World =>
-      world.on(id, CONNECTED).on(id, opened(HIGHER)).on(id, LOST);
-    const world = fail(started(), 1).do({ type: 'accepted' });
-    expect(world.did('adopt')).to.equal(true);
-    world.on(2, opened(HIGHER)).on(2, LOST).do({ type: 'accepted' });
-    expect(world.did('reject')).to.equal(true);
+  describe('the peer’s call after failures', () => {
+    it('is answered at once after one', () =>
+      expect(failed(1).do({ type: 'accepted' }).did('adopt')).to.equal(true));
+
+    it('waits after several, a few seconds, and is answered long before we call ourselves', () => {
+      expect([2, 3, 4, 8].map((times) => quietFor(failed(times)))).to.deep.equal([[2], [4], [5], [5]]);
+      const world = failed(8).do({ type: 'accepted' });
+      expect(world.did('wait')).to.equal(true);
+      expect(world.shown).to.deep.equal([]);
+      world.do({ type: 'timer', timer: 'quiet' });
+      expect(world.did('adopt')).to.equal(true);
+      expect(world.state.holding, 'our own call').to.equal(true);
+      const id = world.state.connections.at(-1)?.id ?? 0;
+      expect(stateName(world.on(id, opened(HIGHER)).on(id, KEEPALIVE).state)).to.equal('Established');
+    });
+
+    it('waits for the whole hold after sessions that were up', () => {
+      const world = failed(5).do({ type: 'timer', timer: 'quiet' }).do({ type: 'accepted' });
+      const id = world.state.connections.at(-1)?.id ?? 0;
+      world.on(id, opened(HIGHER)).on(id, KEEPALIVE).on(id, LOST);
+      expect(quietFor(world)).to.deep.equal([32]);
+    });
+
+    it('waits one at a time, the latest', () => {
+      const world = failed(3).do({ type: 'accepted' });
+      const first = world.state.waiting;
+      expect(world.do({ type: 'accepted' }).did('wait')).to.equal(true);
+      expect(world.state.waiting).to.be.above(first ?? Number.NaN);
+    });
+
+    it('is answered when the hold is over, and we call as well only if nothing comes of it', () => {
+      for (const alive of [true, false]) {
+        const world = started();
+        for (let id = 1; id <= 2; id++) {
+          world.on(id, CONNECTED).on(id, opened(HIGHER)).on(id, KEEPALIVE).on(id, LOST);
+          if (id === 1) world.do({ type: 'timer', timer: 'idle-hold' });
+        }
+        world.do({ type: 'accepted' }).do({ type: 'timer', timer: 'idle-hold' });
+        expect(world.shown).to.deep.equal(['3 peer OpenSent']);
+        world.on(3, alive ? opened(HIGHER) : LOST).do({ type: 'timer', timer: 'idle-hold' });
+        expect(world.shown).to.deep.equal(alive ? ['3 peer OpenConfirm'] : ['4 local Connect']);
+      }
+    });
+
+    it('is turned away by a stop', () => {
+      const world = failed(3).do({ type: 'accepted' }).do(stopInput(2));
+      expect(world.did('reject')).to.equal(true);
+      expect(world.state).to.deep.include({ quiet: false, waiting: undefined });
+    });
   });
 
   for (const [what, end] of [
@@ -245,11 +310,14 @@ describe('session', () => {
 
   it('counts a graceful restart, so that one without end is held off', () => {
     const world = started({ ...CONFIG, passive: true });
-    for (let i = 0, id = 2; i < 4; i++, id++)
-      world.do({ type: 'accepted' }).on(id, opened(HIGHER, true)).on(id, KEEPALIVE);
-    expect(world.did('reject')).to.equal(false);
-    expect(world.state.connectRetryCounter).to.be.above(1);
-    expect(world.do({ type: 'accepted' }).did('reject')).to.equal(true);
+    for (let id = 2; !world.do({ type: 'accepted' }).did('wait'); id++)
+      world.on(id, opened(HIGHER, true)).on(id, KEEPALIVE);
+    expect(world.did('wait')).to.equal(true);
+    expect(stateName(world.state)).to.equal('Established');
+    const id = world.state.waiting ?? 0;
+    // It came after the session, so it means that the peer has restarted, however late it is answered.
+    world.do({ type: 'timer', timer: 'quiet' }).on(id, opened(HIGHER, true));
+    expect(world.shown).to.deep.equal([`${id} peer OpenConfirm`]);
   });
 
   it('stops with a Cease on every connection, and answers nothing afterwards', () => {
@@ -293,6 +361,7 @@ describe('session', () => {
           weight: 2,
           arbitrary: fc.constantFrom<SessionInput>(
             { type: 'timer', timer: 'idle-hold' },
+            { type: 'timer', timer: 'quiet' },
             { type: 'timer', timer: 'stable' },
           ),
         },
@@ -316,6 +385,8 @@ describe('session', () => {
           const up = new Set<number>();
           const armed = new Set<string>();
           let held = false;
+          let hushed = false;
+          let calls = 0;
           for (const input of inputs) {
             world.do(input);
             for (const one of world.actions) {
@@ -332,7 +403,15 @@ describe('session', () => {
                 expect(up.delete(one.id), 'down only after up').to.equal(true);
               } else if (one.do === 'arm-session' && one.timer === 'idle-hold') held = true;
               else if (one.do === 'disarm-session' && one.timer === 'idle-hold') held = false;
+              else if (one.do === 'arm-session' && one.timer === 'quiet') hushed = true;
+              else if (one.do === 'disarm-session' && one.timer === 'quiet') hushed = false;
+              else if (one.do === 'wait') calls = 1;
+              else if ((one.do === 'adopt' || one.do === 'reject') && input.type !== 'accepted') calls--;
             }
+            if (input.type === 'timer' && input.timer === 'quiet') hushed = world.state.quiet;
+            expect(world.state.quiet, 'quiet is a timer that runs').to.equal(hushed);
+            expect(calls, 'each call has one answer').to.equal(world.state.waiting === undefined ? 0 : 1);
+            waitsInQuiet(world.state);
             if (input.type === 'timer' && input.timer === 'idle-hold') held = world.state.holding;
             const { connections, started: on, holding } = world.state;
             const established = connections.filter(({ state }) => state.name === 'Established');

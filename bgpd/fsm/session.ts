@@ -4,12 +4,12 @@
  * the peer (RFC 4724 §5), idle hold. Pure.
  *
  * What always holds, and is tested: at most one connection is Established; while started, there is a connection or
- * the idle hold runs; every `up` has its `down`.
+ * the idle hold runs; every `up` has its `down`; a call waits only while the session is quiet, and one at a time.
  */
 import { cease } from '../wire/notification.ts';
 import type { Negotiated, NotificationMessage } from '../wire/types.ts';
 import { survivor } from './collision.ts';
-import { STABLE_SECONDS, idleHoldSeconds, refusesWhileHolding } from './damping.ts';
+import { ANSWERED_SECONDS, STABLE_SECONDS, idleHoldSeconds, quietSeconds } from './damping.ts';
 import { negotiate } from './negotiate.ts';
 import type { Action, ConnectionEvent, End, Event, FsmConfig, State, StateName } from './state.ts';
 import { step, type Initiator } from './step.ts';
@@ -28,7 +28,12 @@ export interface SessionState {
   readonly nextId: number;
   /** RFC 4271 §8: connections that ended badly since the last stable session. */
   readonly connectRetryCounter: number;
+  /** We do not call the peer. */
   readonly holding: boolean;
+  /** Nor do we answer its calls. */
+  readonly quiet: boolean;
+  /** The id kept for the peer's call that waits for an answer. */
+  readonly waiting: number | undefined;
 }
 
 export type SessionInput =
@@ -41,12 +46,14 @@ export type SessionInput =
   | { readonly type: 'timer'; readonly timer: SessionTimer }
   | { readonly type: 'connection'; readonly id: number; readonly event: ConnectionEvent };
 
-/** `stable` runs from Established on and forgives when it fires. */
-export type SessionTimer = 'idle-hold' | 'stable';
+/** `stable` runs from Established on and forgives when it fires; when `quiet` fires, the peer's call is answered. */
+export type SessionTimer = 'idle-hold' | 'quiet' | 'stable';
 
 export type SessionAction =
   | { readonly on: number; readonly action: Action }
-  /** Answers `accepted`: the connection is this one, or is turned away. */
+  /** Answers `accepted`: keep the connection unread, and turn away one that waits already. */
+  | { readonly do: 'wait' }
+  /** Answers `accepted`, or at another time the connection that waits: it is this one, or is turned away. */
   | { readonly do: 'adopt'; readonly id: number }
   | { readonly do: 'reject'; readonly reason: string }
   | { readonly do: 'arm-session'; readonly timer: SessionTimer; readonly seconds: number }
@@ -67,6 +74,8 @@ export const INITIAL: SessionState = {
   nextId: 1,
   connectRetryCounter: 0,
   holding: false,
+  quiet: false,
+  waiting: undefined,
 };
 
 const RANK: Readonly<Record<StateName, number>> = {
@@ -118,6 +127,8 @@ class Working {
   #nextId: number;
   #counter: number;
   #holding: boolean;
+  #quiet: boolean;
+  #waiting: number | undefined;
 
   constructor(state: SessionState, config: FsmConfig) {
     this.#config = config;
@@ -126,10 +137,13 @@ class Working {
     this.#nextId = state.nextId;
     this.#counter = state.connectRetryCounter;
     this.#holding = state.holding;
+    this.#quiet = state.quiet;
+    this.#waiting = state.waiting;
   }
 
   finish(): SessionStep {
-    if (this.#started && this.#connections.length === 0 && !this.#holding) this.#hold();
+    if (this.#started && this.#connections.length === 0 && !this.#holding)
+      this.#hold(idleHoldSeconds(this.#counter));
     return {
       state: {
         started: this.#started,
@@ -137,6 +151,8 @@ class Working {
         nextId: this.#nextId,
         connectRetryCounter: this.#counter,
         holding: this.#holding,
+        quiet: this.#quiet,
+        waiting: this.#waiting,
       },
       actions: this.#actions,
     };
@@ -155,26 +171,41 @@ class Working {
     for (const { id } of this.#connections) this.#step(id, event);
     this.#counter = 0;
     this.#holding = false;
-    this.#actions.push(
-      { do: 'disarm-session', timer: 'idle-hold' },
-      { do: 'disarm-session', timer: 'stable' },
-    );
+    this.#quiet = false;
+    if (this.#waiting !== undefined) this.#reject('the session was stopped');
+    this.#waiting = undefined;
+    for (const timer of ['idle-hold', 'quiet', 'stable'] as const)
+      this.#actions.push({ do: 'disarm-session', timer });
   }
 
   accept(): void {
-    const opened = this.#connections.filter(({ initiator }) => initiator === 'peer');
     if (!this.#started) return this.#reject('the session is not started');
-    if (this.#holding && refusesWhileHolding(this.#counter))
-      return this.#reject('the session is in idle hold');
+    if (!this.#quiet) return this.#answer(this.#nextId++);
+    // The id is of now: whether the call came before an Established session or after it makes a difference.
+    this.#waiting = this.#nextId++;
+    this.#actions.push({ do: 'wait' });
+  }
+
+  #answer(id: number): void {
+    const opened = this.#connections.filter(({ initiator }) => initiator === 'peer');
     if (opened.some(({ state }) => state.name === 'OpenConfirm'))
       return this.#reject('another one is being opened');
     // A peer dials once at a time. The one before, if it never got to its OPEN, is dead at the other end.
-    for (const { id, state } of opened)
-      if (state.name !== 'Established') this.#step(id, { type: 'abandon', cause: 'collision' });
-    const id = this.#add('peer');
+    for (const one of opened)
+      if (one.state.name !== 'Established') this.#step(one.id, { type: 'abandon', cause: 'collision' });
+    this.#add('peer', id);
     this.#actions.push({ do: 'adopt', id });
     this.#step(id, { type: 'start' });
     this.#step(id, { type: 'tcp-connected' });
+  }
+
+  /** @returns whether a call waited that has its answer now */
+  #endQuiet(): boolean {
+    const id = this.#waiting;
+    this.#quiet = false;
+    this.#waiting = undefined;
+    if (id !== undefined) this.#answer(id);
+    return id !== undefined;
   }
 
   timer(timer: SessionTimer): void {
@@ -182,11 +213,20 @@ class Working {
       this.#counter = 0;
       return;
     }
+    if (timer === 'quiet') {
+      if (this.#quiet) this.#endQuiet();
+      return;
+    }
     this.#holding = false;
+    if (!this.#started) return;
+    if (this.#quiet) {
+      this.#actions.push({ do: 'disarm-session', timer: 'quiet' });
+      if (this.#endQuiet()) return this.#hold(ANSWERED_SECONDS);
+    }
     const busy = this.#connections.some(
       ({ initiator, state }) => initiator === 'local' || RANK[state.name] >= RANK.OpenConfirm,
     );
-    if (this.#started && !busy) this.#dial();
+    if (!busy) this.#dial();
   }
 
   event(id: number, event: ConnectionEvent): void {
@@ -239,17 +279,17 @@ class Working {
   }
 
   #dial(): void {
-    this.#step(this.#add('local'), { type: 'start' });
+    const id = this.#nextId++;
+    this.#add('local', id);
+    this.#step(id, { type: 'start' });
   }
 
   #reject(reason: string): void {
     this.#actions.push({ do: 'reject', reason });
   }
 
-  #add(initiator: Initiator): number {
-    const id = this.#nextId++;
+  #add(initiator: Initiator, id: number): void {
     this.#connections = [...this.#connections, { id, initiator, state: { name: 'Idle' } }];
-    return id;
   }
 
   #find(id: number): Connection | undefined {
@@ -289,12 +329,20 @@ class Working {
     const flapped = connection.state.name === 'Established' && end.cause !== 'administrative';
     if ((!end.counts && !flapped) || established || !this.#started) return;
     this.#counter++;
-    this.#hold();
+    this.#hold(idleHoldSeconds(this.#counter));
+    this.#beQuiet(quietSeconds(this.#counter, flapped), flapped);
   }
 
-  #hold(): void {
+  #hold(seconds: number): void {
     this.#holding = true;
-    this.#actions.push({ do: 'arm-session', timer: 'idle-hold', seconds: idleHoldSeconds(this.#counter) });
+    this.#actions.push({ do: 'arm-session', timer: 'idle-hold', seconds });
+  }
+
+  /** Two connections may end one after the other: the second failure does not shorten what a flap has begun. */
+  #beQuiet(seconds: number, flapped: boolean): void {
+    if (seconds === 0 || (this.#quiet && !flapped)) return;
+    this.#quiet = true;
+    this.#actions.push({ do: 'arm-session', timer: 'quiet', seconds });
   }
 }
 

@@ -69,6 +69,24 @@ describe('Listener and TcpTransport', () => {
     return { near, far, nearSide, farSide };
   }
 
+  /** What the adopter is told of a caller that has done this meanwhile; the caller's side is at rest by then. */
+  async function late(does: (socket: Socket) => void, ended: boolean): Promise<string[]> {
+    const incoming = accepted();
+    const socket = connect(listener.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    const call = await incoming;
+    does(socket);
+    if (ended) await once(socket, 'close');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const { handler, told, next } = recorder();
+    const connection = call.adopt(handler);
+    expect(told, 'nothing is told before adopt returns').to.deep.equal([]);
+    await next();
+    connection.close();
+    socket.destroy();
+    return told;
+  }
+
   it('lets nobody in where a password is wanted and nothing here can check it, nor calls anybody', async () => {
     let came = false;
     const forget = listener.expect('127.0.0.1', () => (came = true), 'secret');
@@ -99,6 +117,27 @@ describe('Listener and TcpTransport', () => {
     await farSide.next();
     expect(farSide.told.at(-1)).to.equal('closed: the peer closed the connection');
     expect(nearSide.told, 'our own close tells us nothing').to.have.length(2);
+  });
+
+  describe('a connection that is adopted long after it came', () => {
+    it('has kept what was said', async () =>
+      expect(await late((socket) => socket.write('early'), false)).to.deep.equal(['received early']));
+
+    it('has kept that it is over', async () =>
+      expect(await late((socket) => socket.destroy(), true)).to.deep.equal([
+        'closed: the peer closed the connection',
+      ]));
+
+    it('survives a reset before and after it is adopted or refused', async () => {
+      expect((await late((socket) => socket.resetAndDestroy(), true)).join()).to.match(/^closed: /);
+      const incoming = accepted();
+      const socket = connect(listener.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      const call = await incoming;
+      socket.resetAndDestroy();
+      await once(socket, 'close');
+      call.refuse();
+    });
   });
 
   it('delivers the last words before the end, though the other side still sends', async () => {

@@ -89,6 +89,8 @@ export class Peer implements Session {
   readonly #links = new Map<number, Link>();
   readonly #queue: Queued[] = [];
   #state: SessionState = INITIAL;
+  /** The peer's call that has no answer yet. */
+  #waiting: IncomingConnection | undefined;
   /** The one that is Established, if any: asked for with every message, so it is not looked for each time. */
   #standing: Connection | undefined;
   #working = false;
@@ -217,12 +219,17 @@ export class Peer implements Session {
       return;
     }
     switch (action.do) {
-      case 'adopt':
-        if (incoming !== undefined)
-          this.#linkOf(action.id).attach(incoming.adopt(this.#handler(action.id), hopLimits(this.config)));
+      case 'wait':
+        this.#wait(incoming);
         return;
+      case 'adopt': {
+        const call = incoming ?? this.#waited();
+        if (call !== undefined)
+          this.#linkOf(action.id).attach(call.adopt(this.#handler(action.id), hopLimits(this.config)));
+        return;
+      }
       case 'reject':
-        incoming?.refuse();
+        (incoming ?? this.#waited())?.refuse();
         this.#logLimited(`connection from the peer refused: ${action.reason}`, {
           action: 'refuse-connection',
         });
@@ -246,6 +253,23 @@ export class Peer implements Session {
       case 'ended':
         this.#noteEnd(action.end);
     }
+  }
+
+  /** A peer calls once at a time, so an older call is dead at the other end. One line in the log for all of them. */
+  #wait(incoming: IncomingConnection | undefined): void {
+    const older = this.#waited();
+    older?.refuse();
+    this.#waiting = incoming;
+    if (older === undefined)
+      this.#logLimited('connection from the peer waits for its answer: sessions have failed in a row', {
+        action: 'delay-connection',
+      });
+  }
+
+  #waited(): IncomingConnection | undefined {
+    const call = this.#waiting;
+    this.#waiting = undefined;
+    return call;
   }
 
   #performOn(id: number, action: Action): void {

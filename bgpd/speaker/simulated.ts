@@ -134,6 +134,8 @@ class End implements TransportConnection {
   readonly host: SimulatedHost | undefined;
   readonly remoteAddress: string;
   readonly waiting: Uint8Array[] = [];
+  /** What has come before there was a handler. */
+  readonly early: Uint8Array[] = [];
   #blocked = false;
 
   constructor(pair: Pair, host: SimulatedHost | undefined, remoteAddress: string) {
@@ -224,6 +226,7 @@ class Pair {
       localAddress: this.far.localAddress ?? '',
       adopt: (handler) => {
         this.far.handler = handler;
+        this.network.clock.after(0, 'simulated adoption', () => this.#adopted(this.far));
         return this.far;
       },
       refuse: () => this.far.close(),
@@ -243,10 +246,24 @@ class Pair {
     for (const octets of from.waiting.splice(0)) {
       this.network.clock.after(this.network.options.latency, 'simulated octets', () => {
         if (this.#dead || this.#isCut()) return;
-        for (const chunk of this.network.options.chunk(octets)) to.handler?.received(chunk);
+        if (to.handler === undefined) to.early.push(octets);
+        else this.#deliver(octets, to);
       });
     }
     this.network.clock.after(0, 'simulated flush', () => from.flushed());
+  }
+
+  #deliver(octets: Uint8Array, to: End): void {
+    for (const chunk of this.network.options.chunk(octets)) to.handler?.received(chunk);
+  }
+
+  /** What has come before, the end of the connection included. */
+  #adopted(end: End): void {
+    for (const octets of end.early.splice(0)) this.#deliver(octets, end);
+    if (!this.#dead) return;
+    const { handler } = end;
+    end.handler = undefined;
+    handler?.closed('the peer closed the connection');
   }
 
   flushTo(address: string): void {
@@ -269,7 +286,9 @@ class Pair {
       this.network.forget(this);
       const { handler } = other;
       other.handler = undefined;
-      if (wasOpen) handler?.closed('the peer closed the connection');
+      // An attempt that was given up may have reached the other side meanwhile.
+      if (wasOpen || this.open) handler?.closed('the peer closed the connection');
+      this.open = false;
     });
   }
 

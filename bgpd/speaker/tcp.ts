@@ -85,6 +85,10 @@ class TcpConnection implements TransportConnection, Source {
     this.#handler?.connected();
   }
 
+  over(): void {
+    this.#gone('the peer closed the connection');
+  }
+
   receive(chunk: Uint8Array): void {
     this.#handler?.received(chunk);
   }
@@ -154,19 +158,21 @@ class TcpConnection implements TransportConnection, Source {
   }
 }
 
-/** An accepted socket as the session takes it. */
+/** An accepted socket as the session takes it, at once or after a while. */
 export function incoming(socket: Socket, clock: Clock, setHopLimits?: SetHopLimits): IncomingConnection {
+  socket.on('error', () => undefined);
   return {
     remoteAddress: plainAddress(socket.remoteAddress) ?? '',
     localAddress: plainAddress(socket.localAddress) ?? '',
     adopt: (handler, hops) => {
-      if (hops !== undefined) apply(socket, hops, setHopLimits);
-      return new TcpConnection(socket, handler, clock);
+      const over = socket.destroyed || socket.readableEnded;
+      if (hops !== undefined && !over) apply(socket, hops, setHopLimits);
+      const connection = new TcpConnection(socket, handler, clock);
+      // Its events are over, too.
+      if (over) clock.after(0, 'bgp end', () => connection.over());
+      return connection;
     },
-    refuse: () => {
-      socket.on('error', () => undefined);
-      socket.destroy();
-    },
+    refuse: () => void socket.destroy(),
   };
 }
 

@@ -48,7 +48,7 @@ export interface TransportConnection {
   close(): void;
 }
 
-/** A connection that a stranger has opened. Either method is called once. */
+/** A connection that a stranger has opened. One of the methods is called, once, at any time; nothing is read before. */
 export interface IncomingConnection {
   readonly remoteAddress: string;
   readonly localAddress: string;
