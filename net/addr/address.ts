@@ -28,7 +28,7 @@ export class Address {
       return word === undefined ? undefined : new Address(4, word, 0, 0, 0);
     }
     const words = parseV6(text);
-    return words === undefined ? undefined : new Address(6, ...words);
+    return words === undefined ? undefined : new Address(6, words[0], words[1], words[2], words[3]);
   }
 
   /**
