@@ -13,15 +13,18 @@ import { enforceStaged } from '../../felix-lite/explain/staged.ts';
 import { World } from '../../felix-lite/explain/world.ts';
 import { type Action, type Arguments, EXIT, UsageError } from '../command.ts';
 import { chooseRunDirs } from '../context.ts';
-import { drawVerdict, type KernelSays, type Verdict } from '../output/explain-packet.ts';
+import { drawService, drawVerdict, type KernelSays, type Verdict } from '../output/explain-packet.ts';
 import { structured } from '../output/structured.ts';
 import {
+  type Asked,
   type End,
   endOf,
   packetsBetween,
   readAsked,
   readPolicyResources,
+  workloadName,
 } from '../resources/policy-world.ts';
+import { serviceAt, type ServiceTarget } from '../resources/services.ts';
 import { withStore } from '../store.ts';
 import type { explainPacketTable } from '../tables/policy.ts';
 import type { Terminal } from '../terminal.ts';
@@ -37,18 +40,29 @@ export const explainPacket: Action<ExplainArguments> = async (args, terminal) =>
   const all = await withStore(args, terminal, readPolicyResources);
   const staged = enforceStaged(all);
   const worlds = { now: new World(all), staged: new World(staged.resources), renamed: staged.renamed };
-  const [from, to] = [endOf(worlds.now, args.from), endOf(worlds.now, args.to)];
-  const packets = packetsBetween(from, to, asked);
-  if (packets.length === 0) throw new UsageError(`${from.name} and ${to.name} have no IP version in common`);
+  const from = endOf(worlds.now, args.from);
+  const service = serviceAt(all, args.to, asked, from.endpoint?.spec.node);
+  const targets = targetsOf(worlds.now, args.to, asked, service);
+  const packets = targets.flatMap(({ to, asked: told }) =>
+    packetsBetween(from, to, told).map((packet) => ({ to, packet })),
+  );
+  if (packets.length === 0 && (service === undefined || service.backends.length > 0)) {
+    const name = service === undefined ? targets[0]?.to.name : `service ${service.service}`;
+    throw new UsageError(`${from.name} and ${name ?? ''} have no IP version in common`);
+  }
   const verdicts = await Promise.all(
-    packets.map(async (packet): Promise<Verdict> => {
+    packets.map(async ({ to, packet }): Promise<Verdict> => {
       const said = saysOf(worlds.now, from, to, packet);
       const kernels = args.kernel === 'skip' ? [] : await askKernels(args, terminal, packet, said.allowed);
       // Host endpoints are asked on the way, which only a node knows.
       const stopped = kernels.some((each) => 'model' in each && !each.model.allowed);
       const trial = stagedOf(worlds, from, to, packet);
+      const sentOn = service === undefined ? undefined : sentOnBy(service, packet);
       return {
         ...said,
+        ...(sentOn === undefined ? {} : { service: sentOn }),
+        to: to.name,
+        ...(packet.destinationPort === undefined ? {} : { port: packet.destinationPort }),
         allowed: said.allowed && !stopped,
         ...(trial === undefined ? {} : { staged: trial }),
         kernels,
@@ -58,13 +72,42 @@ export const explainPacket: Action<ExplainArguments> = async (args, terminal) =>
   );
   terminal.out(
     structured(verdicts, args.output) ??
-      verdicts.map((each) => drawVerdict(each, from.name, to.name, args.kernel === 'all')).join('\n'),
+      [
+        ...(service === undefined ? [] : [drawService(service, verdicts)]),
+        ...verdicts.map((each) => drawVerdict(each, from.name, args.kernel === 'all')),
+      ].join('\n'),
   );
   for (const { alarm } of verdicts.flatMap(({ kernels }) => kernels))
     if (alarm !== undefined) terminal.err(`ALARM: ${alarm}\n`);
   if (verdicts.some(({ alarm }) => alarm)) return EXIT.alarm;
-  return verdicts.every(({ allowed }) => allowed) ? EXIT.ok : EXIT.failure;
+  return verdicts.length > 0 && verdicts.every(({ allowed }) => allowed) ? EXIT.ok : EXIT.failure;
 };
+
+/**
+ * Where the packet goes in the end: each endpoint that a service may choose, or the one that was named. A service has no use
+ * for endpoints of an IP version of which it has no address.
+ */
+function targetsOf(
+  world: World,
+  text: string,
+  asked: Asked,
+  service: ServiceTarget | undefined,
+): readonly { readonly to: End; readonly asked: Asked }[] {
+  if (service === undefined) return [{ to: endOf(world, text), asked }];
+  const versions = new Set(service.addresses.map(({ version }) => version));
+  return service.backends
+    .filter(({ address }) => versions.has(address.version))
+    .map(({ address, port }) => {
+      const { endpoint } = endOf(world, address.toString());
+      const name = endpoint === undefined ? address.toString() : workloadName(endpoint);
+      return { to: { name, endpoint, addresses: [address] }, asked: { ...asked, port } };
+    });
+}
+
+function sentOnBy({ service, by, addresses, port }: ServiceTarget, { source }: Packet): Verdict['service'] {
+  const address = addresses.find(({ version }) => version === source.version);
+  return address === undefined ? undefined : { name: service, by, address: address.toString(), port };
+}
 
 type Says = Pick<Verdict, 'version' | 'source' | 'destination' | 'allowed' | 'egress' | 'ingress'>;
 

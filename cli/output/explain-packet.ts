@@ -2,6 +2,7 @@
 import type { KernelExplanation } from '../../felix-lite/daemon/explain.ts';
 import type { Judgement } from '../../felix-lite/explain/evaluate.ts';
 import type { IpVersion } from '../../net/addr/index.ts';
+import type { ServiceTarget } from '../resources/services.ts';
 
 export type KernelSays =
   | ({ readonly node: string; readonly alarm?: string } & KernelExplanation)
@@ -12,6 +13,16 @@ export interface Verdict {
   readonly version: IpVersion;
   readonly source: string;
   readonly destination: string;
+  /** Name of what it goes to. */
+  readonly to: string;
+  readonly port?: number;
+  /** Where it was sent before kube-proxy sent it on to the destination. */
+  readonly service?: {
+    readonly name: string;
+    readonly by: ServiceTarget['by'];
+    readonly address: string;
+    readonly port: number;
+  };
   readonly allowed: boolean;
   /** An end that is no workload has no say. */
   readonly egress: Judgement | undefined;
@@ -24,11 +35,34 @@ export interface Verdict {
   readonly alarm: boolean;
 }
 
-/** @param all  also the rules of the kernel that only lead to those of policies and profiles */
-export function drawVerdict(verdict: Verdict, from: string, to: string, all: boolean): string {
-  const { version, source, destination, allowed, staged, kernels } = verdict;
+/** What stands above the verdicts on its endpoints. */
+export function drawService(
+  { service, by, protocol, addresses, port, notes }: ServiceTarget,
+  verdicts: readonly Verdict[],
+): string {
+  const allowed = verdicts.filter((each) => each.allowed).length;
+  const chosen = verdicts.length === 1 ? 'the one endpoint' : `one of ${verdicts.length}`;
+  const outcome =
+    verdicts.length === 0
+      ? 'no endpoint is ready, so kube-proxy refuses it'
+      : `kube-proxy sends it on to ${chosen}, ${allowed} of which policy allows`;
   return [
-    `IPv${version} ${source} -> ${destination}: ${word(allowed)}`,
+    `Service ${service}, ${by} ${addresses.join(', ')}, ${protocol} ${port}: ${outcome}`,
+    ...notes.map((note) => `  note: ${note}`),
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** @param all  also the rules of the kernel that only lead to those of policies and profiles */
+export function drawVerdict(verdict: Verdict, from: string, all: boolean): string {
+  const { version, source, destination, to, port, service, allowed, staged, kernels } = verdict;
+  const end =
+    service === undefined
+      ? destination
+      : `${at(service.address, service.port)}, sent on to ${at(destination, port)}`;
+  return [
+    `IPv${version} ${source} -> ${end}: ${word(allowed)}`,
     ...drawSides(verdict, from, to),
     ...kernels.flatMap(drawHosts),
     ...(staged === undefined
@@ -41,6 +75,11 @@ export function drawVerdict(verdict: Verdict, from: string, to: string, all: boo
   ]
     .map((line) => `${line}\n`)
     .join('');
+}
+
+function at(address: string, port: number | undefined): string {
+  if (port === undefined) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function word(allowed: boolean): string {

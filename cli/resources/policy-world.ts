@@ -14,10 +14,13 @@ const ICMP = 1;
 const ICMPV6 = 58;
 const ECHO: Readonly<Record<IpVersion, number>> = { 4: 8, 6: 128 };
 
-/** Everything that decides about packets, staged policies among it. */
+/** Beside what calc reads: policies on trial, ports that no policy closes, and where services are. */
+const MORE_KINDS = [...STAGED_KINDS, 'FelixConfiguration', 'Service'] as const;
+
+/** Everything that decides about packets. */
 export async function readPolicyResources({ store }: OpenStore): Promise<readonly Resource[]> {
   const values: unknown[] = [];
-  for (const kind of [...CALC_KINDS, ...STAGED_KINDS, 'FelixConfiguration'] as const)
+  for (const kind of [...CALC_KINDS, ...MORE_KINDS])
     for (const { value } of (await store.list({ kind })).entries) values.push(value);
   return readResources(values);
 }

@@ -16,15 +16,20 @@ export const explainPacketTable = table({
   path: ['explain', 'packet'],
   summary: 'Say whether policy lets a packet through, and why',
   description:
-    "Asks the policies in the datastore about the first packet of a connection, in the order in which nodes ask them: the egress policy of its source, then the ingress policy of its destination, for each IP version that both have. Every tier, policy, rule and profile that is asked is shown, and what decided is marked. Staged policies decide nothing; where they would be asked, it is shown what would become of the packet. Then the kernels of the nodes at hand (this machine's, or those of the running lab) that the packet crosses: the rules in them are read back, and those that the packet would match are shown with what they have counted of all packets; host endpoints on the way are asked there, too. Without --port it is a port that no rule names. Exits with 1 when the packet is stopped, and with 3, and a line that begins with ALARM, when a kernel does not do what policy says.",
+    "Asks the policies in the datastore about the first packet of a connection, in the order in which nodes ask them: the egress policy of its source, then the ingress policy of its destination, for each IP version that both have. Every tier, policy, rule and profile that is asked is shown, and what decided is marked. Staged policies decide nothing; where they would be asked, it is shown what would become of the packet. Then the kernels of the nodes at hand (this machine's, or those of the running lab) that the packet crosses: the rules in them are read back, and those that the packet would match are shown with what they have counted of all packets; host endpoints on the way are asked there, too. Without --port it is a port that no rule names. Where it goes to a service (by svc:NAMESPACE/NAME, its ClusterIP, an external address, or a node and a NodePort), kube-proxy sends it on before policy is asked: every endpoint that it may choose is judged, at the port that it serves there. Exits with 1 when the packet is stopped, and with 3, and a line that begins with ALARM, when a kernel does not do what policy says.",
   examples: [
     ['poplin explain packet --from shop/web-0 --to shop/db-0 --port 5432', 'TCP between two pods'],
     ['poplin explain packet --from 192.0.2.7 --to shop/web-0 --port 53 --protocol udp', 'from outside'],
+    ['poplin explain packet --from shop/web-0 --to svc:shop/db --port 5432', 'to each endpoint of a service'],
   ],
   positionals: {},
   options: {
     from: { type: 'string', value: 'END', describe: 'Where it comes from: NAMESPACE/POD, or an address' },
-    to: { type: 'string', value: 'END', describe: 'Where it goes: NAMESPACE/POD, or an address' },
+    to: {
+      type: 'string',
+      value: 'END',
+      describe: 'Where it goes: NAMESPACE/POD, svc:NAMESPACE/NAME, or an address, of a service too',
+    },
     ...packetOptions,
     kernel: {
       type: 'string',
@@ -57,7 +62,7 @@ export const policyPreviewTable = table({
   path: ['policy', 'preview'],
   summary: 'Say which flows staged policies would open or close if they were enforced',
   description:
-    'Judges policy as it is and as it would be with the staged policies in force, together, for all pairs of workloads and for addresses outside that rules name, as apply --preview does. Nothing is written: enforcing a staged policy is applying the policy that it stages.',
+    'Judges policy as it is and as it would be with the staged policies in force, together, for all pairs of workloads, hosts behind host endpoints and addresses outside that rules name, as apply --preview does. Nothing is written: enforcing a staged policy is applying the policy that it stages.',
   examples: [
     ['poplin policy preview db-in -n shop', 'one staged policy'],
     ['poplin policy preview --all -o json', 'all of them together, for programs'],

@@ -62,7 +62,7 @@ const previewOption = {
 } as const;
 
 const judged =
-  'With --preview nothing is written: the resources are checked as ever, and policy is judged before and after for all pairs of workloads, and for addresses outside that rules name, over all traffic that rules tell apart, from a client port that no rule names. What nothing tells apart is judged once and told in one row. Policies of host endpoints are not judged.';
+  'With --preview nothing is written: the resources are checked as ever, and policy is judged before and after for all pairs of workloads, hosts behind host endpoints and addresses outside that rules name, over all traffic that rules tell apart, from a client port that no rule names. What nothing tells apart is judged once and told in one row; where nodes have policy for what they forward (applyOnForward, preDNAT, doNotTrack), rows that are true for one of their interfaces say by which. What a workload sends to its own host is not judged.';
 
 export const applyTable = table({
   path: ['apply'],

@@ -100,14 +100,12 @@ describe('a preview', function () {
     fc.assert(
       fc.property(hostCluster, hostCluster, ends, packets, (one, other, { every, own }, sent) => {
         // The same workloads and hosts, and policies of another cluster; the endpoint of an interface may come or go.
-        const of = (objects: readonly object[], ...kinds: readonly string[]): readonly object[] =>
-          objects.filter((each) => kinds.includes(kindOf(each)));
         const labels = { role: 'web' };
         const guards = [
           ...(every ? [hostEndpoint('every', '*', {})] : []),
           hostEndpoint('up', 'eth0', labels),
         ];
-        const both = [NODE_RESOURCE, ...of(one, 'WorkloadEndpoint')];
+        const both = [NODE_RESOURCE, ...one.filter((each) => kindOf(each) === 'WorkloadEndpoint')];
         const [before, after] = [one, other].map((objects, time) => {
           const isThere = own === 'both' || (own === 'before') === (time === 0);
           return [
@@ -268,19 +266,6 @@ describe('a preview', function () {
       hostEndpoint('up', 'eth0', {}, { profiles: ['projectcalico-default-allow'] }),
       NODE_RESOURCE,
     ].map(valid);
-    const closing = (spec: object): Resource =>
-      valid({
-        apiVersion: 'projectcalico.org/v3',
-        kind: 'GlobalNetworkPolicy',
-        metadata: { name: 'no-udp' },
-        spec: {
-          selector: '!has(projectcalico.org/orchestrator)',
-          applyOnForward: true,
-          types: ['Ingress'],
-          ingress: [{ action: 'Deny', protocol: 'UDP' }, { action: 'Allow' }],
-          ...spec,
-        },
-      });
     // What is asked before it is known where a packet goes leaves the host's own open ports alone.
     for (const [stage, closed] of [
       [{}, 'UDP'],
@@ -345,6 +330,21 @@ function hostEndpoint(name: string, interfaceName: string, labels: object, more:
     metadata: { name, labels },
     spec: { node: NODE, interfaceName, ...more },
   };
+}
+
+function closing(spec: object): Resource {
+  return valid({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'GlobalNetworkPolicy',
+    metadata: { name: 'no-udp' },
+    spec: {
+      selector: '!has(projectcalico.org/orchestrator)',
+      applyOnForward: true,
+      types: ['Ingress'],
+      ingress: [{ action: 'Deny', protocol: 'UDP' }, { action: 'Allow' }],
+      ...spec,
+    },
+  });
 }
 
 function kindOf(object: object): string {
