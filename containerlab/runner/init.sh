@@ -51,8 +51,8 @@ while [ -z "$stopping" ]; do
   child=$!
   await_child
   [ -z "$stopping" ] || break
-  # At once after a first death; slower and slower when it does not stay up.
-  if [ $(($(date +%s) - began)) -ge 10 ]; then delay=0; fi
+  # At once after a first death; slower and slower when it does not come up.
+  if [ $(($(date +%s) - began)) -ge 2 ]; then delay=0; fi
   echo "init: $1 ended; starting it again in $delay s" >&2
   [ "$delay" -eq 0 ] || rest "$delay"
   delay=$((delay == 0 ? 1 : delay < 8 ? delay * 2 : 8))

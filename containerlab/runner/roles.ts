@@ -43,7 +43,8 @@ export const ROLES: Readonly<Record<Role, RoleSpec>> = {
     version: ['/usr/lib/frr/bgpd', '--version'],
   },
   poplin: {
-    privateFolders: [],
+    // The sockets of wireguard-go, by the name of the device, which is the same on all nodes.
+    privateFolders: ['/run/wireguard'],
     programs: ['/usr/sbin/iptables', '/usr/sbin/ipset'],
     command: (lab, node) => [
       process.execPath,

@@ -28,6 +28,73 @@ export interface Pinged {
   readonly lost: readonly number[];
 }
 
+/** @throws Error saying what the answer was last, where it is not right in time */
+export async function waitUntil<T>(
+  { pauseMs, withinMs }: Pace,
+  what: string,
+  ask: () => Promise<T> | T,
+  right: (answer: T) => boolean,
+): Promise<T> {
+  const until = performance.now() + withinMs;
+  for (;;) {
+    const answer = await ask();
+    if (right(answer)) return answer;
+    if (performance.now() > until)
+      throw new Error(`${what}: not within ${withinMs} ms; it is: ${String(answer)}`);
+    await sleep(pauseMs);
+  }
+}
+
+/**
+ * Of ping. Below ten milliseconds it waits in a busy loop, and starves what it looks at: so there are several of it.
+ */
+const PING_SECONDS = 0.01;
+const PINGS = 5;
+/** Each, before and after what happens. */
+const ENOUGH = 20;
+
+/** Pings some hundreds of times a second while something happens, from a network namespace to an address. */
+export async function pingedWhile(
+  netns: string,
+  address: string,
+  what: () => Promise<unknown>,
+  pace: Pace = PACE,
+): Promise<Pinged> {
+  const version = address.includes(':') ? '-6' : '-4';
+  const args = [`--net=${netns}`, 'ping', version, '-n', '-i', String(PING_SECONDS), '-W', '30', address];
+  const pings = Array.from({ length: PINGS }, () => {
+    const process = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const seen = new Set<number>();
+    let rest = '';
+    process.stdout.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const number = /icmp_seq=(\d+).*time=/.exec(line)?.[1];
+        if (number !== undefined) seen.add(Number(number));
+      }
+    });
+    return { process, seen };
+  });
+  const more = async (): Promise<void> => {
+    const before = pings.map(({ seen }) => seen.size);
+    const since = (): readonly number[] => pings.map(({ seen }, i) => seen.size - (before[i] ?? 0));
+    await waitUntil(pace, 'pings are answered', since, (counts) => Math.min(...counts) >= ENOUGH);
+  };
+  try {
+    await more();
+    await what();
+    await more();
+  } finally {
+    for (const { process } of pings) process.kill('SIGINT');
+    await Promise.all(pings.map(({ process }) => once(process, 'close')));
+  }
+  const lost = pings.flatMap(({ seen }) =>
+    Array.from({ length: Math.max(...seen) }, (_, i) => i + 1).filter((number) => !seen.has(number)),
+  );
+  return { answered: pings.reduce((sum, { seen }) => sum + seen.size, 0), lost };
+}
+
 /** A program that sees packets pass; `stop` resolves when it has said all. */
 interface Capturing {
   readonly file: string;
@@ -44,16 +111,8 @@ export class Watch {
     this.#pace = pace;
   }
 
-  async until<T>(what: string, ask: () => Promise<T> | T, right: (answer: T) => boolean): Promise<T> {
-    const { pauseMs, withinMs } = this.#pace;
-    const until = performance.now() + withinMs;
-    for (;;) {
-      const answer = await ask();
-      if (right(answer)) return answer;
-      if (performance.now() > until)
-        throw new Error(`${what}: not within ${withinMs} ms; it is: ${String(answer)}`);
-      await sleep(pauseMs);
-    }
+  until<T>(what: string, ask: () => Promise<T> | T, right: (answer: T) => boolean): Promise<T> {
+    return waitUntil(this.#pace, what, ask, right);
   }
 
   /**
@@ -85,39 +144,9 @@ export class Watch {
     await transfer.finish();
   }
 
-  /** Pings some hundreds of times a second while something happens. */
-  async pingedWhile(netns: string, address: string, what: () => Promise<unknown>): Promise<Pinged> {
-    const version = address.includes(':') ? '-6' : '-4';
-    const args = [version, '-n', '-i', '0.003', '-W', '30', address];
-    const ping = spawn('nsenter', [`--net=${netns}`, 'ping', ...args], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    let said = '';
-    let count = 0;
-    ping.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-      count += text.match(/icmp_seq=/g)?.length ?? 0;
-    });
-    const more = async (): Promise<void> => {
-      const before = count;
-      await this.until(
-        'pings are answered',
-        () => count,
-        (now) => now > before + 100,
-      );
-    };
-    try {
-      await more();
-      await what();
-      await more();
-    } finally {
-      ping.kill('SIGINT');
-      await once(ping, 'close');
-    }
-    const seen = new Set([...said.matchAll(/icmp_seq=(\d+).*time=/g)].map(([, number]) => Number(number)));
-    const last = Math.max(...seen);
-    const lost = Array.from({ length: last }, (_, i) => i + 1).filter((number) => !seen.has(number));
-    return { answered: seen.size, lost };
+  /** See {@link pingedWhile}. */
+  pingedWhile(netns: string, address: string, what: () => Promise<unknown>): Promise<Pinged> {
+    return pingedWhile(netns, address, what, this.#pace);
   }
 
   /** What passes an interface of a node while `during` runs, as tcpdump decodes it: a packet each. */

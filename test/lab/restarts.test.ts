@@ -1,0 +1,194 @@
+/**
+ * Whatever ends of a node and comes back, by force or in order, drops no packet: under a flood of pings in both IP versions,
+ * through VXLAN, bare by BGP's routes, and through WireGuard. The other node keeps its routes meanwhile (RFC 4724).
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { unwrap, validate } from '../../api/index.ts';
+import { SystemClock } from '../../clock/system.ts';
+import { labDown, labUp } from '../../containerlab/index.ts';
+import { openLab, type RunningLab } from '../../containerlab/runner/lab.ts';
+import { labPaths, nodeRunDir } from '../../containerlab/runner/paths.ts';
+import { askControl } from '../../daemon/control.ts';
+import { openStore, ResourceClient } from '../../datastore/index.ts';
+import { namespacePath, run, userspaceProgram } from '../../net/kernel/index.ts';
+import { PACE, pingedWhile, waitUntil } from '../routes/watch.ts';
+import { type PairTopology, pairTopology } from './pair.topology.ts';
+
+const pool = (version: 4 | 6, vxlanMode: string): object => ({
+  apiVersion: 'projectcalico.org/v3',
+  kind: 'IPPool',
+  metadata: { name: `v${version}` },
+  spec:
+    version === 4
+      ? { cidr: '10.244.0.0/16', blockSize: 26, vxlanMode }
+      : { cidr: 'fd00:10:244::/48', blockSize: 122, vxlanMode },
+});
+const pools = (vxlanMode: string): readonly object[] => [pool(4, vxlanMode), pool(6, vxlanMode)];
+const wireguard = (enabled: boolean): object => ({
+  apiVersion: 'projectcalico.org/v3',
+  kind: 'FelixConfiguration',
+  metadata: { name: 'default' },
+  spec: { wireguardEnabled: enabled, wireguardEnabledV6: enabled },
+});
+
+type Part = 'agent' | 'bgpd' | 'felix';
+
+interface Restart {
+  readonly title: string;
+  readonly parts: readonly Part[];
+  readonly signal: NodeJS.Signals;
+  /** That are other processes afterwards. */
+  readonly anew: readonly Part[];
+}
+
+const ALL: readonly Part[] = ['agent', 'bgpd', 'felix'];
+const WHOLE: readonly Restart[] = [
+  { title: 'all of the node is killed at once', parts: ALL, signal: 'SIGKILL', anew: ALL },
+  { title: 'the agent ends in order and takes all with it', parts: ['agent'], signal: 'SIGTERM', anew: ALL },
+];
+
+interface Mode {
+  readonly name: string;
+  readonly resources: readonly object[];
+  /** What `ip route get` says of the way to the other workload. */
+  readonly way: Readonly<Record<4 | 6, RegExp>>;
+  readonly restarts: readonly Restart[];
+}
+
+const MODES: readonly Mode[] = [
+  {
+    name: 'through VXLAN',
+    resources: [...pools('Always'), wireguard(false)],
+    way: { 4: /dev vxlan.calico/, 6: /dev vxlan-v6.calico/ },
+    restarts: WHOLE,
+  },
+  {
+    name: 'without encapsulation',
+    resources: [...pools('Never'), wireguard(false)],
+    way: { 4: /via 10.1.0.2 dev eth1/, 6: /via fd00:1::2 dev eth1/ },
+    restarts: [{ title: 'bgpd is killed', parts: ['bgpd'], signal: 'SIGKILL', anew: ['bgpd'] }, ...WHOLE],
+  },
+  {
+    name: 'through WireGuard',
+    resources: [...pools('Never'), wireguard(true)],
+    way: { 4: /dev wireguard.cali/, 6: /dev wg-v6.cali/ },
+    restarts: WHOLE,
+  },
+];
+
+const silent = { out: () => undefined, colour: false, columns: undefined };
+const root = process.getuid?.() === 0;
+if (!root) process.stderr.write('SKIPPED: restarts under a flood of pings: labs need root\n');
+const encrypts = userspaceProgram() !== undefined && existsSync('/dev/net/tun');
+
+(root ? describe : describe.skip)('a node restarts', function () {
+  this.timeout(180_000);
+  let topology: PairTopology;
+  let lab: RunningLab;
+
+  const ask = async <T>(part: Part, path: string, node = 'a1'): Promise<T | undefined> => {
+    const socket = join(nodeRunDir(topology.name, node), `${part}.sock`);
+    const answer = await askControl<T>(socket, 'GET', path, { deadlineMs: 3000 });
+    return answer.ok ? answer.value : undefined;
+  };
+  const pids = async (node = 'a1'): Promise<Partial<Record<Part, number>>> => {
+    type Status = { pid: number; daemons: Record<string, { pid?: number }> };
+    const agent = await ask<Status>('agent', '/status', node);
+    const { bgpd, felix } = agent?.daemons ?? {};
+    if (agent === undefined || bgpd?.pid === undefined || felix?.pid === undefined) return {};
+    return { agent: agent.pid, bgpd: bgpd.pid, felix: felix.pid };
+  };
+  /** Restart over on the side of BGP too, all that it kept confirmed, and the kernel looked at by all. */
+  const settled = async (): Promise<boolean> => {
+    const bgpd = await ask<{ synced: boolean; restarting: boolean; peers: { state: string }[] }>(
+      'bgpd',
+      '/status',
+    );
+    const felix = await ask<{ ready: boolean; routing: { passes: number } }>('felix', '/status');
+    const up = bgpd?.peers.every(({ state }) => state === 'Established') === true && bgpd.peers.length === 2;
+    return up && bgpd.synced && !bgpd.restarting && felix?.ready === true && felix.routing.passes > 0;
+  };
+  const addressOf = (workload: string, version: 4 | 6): string => {
+    const { ipv4, ipv6 } = lab.state.workloads[workload]?.addresses ?? {};
+    return (version === 4 ? ipv4 : ipv6) ?? expect.fail(`${workload} has no IPv${version} address`);
+  };
+  const netns = (member: string): string => namespacePath(lab.namespace(member));
+  const apply = async (resources: readonly object[]): Promise<void> => {
+    const store = await openStore(labPaths(topology.name).datastore);
+    const client = new ResourceClient(store, new SystemClock());
+    for (const resource of resources) unwrap(await client.apply(unwrap(validate(resource))));
+    await store.close();
+  };
+  const taken = async ({ way }: Mode): Promise<void> => {
+    for (const [node, workload] of [
+      ['a1', 'two'],
+      ['a2', 'one'],
+    ] as const)
+      for (const version of [4, 6] as const) {
+        const to = addressOf(workload, version);
+        const device = / dev \S+/.exec(way[version].source)?.[0] ?? '';
+        await waitUntil(
+          PACE,
+          `IPv${version} of ${node}`,
+          async () => (await run('ip', ['route', 'get', to], { netns: netns(node) })).stdout,
+          (text) => (node === 'a1' ? way[version].test(text) : text.includes(device)),
+        );
+      }
+  };
+
+  before(async () => {
+    topology = pairTopology(
+      pools('Always')
+        .map((each) => JSON.stringify(each))
+        .join('\n---\n'),
+    );
+    expect(await labUp({ topology: topology.file }, silent)).to.equal(0);
+    lab = unwrap(openLab(topology.name));
+  });
+  after(async () => {
+    await labDown({ lab: topology.name }, silent);
+    topology.remove();
+  });
+
+  for (const mode of MODES)
+    describe(mode.name, () => {
+      before(async function () {
+        if (mode.name.includes('WireGuard') && !encrypts) {
+          process.stderr.write('SKIPPED: restarts with WireGuard: no wireguard-go, or no /dev/net/tun\n');
+          this.skip();
+        }
+        await apply(mode.resources);
+        // It holds a session that falls again and again against us, and would wait longer each time.
+        process.kill((await pids('a2')).bgpd ?? expect.fail('a2 has no bgpd'), 'SIGTERM');
+        await taken(mode);
+        await waitUntil(PACE, 'settled', settled, Boolean);
+      });
+
+      for (const { title, parts, signal, anew } of mode.restarts)
+        it(`drops no ping while ${title}`, async () => {
+          const before = await pids();
+          const again = async (): Promise<boolean> => {
+            const now = await pids();
+            return anew.every((part) => now[part] !== undefined && now[part] !== before[part]);
+          };
+          const restart = async (): Promise<void> => {
+            for (const part of parts) process.kill(before[part] ?? expect.fail(part), signal);
+            await waitUntil(PACE, `${anew.join()} anew`, again, Boolean);
+            await waitUntil(PACE, 'settled', settled, Boolean);
+          };
+          const outcomes: unknown[] = [];
+          const flood = async (version: 4 | 6, what: () => Promise<unknown>): Promise<void> => {
+            const { answered, lost } = await pingedWhile(netns('one'), addressOf('two', version), what);
+            outcomes.push({ version, lost, enough: answered > 200 });
+          };
+          await flood(4, () => flood(6, restart));
+          expect(outcomes).to.deep.equal([
+            { version: 6, lost: [], enough: true },
+            { version: 4, lost: [], enough: true },
+          ]);
+          await taken(mode);
+        });
+    });
+});
