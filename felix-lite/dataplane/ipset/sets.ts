@@ -94,7 +94,7 @@ export class IpSets {
     if (reread || !this.#known) await this.#read();
     this.#aside.clear();
     const plans = [...this.#changed].map((set) => ({ set, steps: this.#steps(set) }));
-    const steps = plans.flatMap((plan) => plan.steps);
+    const steps = inRows(plans.map((plan) => plan.steps));
     if (steps.length > 0) {
       // Until it has succeeded, nobody knows how far it came.
       this.#known = false;
@@ -301,6 +301,14 @@ export class IpSets {
     }
     this.#known = true;
   }
+}
+
+/** New sets first, all in a row: the kernel is asked for them at once. */
+function inRows(plans: readonly (readonly ipset.IpsetStep[])[]): readonly ipset.IpsetStep[] {
+  const first: ipset.IpsetStep[] = [];
+  const rest: ipset.IpsetStep[] = [];
+  for (const plan of plans) for (const step of plan) (step.op === 'create' ? first : rest).push(step);
+  return [...first, ...rest];
 }
 
 /** About what was to be written and not about whether anything can be. */

@@ -35,7 +35,7 @@ const NLM_F_ACK_TLVS = 0x200;
 /** The two high bits of an attribute's type say nested and network order. */
 const NLA_TYPE_MASK = 0x3fff;
 const NLA_F_NESTED = 0x8000;
-const NLA_F_NET_BYTEORDER = 0x4000;
+export const NLA_F_NET_BYTEORDER = 0x4000;
 
 const align = (length: number) => (length + 3) & ~3;
 

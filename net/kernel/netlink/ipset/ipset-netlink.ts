@@ -3,7 +3,8 @@
  * costs microseconds where the tool takes four milliseconds.
  *
  * As with the tool nothing is a transaction: steps before a refused one stay done, those behind it are not begun,
- * but for members of one set that share a message. For an exchange that packets see at once, fill another set and swap.
+ * but for sets that are made in a row, and for members of other sets in a row, which share a send. For an exchange that
+ * packets see at once, fill another set and swap.
  */
 import type { IpsetStep, SavedSet } from '../../ipset-text.ts';
 import { errnoName } from '../../errors.ts';
@@ -47,8 +48,6 @@ const LISTABLE: Readonly<Record<string, number>> = {
   'hash:net,net': 3,
   'bitmap:port': 3,
 };
-
-type Step = { readonly step: IpsetStep; readonly index: number };
 
 export class IpsetNetlink {
   readonly #socket: RequestSocket;
@@ -100,22 +99,27 @@ export class IpsetNetlink {
       if (pending !== undefined) await this.#send(pending, steps);
       pending = undefined;
     };
-    for (const group of groups(steps)) {
-      const [{ step, index } = { step: undefined, index: 0 }] = group;
-      if (step === undefined) continue;
-      // An exchange must not follow members that were refused.
-      if (step.op !== 'add' && step.op !== 'delete') await flush();
-      pending ??= { writer: new MessageWriter(4096), firstSteps: [], slow: false };
-      pending.firstSteps.push(index);
-      pending.slow ||= step.op !== 'add' && step.op !== 'delete';
-      this.#encode(pending.writer, step, group, exist);
-      if (pending.writer.length > SEND_SIZE || (step.op !== 'add' && step.op !== 'delete')) await flush();
+    for (let from = 0; from < steps.length; ) {
+      const step = steps[from];
+      if (step === undefined) break;
+      const kind = isMember(step) ? 'members' : step.op === 'create' ? 'sets' : 'single';
+      // What comes behind must not happen where this is refused.
+      if (pending !== undefined && (kind === 'single' || kind !== pending.kind)) await flush();
+      const to = isMember(step) ? endOfGroup(steps, from, step) : from + 1;
+      pending ??= { writer: new MessageWriter(4096), firstSteps: [], kind };
+      pending.firstSteps.push(from);
+      this.#encode(pending.writer, steps, from, to, exist);
+      if (pending.writer.length > SEND_SIZE) await flush();
+      from = to;
     }
     await flush();
   }
 
-  #encode(w: MessageWriter, step: IpsetStep, group: readonly Step[], exist: boolean): void {
-    switch (step.op) {
+  #encode(w: MessageWriter, steps: readonly IpsetStep[], from: number, to: number, exist: boolean): void {
+    const step = steps[from];
+    switch (step?.op) {
+      case undefined:
+        return;
       case 'create': {
         const { name, type, family, maxElements } = step;
         const revision = this.#revisions.get(revisionKey(step)) ?? 0;
@@ -126,11 +130,12 @@ export class IpsetNetlink {
       }
       case 'add':
       case 'delete': {
-        const members = group.map(({ step: each, index }) => ({
-          member: 'member' in each ? each.member : '',
-          line: index + 1,
-        }));
-        encodeMembers(w, step.op, step.name, this.#dimensions(step.name), members, exist);
+        const members: string[] = [];
+        for (let index = from; index < to; index++) {
+          const each = steps[index];
+          if (each !== undefined && isMember(each)) members.push(each.member);
+        }
+        encodeMembers(w, step.op, step.name, this.#dimensions(step.name), members, from + 1, exist);
         return;
       }
       case 'swap':
@@ -148,7 +153,7 @@ export class IpsetNetlink {
     }
   }
 
-  async #send({ writer, firstSteps, slow }: Pending, steps: readonly IpsetStep[]): Promise<void> {
+  async #send({ writer, firstSteps, kind }: Pending, steps: readonly IpsetStep[]): Promise<void> {
     let refused: { errno: number; index: number } | undefined;
     const hear = (message: number, bytes: Buffer, answer: Message): void => {
       if (answer.type !== NLMSG_ERROR) return;
@@ -157,7 +162,7 @@ export class IpsetNetlink {
       const line = readRefusedLine(bytes, answer);
       refused = { errno, index: line === undefined ? (firstSteps[message] ?? 0) : line - 1 };
     };
-    await this.#socket.burst(writer, hear, { atOnce: slow ? 0 : AT_ONCE });
+    await this.#socket.burst(writer, hear, { atOnce: kind === 'members' ? AT_ONCE : 0 });
     if (refused === undefined) return;
     const step = steps[refused.index];
     throw new IpsetError(refused.errno, step === undefined ? '' : stepText(step), refused.index);
@@ -241,28 +246,22 @@ interface Pending {
   readonly writer: MessageWriter;
   /** Of each message, the index of its first step. */
   readonly firstSteps: number[];
-  /** Among them is one for which the kernel may wait for its readers, or load a module. */
-  slow: boolean;
+  /** For all but members the kernel may wait for its readers, or load a module. */
+  readonly kind: 'members' | 'sets' | 'single';
+}
+
+type MemberStep = IpsetStep & { readonly op: 'add' | 'delete' };
+
+function isMember(step: IpsetStep): step is MemberStep {
+  return step.op === 'add' || step.op === 'delete';
 }
 
 /** Steps that share a message: adding to, or deleting from, one set in a row. */
-function* groups(steps: readonly IpsetStep[]): Generator<readonly Step[]> {
-  let group: Step[] = [];
-  for (const [index, step] of steps.entries()) {
-    const [first] = group;
-    const joins =
-      first !== undefined &&
-      (step.op === 'add' || step.op === 'delete') &&
-      step.op === first.step.op &&
-      step.name === first.step.name &&
-      group.length < MEMBERS_PER_MESSAGE;
-    if (!joins && group.length > 0) {
-      yield group;
-      group = [];
-    }
-    group.push({ step, index });
-  }
-  if (group.length > 0) yield group;
+function endOfGroup(steps: readonly IpsetStep[], from: number, { op, name }: MemberStep): number {
+  let to = from + 1;
+  const limit = Math.min(steps.length, from + MEMBERS_PER_MESSAGE);
+  while (to < limit && steps[to]?.op === op && steps[to]?.name === name) to++;
+  return to;
 }
 
 function revisionKey({ type, family }: IpsetStep & { readonly op: 'create' }): string {

@@ -5,7 +5,7 @@
  * `hash:ip,port`, `hash:net,net`, `hash:net,port`, `bitmap:port` and so on. An entry's own options are not.
  */
 import { Address, Prefix } from '../../../addr/index.ts';
-import { eachAttribute, type MessageWriter } from '../message.ts';
+import { eachAttribute, type MessageWriter, NLA_F_NET_BYTEORDER } from '../message.ts';
 
 /** IPSET_ATTR_* inside IPSET_ATTR_DATA, from linux/netfilter/ipset/ip_set.h. */
 export const DATA = {
@@ -64,13 +64,10 @@ function writeAddress(w: MessageWriter, text: string, [ip, cidr]: readonly [numb
   const slash = text.indexOf('/');
   const address = Address.parse(slash < 0 ? text : text.slice(0, slash));
   if (address === undefined) throw new RangeError(`no address or prefix: ${JSON.stringify(text)}`);
-  w.nested(ip, () => {
-    if (address.version === 4) w.attributeBE32(IPADDR_V4, address.w0, true);
-    else {
-      // Network order is said in the type; the value is 16 octets and no number.
-      w.attribute(IPADDR_V6 | 0x4000, address.toBytes());
-    }
-  });
+  const nested = w.openNested(ip);
+  // Network order is said in the type.
+  w.attributeAddress((address.version === 4 ? IPADDR_V4 : IPADDR_V6) | NLA_F_NET_BYTEORDER, address);
+  w.closeAttribute(nested);
   if (slash < 0) return;
   const length = Number(text.slice(slash + 1));
   if (!Number.isInteger(length) || length < 0 || length > address.bits)

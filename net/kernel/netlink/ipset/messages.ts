@@ -91,16 +91,10 @@ export function encodePair(w: MessageWriter, op: 'swap' | 'rename', name: string
   w.end();
 }
 
-/** One of several members of one message, and where it came from. */
-export interface NumberedMember {
-  readonly member: string;
-  /** Comes back in the kernel's refusal; not 0. */
-  readonly line: number;
-}
-
 /**
  * Adds or deletes members of one set, in order; a refusal ends the message at that member.
  *
+ * @param firstLine  of the first member, not 0; the others are counted from it, and one comes back in the kernel's refusal
  * @param exist  a member that is there already, or is gone already, is no failure
  * @throws RangeError on text that is no member of such a set; the message is then to be discarded
  */
@@ -109,20 +103,22 @@ export function encodeMembers(
   op: 'add' | 'delete',
   name: string,
   dimensions: readonly Dimension[],
-  members: readonly NumberedMember[],
+  members: readonly string[],
+  firstLine: number,
   exist: boolean,
 ): void {
   begin(w, COMMAND[op], exist, NFPROTO.ipv4);
   w.attributeString(ATTRIBUTE.name, name);
   w.attributeBE32(ATTRIBUTE.line, 0, true);
-  w.nested(ATTRIBUTE.members, () => {
-    for (const { member, line } of members) {
-      w.nested(ATTRIBUTE.data, () => {
-        writeMember(w, dimensions, member);
-        w.attributeBE32(DATA.line, line, true);
-      });
-    }
-  });
+  const list = w.openNested(ATTRIBUTE.members);
+  let line = firstLine;
+  for (const member of members) {
+    const data = w.openNested(ATTRIBUTE.data);
+    writeMember(w, dimensions, member);
+    w.attributeBE32(DATA.line, line++, true);
+    w.closeAttribute(data);
+  }
+  w.closeAttribute(list);
   w.end();
 }
 
