@@ -56,6 +56,19 @@ describe('router.yaml', () => {
     });
   });
 
+  const accumulated: readonly [text: string, aigp: boolean | undefined][] = [
+    ['asNumber: 65002', undefined],
+    ['asNumber: external', undefined],
+    ['asNumber: 65002, aigp: true', true],
+    ['asNumber: internal', true],
+    ['asNumber: 65001', true],
+    ['asNumber: 65001, aigp: false', undefined],
+  ];
+  for (const [text, aigp] of accumulated)
+    it(`${aigp === true ? 'speaks' : 'does not speak'} AIGP where it says ${text} (RFC 7311 §3.1)`, () => {
+      expect(onlyPeer(`peers: [{address: 192.0.2.2, ${text}}]\n`).session.aigp).to.equal(aigp);
+    });
+
   const ttls: readonly [text: string, ttl: number | undefined][] = [
     ['asNumber: 65002', 1],
     ['asNumber: external', 1],

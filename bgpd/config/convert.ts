@@ -150,7 +150,7 @@ function sessionConfig(entry: PeerEntry, config: RouterConfig, internal: boolean
     delayOpenSeconds: timers.delayOpenSeconds,
     passive: entry.passive ?? DEFAULTS.peer.passive,
     families: entry.families ?? DEFAULTS.peer.families,
-    ...(entry.aigp === true ? { aigp: true } : {}),
+    ...((entry.aigp ?? peerAsn(entry, config) === config.asNumber) ? { aigp: true } : {}),
     ...(restart.enabled ? { gracefulRestart: { restartSeconds: restart.restartSeconds } } : {}),
   };
 }

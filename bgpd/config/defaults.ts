@@ -14,7 +14,6 @@ export const DEFAULTS = {
     families: ['ipv4-unicast', 'ipv6-unicast'] satisfies readonly Family[],
     routeReflectorClient: false,
     nextHop: 'auto',
-    aigp: false,
     allowOwnAs: 0,
     enforceFirstAs: true,
     rejectAsSets: false,

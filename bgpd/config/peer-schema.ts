@@ -166,8 +166,7 @@ export const peerSettings = {
   ),
   aigp: optional(
     z.boolean(),
-    'Take and send the accumulated metric (AIGP, RFC 7311 §3.1). For peers under the same hand only.',
-    DEFAULTS.peer.aigp,
+    'Take and send the accumulated metric (AIGP). For peers under the same hand only. Without this: `true` for an internal peer, `false` for an external one (RFC 7311 §3.1).',
   ),
   prefixLimits: optional(prefixLimits, 'How many routes the peer may send, per family.'),
   requirePolicy: optional(

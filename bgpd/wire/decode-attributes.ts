@@ -105,8 +105,18 @@ function decodeKnown(
     return;
   }
   const decoded = codec.decode(value, session);
-  if (decoded instanceof Refusal) fault(decoded.check, decoded.offset);
-  else (values as Record<string, unknown>)[codec.field] = decoded;
+  if (decoded instanceof Refusal) {
+    fault(decoded.check, decoded.offset);
+    return;
+  }
+  (values as Record<string, unknown>)[codec.field] = decoded;
+  if ((flags & FLAG.partial) !== 0 && staysPartial(codec))
+    values.partial = [...(values.partial ?? []), codec.code].sort((a, b) => a - b);
+}
+
+/** The two that carry 4-octet AS numbers end here: they are joined with what they stand for (RFC 6793 §4.2.3). */
+function staysPartial(codec: AnyCodec): boolean {
+  return codec.class === 'optional-transitive' && codec.only === undefined;
 }
 
 /** NLRI in an attribute with wrong flags count as unreadable, so that they cannot even be withdrawn (RFC 7606 §5.3). */

@@ -198,6 +198,7 @@ export function assemble(values: AttributeValues): PathAttributes | undefined {
   if (values.aigp !== undefined) attributes.aigp = values.aigp;
   if (values.largeCommunities !== undefined) attributes.largeCommunities = values.largeCommunities;
   if (values.unknown !== undefined) attributes.unknown = values.unknown;
+  if (values.partial !== undefined) attributes.partial = values.partial;
   return attributes;
 }
 

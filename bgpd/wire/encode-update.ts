@@ -219,7 +219,8 @@ function putKnown(w: Writer, codec: AnyCodec, values: AttributeValues, session: 
   if (value === undefined || (codec.only !== undefined && !codec.only.from(session))) return;
   if (codec.spoken?.(session) === false) return;
   const start = w.length;
-  const flags = CLASS_FLAGS[codec.class];
+  const partial = values.partial?.includes(codec.code) === true ? FLAG.partial : 0;
+  const flags = CLASS_FLAGS[codec.class] | partial;
   w.u8(flags).u8(codec.code).u8(0);
   codec.encode(w, value as never, session);
   closeAttribute(w, start, flags);

@@ -34,6 +34,8 @@ export interface PlainAttributes {
   readonly aigp?: string;
   readonly largeCommunities?: readonly string[];
   readonly unknown?: readonly { readonly code: number; readonly flags: string; readonly value: string }[];
+  /** Codes of those above that somebody on the way did not know. */
+  readonly partial?: readonly number[];
 }
 
 /** Absent stays absent. */
@@ -68,6 +70,7 @@ export function plainAttributes(attributes: PathAttributes): PlainAttributes {
             value: hex(value),
           })),
         }),
+    ...(attributes.partial === undefined ? {} : { partial: attributes.partial }),
   };
 }
 

@@ -79,6 +79,11 @@ export interface PathAttributes {
   readonly aigp?: Aigp;
   readonly largeCommunities?: readonly LargeCommunity[];
   readonly unknown?: readonly RawAttribute[];
+  /**
+   * Codes of optional transitive attributes above, ascending, that have passed somebody who did not know them. Whoever
+   * passes them on does not take the mark away (RFC 4271 §5).
+   */
+  readonly partial?: readonly number[];
 }
 
 /** Where packets for the NLRI go. IPv6 may carry a link-local address beside the global one (RFC 2545 §3). */

@@ -172,6 +172,19 @@ describe('UPDATE', () => {
     ]);
   });
 
+  it('leaves the partial bit of attributes that it knows as somebody has set it (RFC 4271 §5)', () => {
+    const attributes = `40 01 01 00  40 02 06 02 01 0000fde9  40 03 04 c0000201
+      c0 07 08 0000fde9 c0000201  e0 08 04 fde90001  e0 10 08 0002fde900000001  e0 20 0c 0000fde90000000100000002`;
+    const bytes = update({ attributes, nlri: '08 0a' });
+    const message = decoded(bytes);
+    expect(message.attributes?.partial).to.deep.equal([8, 16, 32]);
+    expect(encodeUpdates(message, EXTERNAL).map(text)).to.deep.equal([text(bytes)]);
+    // What goes out without the attribute goes out without its mark.
+    const { communities: _, ...rest } = message.attributes ?? expect.fail();
+    const without = encodeUpdates({ ...message, attributes: rest }, EXTERNAL);
+    expect(without.map(text).join()).to.not.include('e00804').and.to.include('e01008');
+  });
+
   describe('End-of-RIB', () => {
     for (const family of ['ipv4-unicast', 'ipv6-unicast'] as const) {
       it(`of ${family} there and back`, () => {

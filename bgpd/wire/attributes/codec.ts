@@ -82,9 +82,10 @@ export interface AttributeValues {
   aigp?: Aigp;
   largeCommunities?: readonly LargeCommunity[];
   unknown?: NonNullable<PathAttributes['unknown']>;
+  partial?: NonNullable<PathAttributes['partial']>;
 }
 
-export type AttributeField = Exclude<keyof AttributeValues, 'unknown'>;
+export type AttributeField = Exclude<keyof AttributeValues, 'unknown' | 'partial'>;
 
 /** RFC 4271 §5: fixes the Optional and Transitive bits. */
 export type AttributeClass = 'well-known' | 'optional-transitive' | 'optional-non-transitive';

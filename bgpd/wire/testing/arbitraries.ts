@@ -82,7 +82,7 @@ export function attributes(session: Negotiated): fc.Arbitrary<PathAttributes> {
   const inside = session.internal
     ? { localPref: u32, originatorId: u32, clusterList: fc.array(u32, { minLength: 1, maxLength: 5 }) }
     : {};
-  return fc.record(
+  const whole = fc.record(
     {
       origin: fc.constantFrom('IGP', 'EGP', 'incomplete'),
       asPath: fc.array(segment, { minLength: session.internal ? 0 : 1, maxLength: 5 }),
@@ -106,8 +106,20 @@ export function attributes(session: Negotiated): fc.Arbitrary<PathAttributes> {
         .map((list) => [...list].sort((a, b) => a.code - b.code)),
     },
     { requiredKeys: session.internal ? ['origin', 'asPath', 'localPref'] : ['origin', 'asPath'] },
-  ) as fc.Arbitrary<PathAttributes>;
+  );
+  const marks = fc.subarray([...MAY_BE_PARTIAL]);
+  return fc.tuple(whole as fc.Arbitrary<PathAttributes>, marks).map(([attributes, marked]) => {
+    const partial = marked.filter(([, field]) => attributes[field] !== undefined).map(([code]) => code);
+    return partial.length === 0 ? attributes : { ...attributes, partial };
+  });
 }
+
+const MAY_BE_PARTIAL = [
+  [7, 'aggregator'],
+  [8, 'communities'],
+  [16, 'extendedCommunities'],
+  [32, 'largeCommunities'],
+] as const satisfies readonly (readonly [number, keyof PathAttributes])[];
 
 export const session: fc.Arbitrary<Negotiated> = fc
   .record({
