@@ -25,6 +25,11 @@ export type InterfaceAddresses = ReadonlyMap<string, readonly string[]>;
 
 export const ALL_INTERFACES = '*';
 
+/** Whether the key is that of a host endpoint: no namespace is called so. */
+export function isHost(key: EndpointKey): boolean {
+  return key.startsWith('HostEndpoint/');
+}
+
 export class LocalHosts {
   readonly #prefix: string;
   readonly #tiers: Tiers;

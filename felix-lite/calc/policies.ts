@@ -5,7 +5,14 @@ import { FIXED_TIER_ACTIONS, FIXED_TIER_ORDERS } from '../../api/kinds/tier.ts';
 import { type Problem, fail } from '../../api/problem.ts';
 import { type Selector, compareText } from '../../api/selector/index.ts';
 import { compileRules, plainRule } from './compile.ts';
-import type { Direction, PolicyId, PolicyStage, RuleLists, SetDefinition } from './model.ts';
+import {
+  type Direction,
+  type PolicyId,
+  policyKey,
+  type PolicyStage,
+  type RuleLists,
+  type SetDefinition,
+} from './model.ts';
 import { policySelector } from './selectors.ts';
 
 export interface Policy {
@@ -131,11 +138,7 @@ function fieldsOf(value: unknown): Record<string, unknown> {
 /** Inside a tier: order ascending, none last; then `name/namespace/kind`. */
 export function comparePolicies(a: Policy, b: Policy): number {
   if (a.order !== b.order) return a.order < b.order ? -1 : 1;
-  return compareText(tieText(a.id), tieText(b.id));
-}
-
-function tieText({ name, namespace, kind }: PolicyId): string {
-  return `${name}/${namespace}/${kind}`;
+  return compareText(policyKey(a.id), policyKey(b.id));
 }
 
 export interface TierSettings {
