@@ -17,6 +17,7 @@ import { DEFAULT_FAILSAFES, type FailsafePort } from '../rules/failsafe.ts';
 import { DEFAULT_MARK_MASK, type Marks, allocateMarks } from '../rules/marks.ts';
 import type { RulesOptions } from '../rules/tables.ts';
 import type { NatOptions } from '../rules/nat.ts';
+import { wireguardSettings } from '../routing/wireguard/settings.ts';
 import type { TunnelOptions } from '../rules/tunnels.ts';
 
 export interface FelixSettings {
@@ -111,17 +112,16 @@ function tunnelsOf(
     ...((spec.vxlanEnabled ?? uses('vxlan', 4)) ? { 4: port } : {}),
     ...((spec.vxlanEnabled ?? uses('vxlan', 6)) ? { 6: port } : {}),
   };
+  const { enabled, ports, hosts, mark, devices } = wireguardSettings(spec);
   const wireguard = {
-    ...(spec.wireguardEnabled === true
-      ? { 4: spec.wireguardListeningPort ?? DEFAULT_WIREGUARD_PORTS[4] }
-      : {}),
-    ...(spec.wireguardEnabledV6 === true
-      ? { 6: spec.wireguardListeningPortV6 ?? DEFAULT_WIREGUARD_PORTS[6] }
-      : {}),
+    ...(enabled[4] ? { 4: ports[4] } : {}),
+    ...(enabled[6] ? { 6: ports[6] } : {}),
   };
-  const encrypts = Object.keys(wireguard).length > 0;
+  const encrypts = enabled[4] || enabled[6];
   if (!ipip && Object.keys(vxlan).length === 0 && !encrypts) return {};
-  return { tunnels: { ipip, vxlan, ...(encrypts ? { wireguard } : {}) } };
+  const encryptsHosts =
+    hosts && mark !== undefined ? { encryptsHosts: { mark, interfaces: [devices[4], devices[6]] } } : {};
+  return { tunnels: { ipip, vxlan, ...(encrypts ? { wireguard, ...encryptsHosts } : {}) } };
 }
 
 /** Where services are told of by BGP: see Calico's serviceLoopPrevention. */
@@ -165,7 +165,6 @@ function rangeIn(value: number | string | undefined): PortRange | undefined {
   return value === undefined || first === undefined || last === undefined ? undefined : { first, last };
 }
 
-const DEFAULT_WIREGUARD_PORTS = { 4: 51_820, 6: 51_821 } as const;
 const DEFAULT_VXLAN_PORT = 4789;
 
 type HostPorts = FelixConfiguration['spec']['failsafeInboundHostPorts'];

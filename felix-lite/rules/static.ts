@@ -6,7 +6,7 @@ import { FROM_HOST_ENDPOINT, FROM_HOST_FORWARD, TO_HOST_ENDPOINT, TO_HOST_FORWAR
 import type { Marks } from './marks.ts';
 import { RPF_SKIP, rpfSkipChain } from './source-spoofing.ts';
 import { natChains, natHooks, type NatOptions } from './nat.ts';
-import { tunnelInput, type TunnelOptions, tunnelOutput, tunnelUntracked } from './tunnels.ts';
+import { incomingMark, tunnelInput, type TunnelOptions, tunnelOutput, tunnelUntracked } from './tunnels.ts';
 import {
   type Chain,
   type Hook,
@@ -102,6 +102,7 @@ export function staticChains(
       'raw',
       [
         rawPrerouting(version, options),
+        ...incomingMark(options.tunnels, options.interfacePrefix).chains,
         rawOutput(version, options),
         rpfSkipChain(new Map(), version),
         ...failsafes('raw'),
@@ -141,6 +142,7 @@ function rawPrerouting(version: IpVersion, { marks, interfacePrefix, tunnels }: 
     name: 'cali-PREROUTING',
     rules: [
       rule([], { kind: 'clear-mark', mask: marks.all }),
+      ...incomingMark(tunnels, interfacePrefix).first,
       ...tunnelUntracked(version, tunnels),
       rule([{ kind: 'in-interface', name: `${interfacePrefix}+` }], {
         kind: 'set-mark',

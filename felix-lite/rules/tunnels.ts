@@ -5,7 +5,7 @@
 import type { IpVersion } from '../../net/addr/index.ts';
 import { ALL_HOSTS } from '../calc/fixed-sets.ts';
 import { setName } from './names.ts';
-import { type Match, type Rule, rule, type Verdict } from './types.ts';
+import { type Chain, type Match, type Rule, rule, type Verdict } from './types.ts';
 
 export interface TunnelOptions {
   readonly ipip: boolean;
@@ -13,6 +13,12 @@ export interface TunnelOptions {
   readonly vxlan: { readonly 4?: number; readonly 6?: number };
   /** The same of WireGuard. */
   readonly wireguard?: { readonly 4?: number; readonly 6?: number };
+  /** Where WireGuard encrypts what nodes themselves say: see {@link incomingMark}. */
+  readonly encryptsHosts?: {
+    /** That leads around the tunnel. */
+    readonly mark: number;
+    readonly interfaces: readonly string[];
+  };
 }
 
 type Kind = 'ipip' | 'vxlan' | 'wireguard';
@@ -38,6 +44,30 @@ export function tunnelInput(version: IpVersion, options: TunnelOptions | undefin
     // WireGuard knows its peers by their keys, whatever address their packets come from.
     ...(kind === 'wireguard' ? [] : [rule(matches, DROP, `Drop ${NAMES[kind]} packets from others`)]),
   ]);
+}
+
+const INCOMING_MARK = 'cali-wireguard-incoming-mark';
+
+/**
+ * With it the way back to another node leads into the tunnel, and a strict check of reverse paths (rp_filter) would drop all
+ * that comes from that node by any other interface, the tunnel's own packets first. What comes by neither the tunnel nor a
+ * workload gets the mark that leads around the tunnel, which the check then goes by (src_valid_mark).
+ */
+export function incomingMark(
+  options: TunnelOptions | undefined,
+  workloads: string,
+): { readonly chains: readonly Chain[]; readonly first: readonly Rule[] } {
+  if (options?.encryptsHosts === undefined) return { chains: [], first: [] };
+  const { mark, interfaces } = options.encryptsHosts;
+  const others = ['lo', ...interfaces, `${workloads}+`];
+  const rules = [
+    ...others.map((name) => rule([{ kind: 'in-interface', name }], { kind: 'return' })),
+    rule([], { kind: 'set-mark', value: mark, mask: mark }),
+  ];
+  return {
+    chains: [{ name: INCOMING_MARK, rules }],
+    first: [rule([], { kind: 'jump', chain: INCOMING_MARK })],
+  };
 }
 
 /** For OUTPUT: our own tunnels, whatever a host endpoint's policy says. */

@@ -40,12 +40,12 @@ export class Fabric {
   readonly #daemons = new Map<string, ChildProcess>();
   readonly #database = join(this.lab.folder, 'datastore.db');
   readonly #mtu = 1500;
-  readonly #watch: Watch;
+  readonly watch: Watch;
   readonly #echoes: Server[] = [];
   #store: Store | undefined;
 
   constructor(pace: Pace = PACE) {
-    this.#watch = new Watch(this.lab, pace);
+    this.watch = new Watch(this.lab, pace);
   }
 
   /** Namespaces, links, addresses, workloads with their MTU, and the resources of the nodes. */
@@ -151,7 +151,7 @@ export class Fabric {
   }
 
   until<T>(what: string, ask: () => Promise<T>, right: (answer: T) => boolean): Promise<T> {
-    return this.#watch.until(what, ask, right);
+    return this.watch.until(what, ask, right);
   }
 
   /**
@@ -170,12 +170,12 @@ export class Fabric {
     version: 4 | 6,
     what: (transfer: Transfer) => Promise<unknown>,
   ): Promise<void> {
-    return this.#watch.whileTransferring(this.lab.netns(pod(from)), workload(to, version), what);
+    return this.watch.whileTransferring(this.lab.netns(pod(from)), workload(to, version), what);
   }
 
   /** Pings from one workload to the other some hundreds of times a second while something happens. */
   pingedWhile(from: NodeName, to: NodeName, version: 4 | 6, what: () => Promise<unknown>): Promise<Pinged> {
-    return this.#watch.pingedWhile(this.lab.netns(pod(from)), workload(to, version), what);
+    return this.watch.pingedWhile(this.lab.netns(pod(from)), workload(to, version), what);
   }
 
   /** What passes an interface, of the router unless another is named, while `during` runs, as tcpdump decodes it. */
@@ -185,12 +185,12 @@ export class Fabric {
     during: () => Promise<unknown>,
     at: NodeName | 'r' = 'r',
   ): Promise<readonly string[]> {
-    return this.#watch.captured(at, link, filter, during);
+    return this.watch.captured(at, link, filter, during);
   }
 
   /** The same as octets, headers and all. */
   capturedRaw(link: string, filter: string, during: () => Promise<unknown>): Promise<Buffer> {
-    return this.#watch.capturedRaw('r', link, filter, during);
+    return this.watch.capturedRaw('r', link, filter, during);
   }
 
   /** Whether somebody at the address answers within a second, if only to refuse. */

@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
-import { userspaceProgram } from '../../net/kernel/index.ts';
+import { userspaceProgram, writeSysctl } from '../../net/kernel/index.ts';
 import {
   block,
   Fabric,
@@ -16,6 +16,7 @@ import {
   wireguardAddress,
   workload,
 } from './fabric.ts';
+import { echoIn } from './transfer.ts';
 import { holdsPolicyToTheInnerPacket } from './policy-step.ts';
 
 const MEGABYTES = 4 * 1024 * 1024;
@@ -171,6 +172,43 @@ if (!present)
     });
     expect(readFileSync(fabric.keyFile('a1'), 'utf8')).not.to.equal(secret);
     await fabric.transfer('b1', 'a1', 4, 1000);
+  });
+
+  it('encrypts what nodes themselves say where that is asked for, under a strict check of reverse paths', async () => {
+    for (const node of ['a1', 'b1'] as const)
+      for (const scope of ['all', 'eth0', 'wireguard.cali'])
+        writeSysctl(`net/ipv4/conf/${scope}/rp_filter`, 1, fabric.lab.netns(node));
+    await using echo = await echoIn(fabric.lab.netns('b1'));
+    const netns = fabric.lab.netns('a1');
+    const to = underlay('b1', 4);
+    const hosts = { wireguardEnabled: true, wireguardEnabledV6: true, wireguardHostEncryptionEnabled: true };
+    await fabric.watch.whileTransferring(netns, to, async () => {
+      await fabric.apply(felixConfiguration('default', hosts));
+      for (const [from, other] of [
+        ['a1', 'b1'],
+        ['b1', 'a1'],
+      ] as const)
+        for (const [version, device] of [
+          [4, 'wireguard.cali'],
+          [6, 'wg-v6.cali'],
+        ] as const)
+          await fabric.until(
+            `${from} itself, IPv${version}`,
+            () => fabric.lab.run(from, 'ip', ['route', 'get', underlay(other, version)]),
+            (text) => text.includes(device),
+          );
+    });
+    for (const version of [4, 6] as const) {
+      const raw = await fabric.capturedRaw('to-b1', version === 4 ? 'ip' : 'ip6 and not icmp6', () =>
+        fabric.watch.whileTransferring(netns, underlay('b1', version), (transfer) =>
+          transfer.send(MEGABYTES),
+        ),
+      );
+      expect(raw.length).to.be.greaterThan(MEGABYTES);
+      expect(longestRun(raw), 'octets of the transfer').to.be.lessThan(64);
+    }
+    expect(echo.listening).to.equal(true);
+    await fabric.transfer('a1', 'b1', 4, 100_000);
   });
 
   it('goes round the tunnel when it is switched off in a live cluster', async () => {
