@@ -194,6 +194,8 @@ async function churn(order: Order & { readonly measure: 'churn' }): Promise<Meas
   }
   const seconds = (performance.now() - began) / 1000;
   const churnCpuSeconds = cpuSeconds() - cpuBefore;
+  // What rests goes with a pass that has nothing else to do.
+  await pipeline.apply(false);
   pipeline.close();
   // What the changes should have come to, in a namespace that never saw them.
   const fresh = await openPipeline(order.backend, order.twin);

@@ -13,6 +13,7 @@ import { type Key, Mirror, type MirrorChange, type Store } from '../../datastore
 import { Prefix } from '../../net/addr/index.ts';
 import { CALC_KINDS } from '../calc/calculator.ts';
 import type { InterfaceAddresses } from '../calc/local-hosts.ts';
+import type { Applied } from '../dataplane/dataplane.ts';
 import { readSettings } from './config.ts';
 import { type EndpointStatus, EndpointStatusFiles } from './endpoint-status.ts';
 import type { Explainable, FelixView } from './explain.ts';
@@ -33,6 +34,8 @@ export interface FelixOptions {
 }
 
 const FIRST_RETRY: Millis = 100;
+/** How long what nobody needs any more waits in the kernel to be wanted again, from the last change on. */
+const REST: Millis = 10_000;
 const LONGEST_RETRY: Millis = 5_000;
 const EDIT_PAUSE: Millis = 20;
 const LOOK_AGAIN: Millis = 100;
@@ -251,12 +254,13 @@ export class Felix implements Explainable {
       this.#wanted = 'nothing';
       this.#timer();
       try {
-        const leftover = await this.#pass(reread);
+        const { leftover, resting = 0 } = await this.#pass(reread);
         this.#tellProblemsSoon();
         this.#retryMs = FIRST_RETRY;
         this.#lastError = undefined;
         this.#ready = true;
         if (leftover > 0) this.#later(FIRST_RETRY, 'remove the sets left', 'apply');
+        else if (resting > 0) this.#later(REST, 'remove what is not wanted again', 'apply');
         else if (this.#refreshMs > 0) this.#later(this.#refreshMs, 'look for edits by others', 'reread');
       } catch (error) {
         this.#ready = false;
@@ -308,7 +312,7 @@ export class Felix implements Explainable {
     this.#timer = this.#options.clock.after(delay, name, () => this.#want(what));
   }
 
-  async #pass(reread: boolean): Promise<number> {
+  async #pass(reread: boolean): Promise<Applied> {
     const { clock, log } = this.#options;
     const began = clock.now();
     const pipeline = await this.#current();
@@ -319,7 +323,8 @@ export class Felix implements Explainable {
     // Until this pass has succeeded.
     this.#filesUnknown = true;
     const { revision } = this.#mirror;
-    const { steps, failures, leftover } = await applying;
+    const applied = await applying;
+    const { steps, failures } = applied;
     if (failures.length > 0) {
       throw new AggregateError(
         failures.map(({ error }) => error),
@@ -339,7 +344,7 @@ export class Felix implements Explainable {
         reread ? 'repaired the kernel' : 'the kernel holds the policy',
       );
     }
-    return leftover;
+    return applied;
   }
 
   #takeTouched(pipeline: Pipeline): ReadonlySet<string> {

@@ -33,6 +33,11 @@ export interface Applied {
   }[];
   /** Removals that were put off to keep the pass short. */
   readonly leftover: number;
+  /**
+   * What nothing refers to any more and stands in the kernel all the same, in case it is wanted again: a pass with nothing
+   * else to do removes it. Absent: nothing.
+   */
+  readonly resting?: number;
 }
 
 export interface RuleCounter {

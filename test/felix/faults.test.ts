@@ -83,6 +83,8 @@ describeOnKernel('packets through what may happen to felix-lite', function () {
           }),
         );
         await node.startFelix();
+        // It may be over sooner than packets come to a number.
+        await new Promise((resolve) => setTimeout(resolve, 100));
       }
       expectUnbroken(await stream.stop());
       expect(await node.prober('web').ping(connection, true)).to.equal(true);

@@ -121,6 +121,8 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const) {
       const { key } = keyed(FROM_PARTNERS);
       pipeline.update([{ key, value: undefined }]);
       await pipeline.apply(false);
+      // What rests goes with a pass that has nothing else to do.
+      await pipeline.apply(false);
       await spoil(name);
 
       pipeline.update([keyed(FROM_PARTNERS)]);
@@ -156,6 +158,7 @@ for (const backend of ['nft', 'legacy', 'nftables'] as const) {
         const name = await learnName();
         const { key } = keyed(FROM_PARTNERS);
         pipeline.update([{ key, value: undefined }]);
+        await pipeline.apply(false);
         await pipeline.apply(false);
         await node.run('nft', `add set ip calico ${name} { type ipv6_addr; }`);
         pipeline.update([keyed(FROM_PARTNERS)]);

@@ -31,6 +31,8 @@ export interface NftDataplaneOptions {
 const ATTEMPTS = 3;
 /** New rules in one transaction beyond which nobody asks for their handles: the echoes would fill the socket. */
 const ECHOES = 2000;
+/** Chains and sets that rest; when there are more, the pass that finds them removes them behind its changes. */
+const MOST_RESTING = 1000;
 /** Generations of ours that are remembered until the kernel tells of them. */
 const REMEMBERED = 256;
 
@@ -73,9 +75,11 @@ export class NftDataplane implements Dataplane {
     this.#applying = true;
     try {
       if (look) this.#tryAgain('all');
-      const steps = await this.#bring(look);
+      const idle = !this.#tables.some((table) => table.hasChanges);
+      let steps = await this.#bring(look, idle);
+      if (this.#resting > MOST_RESTING) steps += await this.#bring(false, true);
       if (look) await this.#leftovers.clear();
-      return { steps, failures: [], leftover: this.#tryAgain('new') };
+      return { steps, failures: [], leftover: this.#tryAgain('new'), resting: this.#resting };
     } finally {
       this.#applying = false;
       this.#judgeEdits();
@@ -87,12 +91,17 @@ export class NftDataplane implements Dataplane {
     return this.#tables.reduce((sum, table) => sum + table.tryAgain(which), 0);
   }
 
-  async #bring(look: boolean): Promise<number> {
+  get #resting(): number {
+    return this.#tables.reduce((sum, { resting }) => sum + resting, 0);
+  }
+
+  /** @param clear  remove what rests, too */
+  async #bring(look: boolean, clear: boolean): Promise<number> {
     if (look) await this.#read();
     // What was read just now is no belief: what is refused then is refused for what it is.
     let fresh = look;
     for (let attempt = 1; ; attempt++) {
-      const stages = this.#stages();
+      const stages = this.#stages(clear);
       try {
         for (const stage of stages) await this.#commit(stage);
         this.#settle();
@@ -116,8 +125,8 @@ export class NftDataplane implements Dataplane {
   }
 
   /** Both families together. Nothing keeps removals apart where no rule changes. */
-  #stages(): readonly (readonly Owned[])[] {
-    const plans = this.#tables.map((table) => ({ table, plan: table.plan() }));
+  #stages(clear: boolean): readonly (readonly Owned[])[] {
+    const plans = this.#tables.map((table) => ({ table, plan: table.plan(clear) }));
     const of = (stage: keyof Stages): readonly Owned[] =>
       plans.flatMap(({ table, plan }) => plan[stage].map((planned) => ({ table, planned })));
     const [before, rules, after] = [of('before'), of('rules'), of('after')];
@@ -212,13 +221,16 @@ export class NftDataplane implements Dataplane {
   async counters(): Promise<readonly RuleCounter[]> {
     const counters: RuleCounter[] = [];
     for (const { version } of this.#tables) {
-      const places = new Map<string, number>();
+      const last = new Map<string, { readonly hash: string | undefined; readonly index: number }>();
       for (const { chain, comment, expressions } of await this.#nft.listRules(ourTable(version))) {
-        const index = places.get(chain) ?? 0;
-        places.set(chain, index + 1);
         const place = unlayered(chain);
         const counter = expressions.find((each) => each.kind === 'counter');
         const hash = hashOfComment(comment);
+        // What a rule became several of has one hash.
+        const before = last.get(chain);
+        const same = before !== undefined && hash !== undefined && before.hash === hash;
+        const index = before === undefined ? 0 : same ? before.index : before.index + 1;
+        last.set(chain, { hash, index });
         if (place === undefined || hash === undefined || counter?.kind !== 'counter') continue;
         const { table, name } = place;
         const { packets, bytes } = counter;

@@ -50,6 +50,10 @@ export class NftMaps {
     return { make: plans.flatMap(({ make }) => make), entries: plans.flatMap(({ entries }) => entries) };
   }
 
+  get hasChanges(): boolean {
+    return this.#dirty.size > 0;
+  }
+
   /** The kernel has taken the plan. */
   finished(): void {
     this.#dirty.clear();

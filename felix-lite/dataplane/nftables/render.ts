@@ -6,7 +6,7 @@ import type { Match, Rule, Side, TableName, Verdict } from '../../rules/types.ts
 import { protocolNumber } from '../iptables/meaning.ts';
 import { HASH_PREFIX, ruleHashes } from '../iptables/render.ts';
 import { layered, setOf } from './names.ts';
-import { type PortSet, portSet } from './port-sets.ts';
+import { byPorts, needsPortSet, type PortSet, portSet, portSetsOf } from './port-sets.ts';
 
 export interface RenderedNftRule {
   readonly hash: string;
@@ -22,7 +22,10 @@ export interface RenderedNftRule {
 const COMMENT_LIMIT = 127;
 const IFNAMSIZ = 16;
 
-/** @param chain  its name without its layer, with which the hashes begin */
+/**
+ * @param chain  its name without its layer, with which the hashes begin
+ * @returns in order; a rule that became several has them behind one another, under one hash
+ */
 export function renderNftChain(
   table: TableName,
   chain: string,
@@ -30,20 +33,30 @@ export function renderNftChain(
   version: IpVersion,
 ): readonly RenderedNftRule[] {
   const hashes = ruleHashes(chain, rules, version);
-  return rules.map((rule, index) => {
+  const rendered: RenderedNftRule[] = [];
+  for (const [index, rule] of rules.entries()) {
     const hash = hashes[index] ?? '';
-    const expressions: Expression[] = [];
-    for (const match of rule.matches) expressions.push(...matchExpressions(match, version));
-    expressions.push(COUNTER);
-    if (rule.verdict !== undefined) expressions.push(...verdictExpressions(rule.verdict, table, version));
-    return {
-      hash,
-      comment: commentOf(hash, rule.comments),
-      expressions,
-      sets: rule.matches.some(looksIntoSet) ? setsIn(expressions) : NONE,
-      portSets: rule.matches.some(looksIntoSet) ? portSetsOf(rule, version) : NONE,
-    };
-  });
+    const comment = commentOf(hash, rule.comments);
+    for (const each of byPorts(rule)) rendered.push({ hash, comment, ...renderRule(each, table, version) });
+  }
+  return rendered;
+}
+
+function renderRule(
+  { matches, verdict }: Rule,
+  table: TableName,
+  version: IpVersion,
+): Omit<RenderedNftRule, 'hash' | 'comment'> {
+  const expressions: Expression[] = [];
+  for (const match of matches) expressions.push(...matchExpressions(match, version));
+  expressions.push(COUNTER);
+  if (verdict !== undefined) expressions.push(...verdictExpressions(verdict, table, version));
+  const looks = matches.some(({ kind }) => kind === 'set' || kind === 'ports');
+  return {
+    expressions,
+    sets: looks ? setsIn(expressions) : NONE,
+    portSets: looks ? portSetsOf(matches, version) : NONE,
+  };
 }
 
 const NONE: readonly never[] = [];
@@ -55,19 +68,9 @@ function commentOf(hash: string, comments: readonly string[] = []): string {
   return text.slice(0, COMMENT_LIMIT);
 }
 
-function looksIntoSet(match: Match): boolean {
-  return match.kind === 'set' || (match.kind === 'ports' && match.ranges.length > 1);
-}
-
 /** Sets that the expressions look into, as they call them. */
 export function setsIn(expressions: readonly Expression[]): readonly string[] {
   return expressions.flatMap((each) => (each.kind === 'lookup' ? [each.set] : []));
-}
-
-function portSetsOf(rule: Rule, version: IpVersion): readonly PortSet[] {
-  return rule.matches.flatMap((match) =>
-    match.kind === 'ports' && match.ranges.length > 1 ? [portSet(match.ranges, version)] : [],
-  );
 }
 
 const HASH = new RegExp(`^${HASH_PREFIX}([\\w-]+);`);
@@ -285,14 +288,16 @@ function portExpressions(
   version: IpVersion,
 ): readonly Expression[] {
   const load = transportLoad(match.side === 'source' ? 0 : 2, 2);
-  const [only] = match.ranges;
-  if (match.ranges.length !== 1 || only === undefined) {
+  if (needsPortSet(match)) {
     const { make } = portSet(match.ranges, version);
     return [load, { kind: 'lookup', register: 1, set: make.name, invert: match.not === true }];
   }
-  const [from, to] = [octets(only.first, 2), octets(only.last, 2)];
-  if (from === to) return [load, compare(match, from)];
-  return [load, { kind: 'range', op: match.not === true ? 'neq' : 'eq', register: 1, from, to }];
+  // Several only where the packet must be at none of them.
+  return match.ranges.flatMap(({ first, last }) => {
+    const [from, to] = [octets(first, 2), octets(last, 2)];
+    if (from === to) return [load, compare(match, from)];
+    return [load, { kind: 'range', op: match.not === true ? 'neq' : 'eq', register: 1, from, to }];
+  });
 }
 
 /** Address, protocol and port behind one another, each padded to four octets. */

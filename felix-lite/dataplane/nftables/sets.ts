@@ -8,38 +8,9 @@ import { holdsPorts, type Member, type SetChange, type SetId } from '../../calc/
 import { setName } from '../../rules/names.ts';
 import { PrefixCover } from './cover.ts';
 import { elementOf, elementText, setFor, type SetKind } from './elements.ts';
+import { type Members, PlainMembers } from './members.ts';
 import { ourTable, setOf } from './names.ts';
 import type { PortSet } from './port-sets.ts';
-
-/** Members, and which of them become elements. */
-type Members = Pick<PrefixCover, 'members' | 'outermost' | 'add' | 'delete' | 'hasNetworks'>;
-
-/** Of sets with ports: one for one. */
-class PlainMembers implements Members {
-  readonly #members = new Set<Member>();
-
-  get hasNetworks(): boolean {
-    return false;
-  }
-
-  members(): Iterable<Member> {
-    return this.#members;
-  }
-
-  *outermost(): Generator<Member> {
-    yield* this.#members;
-  }
-
-  add(member: Member): ReturnType<Members['add']> {
-    const fresh = !this.#members.has(member);
-    this.#members.add(member);
-    return { appear: fresh ? [member] : [], vanish: [] };
-  }
-
-  delete(member: Member): ReturnType<Members['delete']> {
-    return { appear: [], vanish: this.#members.delete(member) ? [member] : [] };
-  }
-}
 
 interface WantedSet {
   /** What rules call it. */
@@ -54,6 +25,8 @@ interface WantedSet {
   made: boolean;
   /** Gone and back before the kernel was told: the set stands there with the members of before. */
   stale: boolean;
+  /** Rested until now: no rule in the kernel looks into it that packets come to. */
+  rested: boolean;
   /** What the kernel said when it would not take the set, which until it is tried again is not to be there. */
   refused?: string | undefined;
   /** Refused once, and again when it was tried soon after. */
@@ -89,8 +62,12 @@ export class NftSets {
   readonly #sets = new Map<string, WantedSet>();
   readonly #users = new Map<string, number>();
   readonly #changed = new Set<WantedSet>();
-  /** In the kernel and no longer wanted, by the kernel's names. */
-  readonly #doomed = new Set<string>();
+  /**
+   * In the kernel and no longer wanted, by the kernel's names; what it holds, where that is known. They rest there, since
+   * they may be wanted again, until it is time to clear away.
+   */
+  readonly #doomed = new Map<string, WantedSet | undefined>();
+  #clearing = false;
   /** Rules that look into these have to be written anew: the kernel's name is another one by now. */
   readonly #renamed = new Set<string>();
   readonly #refused = new Set<WantedSet>();
@@ -101,6 +78,15 @@ export class NftSets {
 
   get size(): number {
     return this.#sets.size;
+  }
+
+  /** Sets that rest. */
+  get resting(): number {
+    return this.#doomed.size;
+  }
+
+  get hasChanges(): boolean {
+    return this.#changed.size > 0;
   }
 
   update(changes: ReadonlyMap<SetId, SetChange>): void {
@@ -147,7 +133,7 @@ export class NftSets {
   refuse(kernelName: string, said: string): void {
     const set = this.#byKernelName(kernelName);
     if (set === undefined || set.refused !== undefined) return;
-    if (set.made || set.stale) this.#doomed.add(set.make.name);
+    if (set.made || set.stale) this.#doomed.set(set.make.name, undefined);
     this.#reset(set, false);
     this.#changed.delete(set);
     set.refused = said;
@@ -184,11 +170,15 @@ export class NftSets {
     this.#changed.add(set);
   }
 
-  operations(): SetOperations {
+  /** @param clear  also remove what rests; no chain that looks into it may be left behind */
+  operations(clear: boolean): SetOperations {
+    this.#clearing = clear;
     const table = ourTable(this.#version);
     const changes = [...this.#changed].map((set) => this.#bring(set));
     const all = (when: keyof SetOperations): readonly NftOperation[] => changes.flatMap((each) => each[when]);
-    const doomed = [...this.#doomed].map((set): NftOperation => ({ op: 'delete-set', table, set }));
+    const doomed = clear
+      ? [...this.#doomed.keys()].map((set): NftOperation => ({ op: 'delete-set', table, set }))
+      : [];
     return {
       before: all('before'),
       ahead: all('ahead'),
@@ -202,12 +192,13 @@ export class NftSets {
     for (const set of this.#changed) {
       set.made = true;
       set.stale = false;
+      set.rested = false;
       set.hopeless = false;
       set.appear.clear();
       set.vanish.clear();
     }
     this.#changed.clear();
-    this.#doomed.clear();
+    if (this.#clearing) this.#doomed.clear();
   }
 
   /** Nothing is in the kernel. */
@@ -233,7 +224,7 @@ export class NftSets {
       if (there !== undefined && !other) this.#compare(set, there.elements);
     }
     const wanted = new Set(present.map(({ make }) => make.name));
-    for (const name of found.keys()) if (!wanted.has(name)) this.#doomed.add(name);
+    for (const name of found.keys()) if (!wanted.has(name)) this.#doomed.set(name, undefined);
   }
 
   #rename(set: WantedSet, found: ReadonlyMap<string, HeldSet>): void {
@@ -246,6 +237,7 @@ export class NftSets {
   #reset(set: WantedSet, made: boolean): void {
     set.made = made;
     set.stale = false;
+    set.rested = false;
     set.appear.clear();
     set.vanish.clear();
     if (!made) this.#changed.add(set);
@@ -279,8 +271,9 @@ export class NftSets {
     const gone = elements('delete-elements', [...set.vanish.values()]);
     const come = elements('add-elements', [...set.appear.values()]);
     if (set.make.interval !== true) return { ...NO_OPERATIONS, ahead: come, behind: gone };
-    // Ranges may not overlap, not even for a moment: one that takes the place of others comes as they go.
-    const together = gone.length > 0 && come.length > 0;
+    // Ranges may not overlap, not even for a moment: one that takes the place of others comes as they go. And what went
+    // while the set rested must be gone before rules look into it again.
+    const together = (gone.length > 0 && come.length > 0) || set.rested;
     return together
       ? { ...NO_OPERATIONS, before: [...gone, ...come] }
       : { ...NO_OPERATIONS, before: come, after: gone };
@@ -309,15 +302,33 @@ export class NftSets {
   }
 
   #createFor(name: string, ports: boolean): WantedSet {
+    for (const kind of ports ? (['ports'] as const) : (['networks', 'hosts'] as const)) {
+      const rested = this.#revive(name, setFor(name, this.#version, kind).name);
+      if (rested !== undefined) return rested;
+    }
     const kind = ports ? 'ports' : 'hosts';
     const members = ports ? new PlainMembers() : new PrefixCover();
     return this.#create({ name, kind, make: setFor(name, this.#version, kind), members, fixed: [] });
   }
 
   #create(given: Pick<WantedSet, 'name' | 'kind' | 'make' | 'members' | 'fixed'>): WantedSet {
+    const rested = this.#revive(given.name, given.make.name);
+    if (rested !== undefined) return rested;
     const stale = this.#doomed.delete(given.make.name);
-    const set: WantedSet = { ...given, made: false, stale, appear: new Map(), vanish: new Map() };
+    const state = { made: false, stale, rested: false, appear: new Map(), vanish: new Map() };
+    const set: WantedSet = { ...given, ...state };
     this.#sets.set(given.name, set);
+    this.#changed.add(set);
+    return set;
+  }
+
+  /** The set as it rests in the kernel, if it is known what it holds: only what differs has to be written. */
+  #revive(name: string, kernelName: string): WantedSet | undefined {
+    const set = this.#doomed.get(kernelName);
+    if (set === undefined) return undefined;
+    this.#doomed.delete(kernelName);
+    set.rested = true;
+    this.#sets.set(name, set);
     this.#changed.add(set);
     return set;
   }
@@ -332,7 +343,7 @@ export class NftSets {
     if (set.kind === 'ports' || set.members === undefined) return;
     const kind = set.members.hasNetworks ? 'networks' : 'hosts';
     if (kind === set.kind) return;
-    if (set.made || set.stale) this.#doomed.add(set.make.name);
+    if (set.made || set.stale) this.#doomed.set(set.make.name, undefined);
     set.kind = kind;
     set.make = setFor(set.name, this.#version, kind);
     set.made = false;
@@ -349,7 +360,8 @@ export class NftSets {
     this.#sets.delete(name);
     this.#refused.delete(present);
     this.#changed.delete(present);
-    if (present.made || present.stale) this.#doomed.add(present.make.name);
+    if (present.made || present.stale)
+      this.#doomed.set(present.make.name, present.made ? present : undefined);
   }
 
   #add(set: WantedSet, member: Member): void {

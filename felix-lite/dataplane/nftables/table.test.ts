@@ -40,13 +40,18 @@ function change(table: NftTable, ...chains: readonly Chain[]): void {
   });
 }
 
+function remove(table: NftTable, ...names: readonly string[]): void {
+  const chains = new Map(names.map((name) => [name, undefined]));
+  table.update({ version: 4, table: 'filter', chains, maps: new Map() });
+}
+
 function sets(table: NftTable, each: SetChange): void {
   table.updateSets(new Map([[SET.id, each]]));
 }
 
 /** As if the kernel had taken it, every rule getting a handle. */
-function take(table: NftTable): Stages {
-  const stages = table.plan();
+function take(table: NftTable, clear = false): Stages {
+  const stages = table.plan(clear);
   let handle = 100n;
   for (const { done } of [...stages.before, ...stages.rules, ...stages.after]) done?.(handle++);
   table.finished();
@@ -109,12 +114,9 @@ describe('our table in nf_tables', () => {
     sets(table, { type: 'delta', added: ['10.1.0.0/16'], removed: [] });
     const { before, rules, after } = take(table);
     expect(ops(before)).to.deep.equal([`add-set ${KERNEL_NAME}`, `add-elements ${KERNEL_NAME}`]);
-    expect(ops(rules)).to.deep.equal([
-      'flush-chain filter-cali-pi-np/a',
-      'add-rule filter-cali-pi-np/a',
-      `delete-set ${KERNEL_NAME}-hosts`,
-    ]);
+    expect(ops(rules)).to.deep.equal(['flush-chain filter-cali-pi-np/a', 'add-rule filter-cali-pi-np/a']);
     expect(after).to.deep.equal([]);
+    expect(ops(take(table, true).before)).to.deep.equal([]);
     sets(table, { type: 'delta', added: [], removed: ['10.1.0.0/16'] });
     expect(ops(take(table).rules)).to.include(`add-set ${KERNEL_NAME}-hosts`);
   });
@@ -126,6 +128,103 @@ describe('our table in nf_tables', () => {
     expect(ops(take(table).before)).to.deep.equal([`add-elements ${KERNEL_NAME}`]);
     sets(table, { type: 'delta', added: [], removed: ['10.1.0.0/16'] });
     expect(ops(take(table).after)).to.deep.equal([`delete-elements ${KERNEL_NAME}`]);
+  });
+
+  it('lets a chain rest that nothing leads to any more, with its sets, and removes both when told to', () => {
+    const table = loaded(['10.0.0.1']);
+    const withoutA: Chain = { name: FORWARD.name, rules: FORWARD.rules.slice(1) };
+    change(table, withoutA);
+    remove(table, 'cali-pi-np/a');
+    sets(table, { type: 'gone' });
+    expect(ops(take(table).rules)).to.deep.equal([
+      'flush-chain filter-cali-FORWARD',
+      'add-rule filter-cali-FORWARD',
+    ]);
+    expect(table.resting).to.equal(2);
+    expect(table.hasChanges).to.equal(false);
+    expect(ops(take(table, true).rules)).to.deep.equal([
+      'flush-chain filter-cali-pi-np/a',
+      'delete-chain filter-cali-pi-np/a',
+      `delete-set ${KERNEL_NAME}-hosts`,
+    ]);
+    expect(table.resting).to.equal(0);
+    expect(take(table, true)).to.deep.equal({ before: [], rules: [], after: [] });
+  });
+
+  it('writes of what rested only what differs when it is wanted again, ranges before the rules', () => {
+    for (const [before, since, added, removed] of [
+      [['10.0.0.1', '10.0.0.2'], ['10.0.0.2', '10.0.0.3'], 'rules', 'rules'],
+      [['10.1.0.0/16', '10.2.0.0/16'], ['10.2.0.0/16'], undefined, 'before'],
+      [['10.1.0.0/16'], ['10.1.0.0/16', '10.2.0.0/16'], 'before', undefined],
+    ] as const) {
+      const table = loaded(before);
+      change(table, { name: FORWARD.name, rules: FORWARD.rules.slice(1) });
+      remove(table, 'cali-pi-np/a');
+      sets(table, { type: 'gone' });
+      take(table);
+      sets(table, { type: 'whole', definition: SET, members: new Set(since) });
+      change(table, FORWARD, looking());
+      const stages = take(table);
+      const places = (op: string): readonly string[] =>
+        (['before', 'rules', 'after'] as const).filter((stage) =>
+          stages[stage].some(({ operation }) => operation.op === op),
+        );
+      expect(places('add-elements')).to.deep.equal(added === undefined ? [] : [added]);
+      expect(places('delete-elements')).to.deep.equal(removed === undefined ? [] : [removed]);
+      expect(ops(stages.rules).filter((each) => each.includes('pi-np'))).to.deep.equal([]);
+      for (const op of ['add-set', 'flush-set', 'delete-set', 'add-chain'])
+        expect(places(op)).to.deep.equal([]);
+      expect(table.resting).to.equal(0);
+    }
+  });
+
+  it('lets nothing rest that it only found', () => {
+    const table = loaded(['10.0.0.1']);
+    change(table, { name: FORWARD.name, rules: FORWARD.rules.slice(1) });
+    remove(table, 'cali-pi-np/a');
+    take(table);
+    table.hold({
+      exists: true,
+      chains: [{ name: 'filter-cali-pi-np/a' }],
+      rules: [],
+      maps: new Map(),
+      sets: new Map(),
+      foreign: false,
+    });
+    expect(ops(take(table).rules)).to.include('delete-chain filter-cali-pi-np/a');
+    expect(table.resting).to.equal(0);
+  });
+
+  it('asks for a few ports by a rule each, for none of them in one rule, and for many by a set', () => {
+    const ranges = [
+      { first: 80, last: 80 },
+      { first: 8000, last: 8010 },
+      { first: 8005, last: 8020 },
+    ];
+    const asked = (more: object, count = 3): readonly string[] => {
+      const table = loaded([]);
+      const tcp = { kind: 'protocol', protocol: 'tcp' } as const;
+      const many = Array.from({ length: count - 3 }, (_, i) => ({ first: 100 * i, last: 100 * i }));
+      const ports = { kind: 'ports', side: 'destination', ranges: [...ranges, ...many], ...more } as const;
+      change(table, {
+        name: OTHER.name,
+        rules: [rule([tcp, ports], { kind: 'accept' }), rule([], { kind: 'drop' })],
+      });
+      return take(table).rules.flatMap(({ operation }) =>
+        operation.op === 'add-rule'
+          ? [
+              operation.rule.expressions
+                .map(({ kind }) => kind)
+                .slice(2, -1)
+                .join(' '),
+            ]
+          : [],
+      );
+    };
+    expect(asked({})).to.deep.equal(['payload cmp counter', 'payload range counter', '']);
+    expect(asked({ not: true })).to.deep.equal(['payload cmp payload range payload range counter', '']);
+    expect(asked({}, 9)).to.deep.equal(['payload lookup counter', '']);
+    expect(asked({ not: true }, 9)).to.deep.equal(['payload lookup counter', '']);
   });
 
   it('drops at a chain of a user that the kernel refused, says so, and forgets it when the policy changes', () => {

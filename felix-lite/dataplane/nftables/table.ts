@@ -58,6 +58,13 @@ export class NftTable {
   readonly #maps: NftMaps;
   readonly #held = new Map<string, HeldChain>();
   readonly #dirtyChains = new Set<string>();
+  /**
+   * In the kernel, no longer wanted, and no packet comes there. They stay for a while, with the sets that they look into: to
+   * remove them costs as much as to write them, and a pod that goes often comes back, or another of its kind.
+   */
+  readonly #resting = new Set<string>();
+  /** What is in the kernel and not wanted has to go now: it may be anybody's. */
+  #clear = false;
   readonly #refused = new Map<
     string,
     { readonly problem: Problem; readonly rules: readonly RenderedNftRule[] }
@@ -202,9 +209,21 @@ export class NftTable {
     return { rules, sets: this.#sets.size };
   }
 
-  /** Takes for true what was just read. */
+  /** Chains and sets that rest. */
+  get resting(): number {
+    return this.#resting.size + this.#sets.resting;
+  }
+
+  /** There may be more to do than to remove what rests. */
+  get hasChanges(): boolean {
+    return this.#dirtyChains.size > 0 || this.#maps.hasChanges || this.#sets.hasChanges;
+  }
+
+  /** Takes for true what was just read. What is not wanted of it goes with the next plan. */
   hold(found: HeldTable): void {
     this.#held.clear();
+    this.#resting.clear();
+    this.#clear = true;
     this.#exists = found.exists;
     for (const chain of found.chains) this.#held.set(chain.name, { base: baseText(chain), rules: [] });
     const rules = Map.groupBy(found.rules, ({ chain }) => chain);
@@ -230,9 +249,16 @@ export class NftTable {
     for (const name of [...this.#chains.keys(), ...this.#held.keys()]) this.#dirtyChains.add(name);
   }
 
-  /** What has to be done, each stage a transaction of its own. Say {@link finished} when the kernel has taken all. */
-  plan(): Stages {
+  /**
+   * What has to be done, each stage a transaction of its own. Say {@link finished} when the kernel has taken all.
+   *
+   * @param clear  remove what rests, too
+   */
+  plan(clear = false): Stages {
     const table = ourTable(this.version);
+    // Where the kernel refused a set, what rests may be in the way.
+    this.#clear ||= clear || this.#sets.refused.size > 0;
+    if (this.#clear) for (const name of this.#resting) this.#dirtyChains.add(name);
     this.#closeChains();
     const gone: Planned[] = [];
     if (this.#rebuild) {
@@ -241,7 +267,7 @@ export class NftTable {
     }
     for (const set of this.#sets.takeRenamed())
       for (const chain of this.#lookingInto.get(set) ?? []) this.#dirtyChains.add(chain);
-    const sets = this.#sets.operations();
+    const sets = this.#sets.operations(this.#clear);
     const [before, after] = [planned(sets.before), planned(sets.after)];
     const chains = [...this.#dirtyChains].map((name) => this.#planChain(name));
     const maps = this.#maps.plan();
@@ -266,6 +292,11 @@ export class NftTable {
   finished(): void {
     this.#exists = true;
     this.#rebuild = false;
+    for (const name of this.#dirtyChains) {
+      if (this.#held.has(name) && !this.#chains.has(name)) this.#resting.add(name);
+      else this.#resting.delete(name);
+    }
+    this.#clear = false;
     this.#dirtyChains.clear();
     this.#maps.finished();
     this.#sets.done();
@@ -294,6 +325,7 @@ export class NftTable {
 
   #forget(): void {
     this.#held.clear();
+    this.#resting.clear();
     this.#maps.hold(new Map());
     this.#sets.nothingHeld();
     for (const name of this.#chains.keys()) this.#dirtyChains.add(name);
@@ -304,7 +336,7 @@ export class NftTable {
     const wanted = this.#chains.get(name);
     const held = this.#held.get(name);
     if (wanted === undefined) {
-      if (held === undefined) return NOTHING;
+      if (held === undefined || !this.#clear) return NOTHING;
       const forget = (): void => void this.#held.delete(name);
       return {
         make: [],
