@@ -10,7 +10,7 @@ import { explain } from './explain.ts';
 import type { Felix } from './felix.ts';
 import { FELIX_METRICS, type FelixMeasured } from './metrics.ts';
 
-export function controlRoutes(felix: Felix, routing: Pick<Routing, 'status'>): ControlRoutes {
+export function controlRoutes(felix: Felix, routing: Pick<Routing, 'status' | 'measure'>): ControlRoutes {
   return {
     'GET /status': () => ({
       pid: process.pid,
@@ -23,26 +23,30 @@ export function controlRoutes(felix: Felix, routing: Pick<Routing, 'status'>): C
       return explained.ok ? explained.value : respond(400, { problems: explained.problems });
     },
     'GET /counters': async () => ({ node: felix.node, counters: await felix.counters() }),
-    'GET /metrics': async () => streamed(EXPOSITION, exposition(FELIX_METRICS, await measure(felix))),
+    'GET /metrics': async () =>
+      streamed(EXPOSITION, exposition(FELIX_METRICS, await measure(felix, routing))),
   };
 }
 
-/** The kernel's counters are left out while they cannot be read; all else is told. */
-async function measure(felix: Felix): Promise<FelixMeasured> {
+/** What the kernel counts is left out while it cannot be read; all else is told. */
+async function measure(felix: Felix, routing: Pick<Routing, 'measure'>): Promise<FelixMeasured> {
   const counters = await felix.counters().catch(() => []);
-  return { status: felix.status(), counters };
+  const wireguard = await routing.measure().catch(() => []);
+  return { status: felix.status(), counters, wireguard };
 }
 
 /** The TCP port for Prometheus: opened, moved and closed as it is wanted. Nobody's policy depends on it. */
 export class MetricsPort {
   readonly #felix: Felix;
+  readonly #routing: Pick<Routing, 'measure'>;
   readonly #log: Log;
   #wanted: MetricsEndpoint | undefined;
   #changing: Promise<void> = Promise.resolve();
   #close: () => void = () => undefined;
 
-  constructor(felix: Felix, log: Log) {
+  constructor(felix: Felix, routing: Pick<Routing, 'measure'>, log: Log) {
     this.#felix = felix;
+    this.#routing = routing;
     this.#log = log;
   }
 
@@ -62,7 +66,7 @@ export class MetricsPort {
     this.#close();
     this.#close = () => undefined;
     if (endpoint === undefined || endpoint !== this.#wanted) return;
-    let measured = await measure(this.#felix);
+    let measured = await measure(this.#felix, this.#routing);
     const subject: FelixMeasured = {
       get status() {
         return measured.status;
@@ -70,9 +74,12 @@ export class MetricsPort {
       get counters() {
         return measured.counters;
       },
+      get wireguard() {
+        return measured.wireguard;
+      },
     };
     const served = await serveMetrics(endpoint, FELIX_METRICS, subject, async () => {
-      measured = await measure(this.#felix);
+      measured = await measure(this.#felix, this.#routing);
     });
     if (served.ok) {
       this.#log.info({ address: endpoint.address, port: served.value.port }, 'metrics are served');

@@ -37,8 +37,8 @@ try {
     // What the process was told comes before what the cluster wants of its nodes.
     onMetrics: (wanted) => port.follow(metrics.value ?? wanted),
   });
-  const port = new MetricsPort(felix, log);
   const routing = new Routing({ node, store, clock, log, ...(stateDir === undefined ? {} : { stateDir }) });
+  const port = new MetricsPort(felix, routing, log);
   const control = await serveControl(join(runDir, 'felix.sock'), {
     ...controlRoutes(felix, routing),
     ...controlRoute(routing),

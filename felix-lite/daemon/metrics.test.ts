@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { FelixConfiguration } from '../../api/index.ts';
 import { silent } from '../../daemon/log.ts';
 import { exposition } from '../../daemon/metrics.ts';
+import { Address } from '../../net/addr/index.ts';
 import { readSettings } from './config.ts';
 import { MetricsPort } from './control.ts';
 import type { Felix, FelixStatus } from './felix.ts';
@@ -39,19 +40,43 @@ const COUNTER: PolicyCounter = {
   bytes: 180,
 };
 
+const DEVICE = {
+  device: 'wireguard.cali',
+  publicKey: 'OWN=',
+  port: 51_820,
+  peers: [
+    {
+      publicKey: 'PEER=',
+      endpoint: { address: Address.parse('fd00::2') ?? expect.fail(), port: 51_821 },
+      keepalive: 0,
+      allowed: [],
+      handshakeAt: 1_700_000_000,
+      received: 7,
+      sent: 9,
+    },
+  ],
+};
+
 describe('metrics of felix-lite', () => {
   it('have names, labels and words as all of the house', () => {
     for (const { name, type, labels, help } of FELIX_METRICS) {
-      expect(name).to.match(/^(?:poplin_felix|process|nodejs)_[a-z_]+$/);
-      expect(name.endsWith('_total'), name).to.equal(type === 'counter');
+      expect(name).to.match(/^(?:poplin_felix|process|nodejs|wireguard)_[a-z_]+$/);
+      // Those of WireGuard are Calico's.
+      if (!name.startsWith('wireguard_')) expect(name.endsWith('_total'), name).to.equal(type === 'counter');
       for (const label of labels) expect(label).to.match(/^[a-z_]+$/);
       expect(help, name).not.to.match(/\.$/);
     }
   });
 
   it('say how policy is', () => {
-    const text = [...exposition(FELIX_METRICS, { status: STATUS, counters: [COUNTER] })].join('');
+    const text = [
+      ...exposition(FELIX_METRICS, { status: STATUS, counters: [COUNTER], wireguard: [DEVICE] }),
+    ].join('');
     for (const line of [
+      'wireguard_meta{hostname="a1",public_key="OWN=",iface="wireguard.cali",listen_port="51820"} 1',
+      'wireguard_bytes_sent{hostname="a1",public_key="OWN=",peer_key="PEER=",peer_endpoint="[fd00::2]:51821"} 9',
+      'wireguard_bytes_rcvd{hostname="a1",public_key="OWN=",peer_key="PEER=",peer_endpoint="[fd00::2]:51821"} 7',
+      'wireguard_latest_handshake_seconds{hostname="a1",public_key="OWN=",peer_key="PEER=",peer_endpoint="[fd00::2]:51821"} 1700000000',
       'poplin_felix_ready 0',
       'poplin_felix_failures_total 2',
       'poplin_felix_last_pass_seconds 0.012',
@@ -92,7 +117,7 @@ describe('metrics of felix-lite', () => {
     const ports: number[] = [];
     const log = { ...silent, info: (data: object) => void ports.push((data as { port: number }).port) };
     const felix = { status: () => STATUS, counters: () => Promise.resolve([COUNTER]) };
-    const port = new MetricsPort(felix as unknown as Felix, log);
+    const port = new MetricsPort(felix as unknown as Felix, { measure: () => Promise.resolve([]) }, log);
     const opened = async (count: number): Promise<number> => {
       while (ports.length < count) await new Promise((resolve) => setImmediate(resolve));
       return ports.at(-1) ?? 0;

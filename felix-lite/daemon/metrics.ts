@@ -1,10 +1,11 @@
 /** Every metric that felix-lite serves, in the order in which it does. */
 import { type Metric, one, type Sample } from '../../daemon/metrics.ts';
 import { PROCESS_METRICS } from '../../daemon/process-metrics.ts';
+import { WIREGUARD_METRICS, type WireGuardSubject } from '../routing/wireguard/metrics.ts';
 import type { FelixStatus } from './felix.ts';
 import type { PolicyCounter } from './policy-counters.ts';
 
-export interface FelixMeasured {
+export interface FelixMeasured extends WireGuardSubject {
   readonly status: FelixStatus;
   readonly counters: readonly PolicyCounter[];
 }
@@ -107,5 +108,6 @@ export const FELIX_METRICS: readonly Metric<FelixMeasured>[] = [
   ...STATE,
   ofRules('packets'),
   ofRules('bytes'),
+  ...WIREGUARD_METRICS,
   ...PROCESS_METRICS,
 ];

@@ -17,6 +17,7 @@ import { Facts, ROUTING_KINDS } from './facts.ts';
 import { applyRoutes, PROTOCOL_FELIX, vtepChanges } from './kernel.ts';
 import { planRouting, type RoutingPlan } from './plan.ts';
 import { type LastPass, type RoutingStatus, routingStatus } from './status.ts';
+import type { WireGuardMeasured } from './wireguard/metrics.ts';
 import { WireGuard } from './wireguard/wireguard.ts';
 import { type WorkloadRouteWish, WorkloadRoutes, workloadRouteWishes } from './workload-routes.ts';
 
@@ -134,6 +135,12 @@ export class Routing {
       ...this.#last,
       problems: this.#problems,
     });
+  }
+
+  /** For Prometheus: WireGuard's devices and peers, where FelixConfiguration does not keep them back. */
+  async measure(): Promise<readonly WireGuardMeasured[]> {
+    const { measured } = this.#facts.settings(this.#options.node).wireguard;
+    return measured ? this.#wireguard.measure() : [];
   }
 
   /** Why packets of this node to the address leave as they do; undefined before the datastore has been seen in full. */

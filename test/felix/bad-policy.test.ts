@@ -163,7 +163,9 @@ describeOnKernel('a policy that cannot be enforced', function () {
       const told = warnings.filter(({ data }) => (data as { resource?: string }).resource === name);
       expect(told.map(({ message }) => message)).to.have.length(1);
       expect(told[0]?.message).to.match(says).and.to.contain(`${name}: `);
-      const metrics = [...exposition(FELIX_METRICS, { status: felix.status(), counters: [] })].join('');
+      const metrics = [
+        ...exposition(FELIX_METRICS, { status: felix.status(), counters: [], wireguard: [] }),
+      ].join('');
       expect(metrics).to.contain(`poplin_felix_policy_closes_endpoints{policy="${name}"} ${closes.length}\n`);
       expect(metrics).to.match(
         new RegExp(`poplin_felix_problems\\{code="[A-Z_]+",resource="${name}",field="spec`),
@@ -203,7 +205,7 @@ describeOnKernel('a policy that cannot be enforced', function () {
   async function nodeStatus(): Promise<string> {
     const server = await serveControl(
       join(folder, 'felix.sock'),
-      controlRoutes(felix, { status: () => ({}) as never }),
+      controlRoutes(felix, { status: () => ({}) as never, measure: () => Promise.resolve([]) }),
     );
     try {
       return (await commandLine()(`node status --run-dir ${folder}`)).out;

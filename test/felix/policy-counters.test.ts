@@ -1,5 +1,4 @@
 /** What rules of policy counted, from packets in the kernel to what a person reads and Prometheus scrapes, on every backend. */
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { commandLine } from '../../cli/testing.ts';
@@ -7,6 +6,7 @@ import { askControl, serveControl } from '../../daemon/control.ts';
 import { controlRoutes } from '../../felix-lite/daemon/control.ts';
 import type { PolicyCounter } from '../../felix-lite/daemon/policy-counters.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
+import { scrape } from '../scrape.ts';
 import { DB, NODE, TestNode, WEB, addressesOf, endpointOf, openProfile } from './node.ts';
 
 const BACKENDS = {
@@ -49,7 +49,7 @@ describeOnKernel('counters of policies', function () {
         await node.startFelix();
         const server = await serveControl(
           join(node.runDir, 'felix.sock'),
-          controlRoutes(node.felix, { status: () => ({}) as never }),
+          controlRoutes(node.felix, { status: () => ({}) as never, measure: () => Promise.resolve([]) }),
         );
         try {
           const web = node.prober('web');
@@ -111,19 +111,6 @@ describeOnKernel('counters of policies', function () {
     expect(err).to.contain('nothing answers on');
   });
 });
-
-function scrape(socketPath: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    request({ socketPath, path: '/metrics', agent: false }, (incoming) => {
-      let text = '';
-      incoming.setEncoding('utf8');
-      incoming.on('data', (chunk: string) => (text += chunk));
-      incoming.on('end', () => resolve(text));
-    })
-      .on('error', reject)
-      .end();
-  });
-}
 
 function squeezed(line: string): string {
   return line.replaceAll(/ +/g, ' ');

@@ -11,6 +11,7 @@ import { SystemClock } from '../../clock/system.ts';
 import { askControl } from '../../daemon/control.ts';
 import { openStore, ResourceClient, type Store } from '../../datastore/index.ts';
 import { Lab } from '../interop/peers/lab.ts';
+import { scrape } from '../scrape.ts';
 import { knockFrom, type Transfer } from './transfer.ts';
 import { PACE, type Pace, type Pinged, Watch } from './watch.ts';
 import { ipBatch, pod, wireWorkload } from './wiring.ts';
@@ -136,6 +137,11 @@ export class Fabric {
   async status(node: NodeName, daemon: Daemon): Promise<unknown> {
     const socket = join(this.#folder(node, 'run'), `${daemon}.sock`);
     return unwrap(await askControl(socket, 'GET', '/status', { deadlineMs: 3000 }));
+  }
+
+  /** Of felix-lite, as Prometheus reads them. */
+  metrics(node: NodeName): Promise<string> {
+    return scrape(join(this.#folder(node, 'run'), 'felix.sock'));
   }
 
   /** Until the routes to all other blocks of that version are as the pattern says, on each node. */

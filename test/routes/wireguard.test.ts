@@ -121,6 +121,25 @@ if (!present)
     expect(text).to.contain(`src ${wireguardAddress('a1', 4)}`);
   });
 
+  it('tells Prometheus of its peers, under the names that Calico gives them', async () => {
+    const text = await fabric.metrics('a1');
+    const [own, other] = [await key('a1'), await key('b1')];
+    const labels = `hostname="a1",public_key="${own}",peer_key="${other}",peer_endpoint="${underlay('b1', 4)}:51820"`;
+    const value = (name: string): number =>
+      Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(`${name}{${labels}} `))
+          ?.split(' ')
+          .at(-1),
+      );
+    expect(text).to.contain(`iface="wireguard.cali",listen_port="51820"} 1`);
+    expect(value('wireguard_bytes_sent')).to.be.greaterThan(MEGABYTES);
+    expect(value('wireguard_bytes_rcvd')).to.be.greaterThan(MEGABYTES);
+    const since = Date.now() / 1000 - value('wireguard_latest_handshake_seconds');
+    expect(since).to.be.within(-2, 180);
+  });
+
   it('holds policy to the inner packet', () => holdsPolicyToTheInnerPacket(fabric));
 
   it('repairs at once what somebody takes away: a route, the rule, the device', async () => {

@@ -19,6 +19,10 @@ export interface WireGuardSettings {
   /** Of the rule that leads to the table. */
   readonly priority: number;
   readonly tables: PerVersion<number>;
+  /** The kernel decrypts in threads of its own. */
+  readonly threads: boolean;
+  /** Peers are told to Prometheus. */
+  readonly measured: boolean;
   /** Of WireGuard's own packets, which must not be wrapped again. Undefined: iptablesMarkMask has no bit left for it. */
   readonly mark: number | undefined;
 }
@@ -48,6 +52,8 @@ export function wireguardSettings(spec: Spec): WireGuardSettings {
     keepalive: Math.round((parseDuration(spec.wireguardKeepAlive ?? '0s') ?? 0) / 1000),
     priority: spec.wireguardRoutingRulePriority ?? 99,
     tables: { 4: first, 6: second },
+    threads: spec.wireguardThreadingEnabled === true,
+    measured: spec.prometheusWireGuardMetricsEnabled ?? true,
     mark: bitOf(spec.iptablesMarkMask ?? DEFAULT_MARK_MASK, TAKEN),
   };
 }

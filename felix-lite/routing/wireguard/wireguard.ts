@@ -21,10 +21,12 @@ import {
 import type { Facts, NodeEnd } from '../facts.ts';
 import { type Implementation, type Standing, WireGuardDevice } from './device.ts';
 import { keyIn, publicKeyOf } from './keys.ts';
+import type { WireGuardMeasured } from './metrics.ts';
 import { planWireGuard, type WireGuardPlan } from './plan.ts';
 import { publishKey } from './publish.ts';
 import { applyRule, applyTable } from './routes.ts';
 import type { WireGuardSettings } from './settings.ts';
+import { setThreaded } from './threads.ts';
 
 export interface WireGuardOptions {
   readonly node: string;
@@ -78,8 +80,7 @@ export class WireGuard {
   readonly #client: ResourceClient;
   readonly #device: WireGuardDevice;
   readonly #idleSince = new Map<IpVersion, Millis>();
-  /** Indexes of the devices that stand. */
-  readonly #indexes = new Map<IpVersion, number>();
+  readonly #standing = new Map<IpVersion, Standing & { readonly name: string }>();
 
   constructor(options: WireGuardOptions) {
     this.#options = options;
@@ -93,7 +94,17 @@ export class WireGuard {
 
   /** Whether an interface is one of its devices. */
   owns(index: number): boolean {
-    return [...this.#indexes.values()].includes(index);
+    return [...this.#standing.values()].some((device) => device.index === index);
+  }
+
+  /** What devices say of themselves now. */
+  async measure(): Promise<readonly WireGuardMeasured[]> {
+    return Promise.all(
+      [...this.#standing.values()].map(async ({ name: device, door }) => {
+        const { privateKey, port, peers } = await door.read(device);
+        return { device, publicKey: privateKey === undefined ? '' : publicKeyOf(privateKey), port, peers };
+      }),
+    );
   }
 
   async pass(facts: Facts, settings: WireGuardSettings, floating: boolean): Promise<WireGuardOutcome> {
@@ -142,7 +153,7 @@ export class WireGuard {
     const inner = end.wireguard?.inner ?? (settings.hosts ? end.underlay.address : undefined);
     const wish = { name: settings.devices[version], version, underlay: end.underlay.address, inner };
     const device = await this.#device.ensure({ ...wish, mtu: settings.mtu[version] });
-    this.#indexes.set(version, device.index);
+    this.#standing.set(version, { ...device, name: wish.name });
     let { steps } = device;
     const plan = planWireGuard(node, facts, settings, version, floating);
     const problems: Problem[] = [...plan.problems];
@@ -167,6 +178,11 @@ export class WireGuard {
     steps += routes.steps;
     problems.push(...routes.problems);
     if (settings.hosts) steps += this.#believeMarks();
+    if (device.implementation === 'kernel') {
+      const threaded = setThreaded(wish.name, settings.threads);
+      if (typeof threaded === 'number') steps += threaded;
+      else problems.push(threaded);
+    }
     const leads = published !== undefined;
     steps += await applyRule(
       netlink,
@@ -212,7 +228,7 @@ export class WireGuard {
     const { steps, problems } = await this.#bypass(version, end);
     const name = settings.devices[version];
     if (!(await this.#device.stands(name))) {
-      this.#indexes.delete(version);
+      this.#standing.delete(version);
       return { steps, problems };
     }
     const since = this.#idleSince.get(version) ?? clock.now();
@@ -222,7 +238,7 @@ export class WireGuard {
     const routes = await applyTable(netlink, version, settings.tables[version], index, []);
     await this.#device.remove(name);
     this.#idleSince.delete(version);
-    this.#indexes.delete(version);
+    this.#standing.delete(version);
     return { steps: steps + routes.steps + 1, problems };
   }
 }
