@@ -14,7 +14,7 @@ import { CASES } from './cases.ts';
 import { type Party, flowsOf, packetOf } from './case-flows.ts';
 import { CLIENTS, CROWD, LB, RESTARTED, surroundings } from './case-world.ts';
 import { TestNode, endpointOf, interfaceOf, valid } from './node.ts';
-import type { Flow } from './wire.ts';
+import { type Asked, expectPackets } from './volley.ts';
 
 const FIRST = 20;
 
@@ -37,7 +37,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
   it('go as the evaluator says, nftables', async () => {
     await configure('nftables');
     await node.startFelix();
-    await expectPackets(flowsIn(false));
+    await expectAll(flowsIn(false));
   });
 
   it('go as it says after everything has changed at once, nftables', () => change(true));
@@ -45,7 +45,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
   it('go on so after the node moved to iptables, its nft kind', async () => {
     await configure('iptables NFT');
     await node.settled();
-    await expectPackets(flowsIn(true));
+    await expectAll(flowsIn(true));
   });
 
   it('go as it says after everything has changed back at once, iptables NFT', () => change(false));
@@ -53,7 +53,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
   it('go on so after the node moved to legacy iptables', async () => {
     await configure('iptables Legacy');
     await node.settled();
-    await expectPackets(flowsIn(false));
+    await expectAll(flowsIn(false));
   });
 
   it('go as it says after everything has changed at once, iptables Legacy', () => change(true));
@@ -63,7 +63,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
     await node.settled();
     const some = subjects.filter((_, index) => index % 10 === 0);
     const open = ask(true, (each) => stateOf(each, true).slice(0, 1), some);
-    await expectPackets(open);
+    await expectAll(open);
     expect(open.every(({ flow }) => flow.expected)).to.equal(true);
   });
 
@@ -80,7 +80,7 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
     await node.network.readdress(LB, from, to);
     await node.exchange(everything(!changed), everything(changed));
     await node.settled();
-    await expectPackets(flowsIn(changed));
+    await expectAll(flowsIn(changed));
   }
 
   /** The workload of a case, first, and its policies. */
@@ -113,28 +113,12 @@ describeOnKernel(`policy with packets: ${CASES.length} cases`, function () {
     });
   }
 
-  async function expectPackets(asked: readonly Asked[]): Promise<void> {
-    // What has no ports is the same flow each time, and conntrack would let it go on.
-    await node.run('conntrack', '-F');
-    const outcomes = await node.network.wire.volley(asked.map(({ flow }) => flow));
-    const wrong: string[] = [];
-    const tally = { passed: 0, stopped: 0 };
-    for (const [at, { name, flow }] of asked.entries()) {
-      const { arrived, answered } = outcomes[at] ?? { arrived: false, answered: false };
-      tally[arrived ? 'passed' : 'stopped']++;
-      if (arrived !== flow.expected) wrong.push(`${name} ${arrived ? 'passed' : 'was stopped'}`);
-      else if (arrived && !answered) wrong.push(`${name}: its answer was stopped`);
-    }
-    expect(wrong.slice(0, 20).join('\n'), `${wrong.length} of ${asked.length} flows`).to.equal('');
+  async function expectAll(asked: readonly Asked[]): Promise<void> {
+    const tally = await expectPackets(node, asked);
     expect(tally.passed).to.be.greaterThan(asked.length / 10);
     expect(node.felix.status().problems.filter(({ code }) => code !== 'RULE_UNSUPPORTED')).to.deep.equal([]);
   }
 });
-
-interface Asked {
-  readonly name: string;
-  readonly flow: Flow;
-}
 
 /** Every probe between a case's workload and a party, with what the evaluator says. The others have no policy but open profiles. */
 function judged(

@@ -14,7 +14,7 @@ import { ALL_INTERFACES, HOST_CASES, HOST_SURROUNDINGS, hostResources } from './
 import { HOST, OUTSIDE, UPLINK, addressesOf, interfaceOf, subnetOf, uplinkOf } from './network.ts';
 import { NODE, TestNode, WEB, endpointOf, openProfile, valid } from './node.ts';
 import { ICMP, ICMP6, type Probe, SCTP, TCP, UDP } from './probe-packet.ts';
-import type { Flow } from './wire.ts';
+import { type Asked, expectPackets } from './volley.ts';
 
 const PEERS = 'peers';
 const FIRST = 10;
@@ -57,11 +57,6 @@ const PROBES: { readonly 4: readonly What[]; readonly 6: readonly What[] } = {
   ],
 };
 
-interface Asked {
-  readonly name: string;
-  readonly flow: Flow;
-}
-
 describeOnKernel(`policy of hosts with packets: ${HOST_CASES.length} cases`, function () {
   this.timeout(300_000);
   let node: TestNode;
@@ -97,7 +92,7 @@ describeOnKernel(`policy of hosts with packets: ${HOST_CASES.length} cases`, fun
       await node.put(configured(backend));
       if (at === 0) await node.startFelix();
       else await node.settled();
-      await expectPackets([]);
+      await expectAll([]);
       // Of two cases that let the same pass, the one of policy without tracking left no trace of it.
       expect(await isTracked('policy on forward allows all, ingress')).to.equal(true);
       expect(await isTracked('policy without tracking allows all, ingress')).to.equal(false);
@@ -107,7 +102,7 @@ describeOnKernel(`policy of hosts with packets: ${HOST_CASES.length} cases`, fun
       await node.put(...ALL_INTERFACES);
       try {
         await node.settled();
-        await expectPackets(ALL_INTERFACES.map(valid));
+        await expectAll(ALL_INTERFACES.map(valid));
       } finally {
         await node.delete(...ALL_INTERFACES);
         await node.settled();
@@ -139,8 +134,7 @@ describeOnKernel(`policy of hosts with packets: ${HOST_CASES.length} cases`, fun
     return known.some((text) => text.trim() !== '');
   }
 
-  async function expectPackets(more: readonly Resource[]): Promise<void> {
-    await node.run('conntrack', '-F');
+  async function expectAll(more: readonly Resource[]): Promise<void> {
     const asked = subjects.flatMap((subject) => {
       // No policy of one case selects the endpoint of another: the world of a case is small.
       const own = hostResources(subject, subject.index).map(valid);
@@ -150,16 +144,7 @@ describeOnKernel(`policy of hosts with packets: ${HOST_CASES.length} cases`, fun
       );
       return ([4, 6] as const).flatMap((version) => asksOf(subject, version, world, view, isUntracked));
     });
-    const outcomes = await node.network.wire.volley(asked.map(({ flow }) => flow));
-    const wrong: string[] = [];
-    const tally = { passed: 0, stopped: 0 };
-    for (const [at, { name, flow }] of asked.entries()) {
-      const { arrived, answered } = outcomes[at] ?? { arrived: false, answered: false };
-      tally[arrived ? 'passed' : 'stopped']++;
-      if (arrived !== flow.expected) wrong.push(`${name} ${arrived ? 'passed' : 'was stopped'}`);
-      else if (arrived && !answered) wrong.push(`${name}: its answer was stopped`);
-    }
-    expect(wrong.slice(0, 20).join('\n'), `${wrong.length} of ${asked.length} flows`).to.equal('');
+    const tally = await expectPackets(node, asked);
     expect(Math.min(tally.passed, tally.stopped)).to.be.greaterThan(1000);
     // One names an address that no interface has, and is told so.
     expect(node.felix.status().problems.map(({ code }) => code)).to.deep.equal(['HOST_ENDPOINT_NOWHERE']);
