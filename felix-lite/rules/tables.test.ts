@@ -8,6 +8,7 @@ import { readSettings } from '../daemon/config.ts';
 import { renderChain } from '../dataplane/iptables/render.ts';
 import { travel } from '../explain/netfilter.ts';
 import { RuleTables } from './tables.ts';
+import { linesOf, policyRef } from './testing.ts';
 
 const NOTHING: CalcDelta = {
   sets: new Map(),
@@ -18,9 +19,7 @@ const NOTHING: CalcDelta = {
 };
 const ALLOW = plainRule('Allow', 'spec.ingress[0]');
 
-function ref(name: string, selector = 'all()'): PolicyRef {
-  return { id: { kind: 'GlobalNetworkPolicy', namespace: '', name }, selector };
-}
+const ref = policyRef;
 
 function endpoint(
   interfaceName: string,
@@ -55,11 +54,7 @@ function lines(
   table: 'filter' | 'raw' = 'filter',
 ): readonly string[] | undefined {
   const found = made.chains(version, table).get(chain);
-  return found === undefined
-    ? undefined
-    : renderChain(chain, found.rules, version).map(({ text }) =>
-        text.replace(/-m comment --comment "cali:[\w-]+" ?/, ''),
-      );
+  return found === undefined ? undefined : linesOf(chain, found.rules, version);
 }
 
 function resource<K extends 'BGPConfiguration' | 'FelixConfiguration' | 'IPPool'>(
