@@ -1,6 +1,7 @@
-/** Every kind of resource on a real etcd. */
+/** Every kind of resource on a real etcd, and WireGuard's keys in a Node there. */
 import { resourceContract } from '../../datastore/contract-resources.ts';
 import { openStore, type Store } from '../../datastore/index.ts';
+import { publishContract } from '../../felix-lite/routing/wireguard/publish-contract.ts';
 import { EtcdServer } from './server.ts';
 
 describe('etcd', function () {
@@ -14,5 +15,8 @@ describe('etcd', function () {
     await server.remove();
   });
 
-  resourceContract(async () => (store = await openStore(`etcd://${server.endpoint}/resources`)));
+  const open = async (): Promise<Store> => (store ??= await openStore(`etcd://${server.endpoint}/resources`));
+
+  resourceContract(open);
+  publishContract('etcd', open);
 });

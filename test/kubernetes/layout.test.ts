@@ -5,6 +5,7 @@ import { resourceContract } from '../../datastore/contract-resources.ts';
 import { openStore, type Operation, type Store } from '../../datastore/index.ts';
 import { NATIVE_KINDS } from '../../datastore/kubernetes/native/index.ts';
 import { isCustom } from '../../datastore/kubernetes/resources.ts';
+import { publishContract } from '../../felix-lite/routing/wireguard/publish-contract.ts';
 import type { Account } from './server.ts';
 import { withKubeServer } from './suite.ts';
 
@@ -25,6 +26,9 @@ describe("kubernetes: Calico's layout", function () {
   afterEach(async () => {
     for (const store of stores.splice(0)) await store.close();
   });
+
+  let ofNode: Store | undefined;
+  after(() => ofNode?.close());
 
   async function open(account?: Account): Promise<Store> {
     const store = await openStore(server().location(account));
@@ -226,6 +230,12 @@ describe("kubernetes: Calico's layout", function () {
       'projectcalico.org/ASNumber': '64512',
     });
     expect((await store.get(key))?.value).to.have.nested.property('metadata.labels.rack', 'a');
+  });
+
+  publishContract("Kubernetes, with a node's rights", async (name) => {
+    const body = { apiVersion: 'v1', kind: 'Node', metadata: { name } };
+    expect((await server().ask('/api/v1/nodes', { method: 'POST', body })).status).to.equal(201);
+    return (ofNode = await openStore(server().location('poplin-node')));
   });
 
   describe('rights', () => {
