@@ -12,6 +12,7 @@ import { Mirror, type Store } from '../../datastore/index.ts';
 import type { Netlink } from '../../net/kernel/index.ts';
 import { configureNode, type ClusterResources } from '../cluster/index.ts';
 import { Engine } from './engine.ts';
+import { Prelude } from './prelude.ts';
 import { Secrets } from './secrets.ts';
 import { selectionsOf, World } from './world.ts';
 
@@ -24,6 +25,8 @@ export interface BgpdOptions {
   readonly log: Log;
   /** Folder of Secrets, `NAME/KEY`; absent: there are none. */
   readonly secrets?: string;
+  /** Before the first configuration of a reflector, see {@link Prelude}. Never rejects. Absent: nothing. */
+  readonly rehearse?: () => Promise<unknown>;
 }
 
 /** Resources come in bursts (`poplin apply -f folder`): one configuration for all that arrives within this time. */
@@ -37,6 +40,8 @@ export class Bgpd {
   readonly #mirror: Mirror;
   readonly #world = new World();
   readonly #secrets: Secrets | undefined;
+  readonly #prelude: Prelude;
+  #stopped = false;
   #problems: readonly Problem[] = [];
   #gathering: Cancel | undefined;
 
@@ -45,11 +50,17 @@ export class Bgpd {
     return new Bgpd(options, await Engine.open({ ...options, observed: options.netlink }));
   }
 
-  private constructor({ node, store, clock, log, secrets }: BgpdOptions, engine: Engine) {
+  private constructor(
+    { node, store, clock, log, secrets, rehearse = () => Promise.resolve() }: BgpdOptions,
+    engine: Engine,
+  ) {
     this.node = node;
     this.engine = engine;
     this.#clock = clock;
     this.#log = log;
+    this.#prelude = new Prelude(rehearse, () => {
+      if (!this.#stopped) this.#gather();
+    });
     this.#secrets =
       secrets === undefined
         ? undefined
@@ -90,6 +101,7 @@ export class Bgpd {
 
   /** Leaves without a word: peers that know graceful restart keep our routes, and the kernel keeps theirs. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#gathering?.();
     this.#secrets?.stop();
     await this.#mirror.stop();
@@ -108,6 +120,7 @@ export class Bgpd {
     this.#noteProblems([...this.#world.problems, ...problems]);
     if (configuration === undefined) return;
     const { listen, speaker, carriage } = configuration;
+    if (!this.#prelude.isOver(speaker.peers.some(({ reflectorClient }) => reflectorClient === true))) return;
     // Before the routes: none shall be written the wrong way first.
     this.engine.fib?.carry(carriage);
     this.engine.configure(speaker, { port: listen.port, addresses: listen.addresses?.map(String) });

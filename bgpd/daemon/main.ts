@@ -14,6 +14,7 @@ import { Netlink } from '../../net/kernel/index.ts';
 import { Bgpd } from './bgpd.ts';
 import { controlRoutes } from './control.ts';
 import { openMetricsPort } from './metrics-port.ts';
+import { rehearse } from './rehearsal.ts';
 
 const EXIT_USAGE = 2;
 
@@ -40,6 +41,10 @@ async function main(): Promise<void> {
     clock,
     random,
     log,
+    rehearse: async () => {
+      const began = performance.now();
+      if (await rehearse()) log.info({ ms: Math.round(performance.now() - began) }, 'rehearsed: a reflector');
+    },
     ...(secrets === undefined || secrets === '' ? {} : { secrets }),
   });
   const control = await serveControl(join(runDir, 'bgpd.sock'), controlRoutes(bgpd));

@@ -130,6 +130,42 @@ describe('routes between our own daemons, across a router', function () {
     expect(route?.paths.map(({ peer, reason }) => `${peer} ${reason}`)).to.deep.equal(['to-rr-n3 best']);
     expect(await sessions(reflector)).to.have.lengthOf(4);
   });
+
+  it('rehearses before it begins where it reflects, nowhere else, and its clients keep their routes meanwhile', async () => {
+    const [any, , reflector] = daemons as [BgpdProcess, BgpdProcess, BgpdProcess];
+    const monitor = new RouteMonitor(lab, 'n1');
+    await eventually(
+      'the monitor listens',
+      async () => {
+        for (const act of ['add', 'del'])
+          await lab.run('n1', 'ip', ['route', act, 'blackhole', '198.51.100.0/24']);
+      },
+      () => monitor.of('198.51.100.0/24').length > 0,
+    );
+    const rehearsed = (daemon: BgpdProcess): boolean =>
+      daemon.lines.join('').includes('rehearsed: a reflector');
+    expect(daemons.map(rehearsed), 'it became one while it ran').to.deep.equal([false, false, false]);
+    await reflector.kill();
+    reflector.start();
+    await eventually(
+      'all is as before',
+      () => reflector.status(),
+      ({ restarting, peers }) =>
+        !restarting && peers.length === 4 && peers.every(({ state }) => state === 'Established'),
+    );
+    expect(rehearsed(reflector)).to.equal(true);
+    await any.kill();
+    any.start();
+    await eventually(
+      'sessions with the reflector',
+      () => sessions(any),
+      (names) => names.join() === 'to-rr-n3 Established,to-rr-n3-v6 Established',
+    );
+    expect(rehearsed(any)).to.equal(false);
+    await everyoneReachesAllBlocks();
+    expect(monitor.lines.filter((line) => line.includes('proto 80'))).to.deep.equal([]);
+    await monitor.stop();
+  });
 });
 
 async function sessions(daemon: BgpdProcess): Promise<readonly string[]> {
