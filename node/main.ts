@@ -11,6 +11,7 @@ import { createLog } from '../daemon/log.ts';
 import { type MetricsEndpoint, parseMetricsEndpoint, serveMetrics } from '../daemon/metrics-server.ts';
 import { parseDaemonOptions } from '../daemon/options.ts';
 import { onShutdown } from '../daemon/process.ts';
+import { FELIX_FLAGS } from '../felix-lite/daemon/node-flags.ts';
 import type { NodeWishes } from './addresses/node-resource.ts';
 import { parseWishes, wishTexts } from './addresses/wishes.ts';
 import { Agent } from './agent.ts';
@@ -20,7 +21,7 @@ import type { DaemonSpec } from './supervisor.ts';
 const ROOT = join(import.meta.dirname, '..');
 
 /** What Node itself is told. */
-const FLAGS: Readonly<Record<string, readonly string[]>> = { bgpd: NODE_FLAGS };
+const FLAGS: Readonly<Record<string, readonly string[]>> = { bgpd: NODE_FLAGS, felix: FELIX_FLAGS };
 
 const SCRIPTS: Readonly<Record<string, string>> = {
   bgpd: join(ROOT, 'bgpd', 'daemon', 'main.ts'),

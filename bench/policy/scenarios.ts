@@ -1,5 +1,6 @@
 /** The scenarios: what is measured, beside which limits, and what it is held to. */
 import { join } from 'node:path';
+import { FELIX_FLAGS } from '../../felix-lite/daemon/node-flags.ts';
 import { run } from '../../net/kernel/index.ts';
 import { bareLoads, bareMember, inFreshNamespace, nftChainChange } from './bare.ts';
 import { forwarding } from './forwarding.ts';
@@ -31,7 +32,7 @@ export type Scenario = (backend: BackendName, size: BenchSize) => Promise<readon
 const WORKER = join(import.meta.dirname, 'worker.ts');
 
 async function poplin(order: Order): Promise<Figures> {
-  const flags = ['--disable-warning=ExperimentalWarning', WORKER, JSON.stringify(order)];
+  const flags = ['--disable-warning=ExperimentalWarning', ...FELIX_FLAGS, WORKER, JSON.stringify(order)];
   const { stdout } = await run(process.execPath, flags, { deadlineMs: 600_000 });
   return JSON.parse(stdout) as Figures;
 }

@@ -3,6 +3,7 @@
  * `scenarios.ts` with the measurement as JSON; prints the figures as JSON.
  */
 import { readFileSync } from 'node:fs';
+import { yieldHelpers } from '../../daemon/helper-threads.ts';
 import type { ResourceChange } from '../../felix-lite/calc/calculator.ts';
 import type { Pipeline } from '../../felix-lite/daemon/pipeline.ts';
 import { Recording, replay } from './replay.ts';
@@ -61,8 +62,8 @@ export interface Figures {
   readonly churnCpuSeconds?: number;
 }
 
-/** The first rounds make the code warm, as a daemon's is. */
-const WARM_UP = 50;
+/** The first rounds make the code warm, as a daemon's is: V8 is still compiling when a hundred are done. */
+const WARM_UP = 200;
 
 type Measured = Omit<Figures, 'cpuSeconds' | 'peakBytes'>;
 
@@ -213,6 +214,8 @@ function cpuSeconds(): number {
   return [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0) / TICKS;
 }
 
+// As the daemon does.
+yieldHelpers();
 const order = JSON.parse(process.argv[2] ?? '') as Order;
 const started = cpuSeconds();
 const measured = await measure(order);

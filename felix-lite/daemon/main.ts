@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ok, PoplinError, type Problem, formatProblem } from '../../api/problem.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { serveControl } from '../../daemon/control.ts';
+import { yieldHelpers } from '../../daemon/helper-threads.ts';
 import { createLog } from '../../daemon/log.ts';
 import { parseMetricsEndpoint } from '../../daemon/metrics-server.ts';
 import { parseDaemonOptions } from '../../daemon/options.ts';
@@ -13,6 +14,7 @@ import { controlRoutes, MetricsPort } from './control.ts';
 import { controlRoute } from './control-route.ts';
 import { Felix } from './felix.ts';
 
+yieldHelpers();
 const parsed = parseDaemonOptions(process.argv.slice(2), process.env, ['metrics', 'state-dir']);
 if (!parsed.ok) refuse(parsed.problems);
 const { node, datastore, runDir, logLevel, extra } = parsed.value;
