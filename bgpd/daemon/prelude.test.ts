@@ -1,16 +1,16 @@
 import { expect } from 'chai';
 import { Prelude } from './prelude.ts';
 
-describe('the prelude of a node', () => {
-  function prelude(rehearsal: Promise<unknown>): { one: Prelude; told: string[] } {
-    const told: string[] = [];
-    const rehearse = (): Promise<unknown> => {
-      told.push('rehearsal');
-      return rehearsal;
-    };
-    return { one: new Prelude(rehearse, () => told.push('begin')), told };
-  }
+function prelude(rehearsal: Promise<unknown>): { one: Prelude; told: string[] } {
+  const told: string[] = [];
+  const rehearse = (): Promise<unknown> => {
+    told.push('rehearsal');
+    return rehearsal;
+  };
+  return { one: new Prelude(rehearse, () => told.push('begin')), told };
+}
 
+describe('the prelude of a node', () => {
   it('is nothing where the node reflects nothing, then and later', () => {
     const { one, told } = prelude(Promise.resolve());
     expect(one.isOver(false)).to.equal(true);

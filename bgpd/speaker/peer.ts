@@ -13,7 +13,6 @@ import {
   type Action,
   type Connection,
   type ConnectionEvent,
-  type End,
   type RestartState,
   type SessionAction,
   type SessionInput,
@@ -27,21 +26,18 @@ import {
   encodeNotification,
   encodeOpen,
   encodeRouteRefresh,
-  formatFaults,
   formatNotification,
-  outcomeOf,
   type Family,
-  type Fault,
   type Negotiated,
 } from '../wire/index.ts';
-import { SessionHistory } from './history.ts';
+import type { SessionHistory } from './history.ts';
 import { Link } from './link.ts';
-import { endData, faultData, type LogData } from './log-data.ts';
-import { LogLimit } from './log-limit.ts';
+import type { LogData } from './log-data.ts';
+import { SessionRecord } from './record.ts';
 import { RefreshLimit } from './refresh-limit.ts';
 import type { Session, SessionConfig, SessionCounters, SessionEvents } from './session.ts';
 import { Timers } from './timers.ts';
-import { describePeer, downReason, eventOf, messageError } from './translate.ts';
+import { downReason, eventOf, messageError } from './translate.ts';
 import type { ConnectionHandler, HopLimits, IncomingConnection, Target, Transport } from './transport.ts';
 
 export interface PeerOptions {
@@ -71,19 +67,11 @@ interface Queued {
 }
 
 export class Peer implements Session {
-  readonly counters: SessionCounters = {
-    messagesIn: 0,
-    messagesOut: 0,
-    updatesIn: 0,
-    updatesOut: 0,
-    treatedAsWithdraw: 0,
-    attributesDiscarded: 0,
-    establishedTransitions: 0,
-  };
-  readonly history = new SessionHistory();
+  readonly counters: SessionCounters;
+  readonly history: SessionHistory;
   readonly #options: PeerOptions;
   #config: SessionConfig;
-  readonly #limits: Readonly<Record<'info' | 'warn', LogLimit>>;
+  readonly #record: SessionRecord;
   readonly #timers: Timers<SessionTimer>;
   readonly #refreshes: RefreshLimit;
   readonly #links = new Map<number, Link>();
@@ -96,15 +84,13 @@ export class Peer implements Session {
   #working = false;
   #shown: StateName = 'Idle';
   #since: Millis;
-  #lastError: string | undefined;
-  /** The last error is a NOTIFICATION, and there has been no session since. */
-  #explained = false;
 
   constructor(options: PeerOptions) {
     this.#config = options.config;
     this.#options = options;
     this.#since = options.clock.now();
-    this.#limits = { info: new LogLimit(options.clock), warn: new LogLimit(options.clock) };
+    this.#record = new SessionRecord(options.clock, options.log);
+    ({ counters: this.counters, history: this.history } = this.#record);
     this.#refreshes = new RefreshLimit(options.clock, (family) => options.events.refresh(this, family));
     this.#timers = new Timers(options.clock, `bgp ${options.config.name}`, (timer) => {
       this.#input({ type: 'timer', timer });
@@ -133,7 +119,7 @@ export class Peer implements Session {
   }
 
   get lastError(): string | undefined {
-    return this.#lastError;
+    return this.#record.lastError;
   }
 
   pending(): { readonly name: string; readonly inMs: Millis }[] {
@@ -230,7 +216,7 @@ export class Peer implements Session {
       }
       case 'reject':
         (incoming ?? this.#waited())?.refuse();
-        this.#logLimited(`connection from the peer refused: ${action.reason}`, {
+        this.#record.say(`connection from the peer refused: ${action.reason}`, {
           action: 'refuse-connection',
         });
         return;
@@ -241,9 +227,7 @@ export class Peer implements Session {
         this.#timers.disarm(action.timer);
         return;
       case 'up':
-        this.counters.establishedTransitions++;
-        this.#explained = false;
-        this.#logLimited(`established: ${describePeer(action.peer)}`, { state: 'Established' }, 'info');
+        this.#record.established(action.peer);
         this.#options.events.established(this, action.peer);
         return;
       case 'down':
@@ -251,7 +235,7 @@ export class Peer implements Session {
         this.#options.events.down(this, downReason(action.end));
         return;
       case 'ended':
-        this.#noteEnd(action.end);
+        this.#record.ended(action.end);
     }
   }
 
@@ -261,7 +245,7 @@ export class Peer implements Session {
     older?.refuse();
     this.#waiting = incoming;
     if (older === undefined)
-      this.#logLimited('connection from the peer waits for its answer: sessions have failed in a row', {
+      this.#record.say('connection from the peer waits for its answer: sessions have failed in a row', {
         action: 'delay-connection',
       });
   }
@@ -341,7 +325,7 @@ export class Peer implements Session {
         if (this.#established()?.id === id) this.#options.events.writable(this);
       },
       closed: (reason) => {
-        if (this.#links.has(id)) this.#noteUnreachable(reason);
+        if (this.#links.has(id)) this.#record.unreachable(reason);
         this.#event(id, { type: 'tcp-failed', reason });
       },
     };
@@ -422,35 +406,9 @@ export class Peer implements Session {
     const { event, faults } = eventOf(bytes, state?.name === 'Established' ? state.peer : undefined);
     if (event.type === 'update-received' && event.message !== undefined) this.counters.updatesIn++;
     if (event.type === 'open-received') this.history.openReceived = event.open;
-    if (faults.length > 0) this.#noteFaults(faults, bytes, event);
+    if (faults.length > 0)
+      this.#record.malformed(faults, bytes, event.type === 'update-received' ? event.message : undefined);
     return event;
-  }
-
-  #noteFaults(faults: readonly Fault[], bytes: Uint8Array, event: ConnectionEvent): void {
-    const message = event.type === 'update-received' ? event.message : undefined;
-    if (message !== undefined) {
-      if (outcomeOf(faults) === 'treat-as-withdraw') this.counters.treatedAsWithdraw++;
-      for (const fault of faults)
-        if (fault.check.outcome === 'attribute-discard') this.counters.attributesDiscarded++;
-    }
-    this.#logLimited(`malformed UPDATE: ${formatFaults(faults)}`, () => faultData(faults, bytes, message));
-  }
-
-  #noteEnd(end: End): void {
-    this.history.ended(end, this.#options.clock.now());
-    if (end.cause === 'administrative' || end.cause === 'collision') return;
-    if (end.cause === 'connection-lost') {
-      this.#noteUnreachable(end.reason);
-    } else {
-      this.#lastError = end.reason;
-      this.#explained = true;
-    }
-    this.#logLimited(`connection ended: ${end.reason}`, endData(end));
-  }
-
-  /** What one side said to the other tells more than the failures to connect that follow it, so those leave it alone. */
-  #noteUnreachable(reason: string): void {
-    if (!this.#explained) this.#lastError = reason;
   }
 
   /** RFC 4271 §10: 0.75 to 1 of the time, so that peers do not fall into step. The hold times are kept to the letter. */
@@ -463,12 +421,6 @@ export class Peer implements Session {
     if (link === undefined) return;
     this.counters.messagesOut++;
     link.write([message]);
-  }
-
-  /** Good news has a budget of its own: a peer's bad news must not hide that it is up again, nor its flaps fill the log. */
-  #logLimited(text: string, data: LogData | (() => LogData), level: 'info' | 'warn' = 'warn'): void {
-    const line = this.#limits[level].pass(text);
-    if (line !== undefined) this.#options.log?.(level, line, typeof data === 'function' ? data() : data);
   }
 }
 

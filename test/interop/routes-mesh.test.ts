@@ -142,8 +142,6 @@ describe('routes between our own daemons, across a router', function () {
       },
       () => monitor.of('198.51.100.0/24').length > 0,
     );
-    const rehearsed = (daemon: BgpdProcess): boolean =>
-      daemon.lines.join('').includes('rehearsed: a reflector');
     expect(daemons.map(rehearsed), 'it became one while it ran').to.deep.equal([false, false, false]);
     await reflector.kill();
     reflector.start();
@@ -167,6 +165,10 @@ describe('routes between our own daemons, across a router', function () {
     await monitor.stop();
   });
 });
+
+function rehearsed(daemon: BgpdProcess): boolean {
+  return daemon.lines.join('').includes('rehearsed: a reflector');
+}
 
 async function sessions(daemon: BgpdProcess): Promise<readonly string[]> {
   return (await daemon.status()).peers.map(({ name, state }) => `${name} ${state}`);
