@@ -1,9 +1,14 @@
 /** One TCP connection of a session, with its timers and its place in the stream. */
-import type { Clock, Millis } from '../../clock/clock.ts';
-import type { TimerName } from '../fsm/index.ts';
+import { seconds, type Clock, type Millis } from '../../clock/clock.ts';
+import { sendHoldSeconds, type TimerName } from '../fsm/index.ts';
 import { MAX_EXTENDED_LENGTH, MessageFramer } from '../wire/index.ts';
 import type { Timers } from './timers.ts';
 import type { TransportConnection } from './transport.ts';
+
+/** How often a hold timer that is over asks whether what waits has been read. */
+const LOOK_AGAIN_MS: Millis = 100;
+/** Two ends of the hold timer within this time are the same one: the shortest hold time is 3 s. */
+const SECOND_LOOK_AFTER_MS: Millis = 1000;
 
 export class Link {
   readonly timers: Timers<TimerName>;
@@ -13,7 +18,7 @@ export class Link {
   #transport: TransportConnection | undefined;
   #progress: Millis;
   /** When the hold timer was last told to look again. */
-  lookedAgain: Millis = Number.NEGATIVE_INFINITY;
+  #lookedAgain: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(timers: Timers<TimerName>, clock: Clock) {
     this.timers = timers;
@@ -37,13 +42,30 @@ export class Link {
     this.#progress = this.#clock.now();
   }
 
-  /** Since when the peer has taken nothing; now, if there is nothing to take. */
-  get stalledSince(): Millis {
-    return (this.#transport?.buffered ?? 0) === 0 ? this.#clock.now() : this.#progress;
+  /**
+   * The send hold timer is over, but the peer may have taken some since it was set: what counts is that octets leave
+   * (RFC 9687 §3.2). Then it runs on.
+   */
+  peerTakes(holdSeconds: number): boolean {
+    const now = this.#clock.now();
+    const stalledSince = (this.#transport?.buffered ?? 0) === 0 ? now : this.#progress;
+    const left = stalledSince + seconds(sendHoldSeconds(holdSeconds)) - now;
+    if (left > 0) this.timers.arm('send-hold', left);
+    return left > 0;
   }
 
-  get unread(): boolean {
-    return this.#transport?.unread ?? false;
+  /**
+   * The hold timer is over, but the KEEPALIVE that would have kept the peer may lie unread because we were busy. While
+   * octets of the peer wait here its time is not over; and as the event loop runs timers before it reads, sockets are given
+   * one reading before the end, for what waits in the kernel.
+   */
+  looksAgain(): boolean {
+    const now = this.#clock.now();
+    const unread = this.#transport?.unread ?? false;
+    if (now - this.#lookedAgain <= SECOND_LOOK_AFTER_MS && !unread) return false;
+    this.#lookedAgain = now;
+    this.timers.arm('hold', unread ? LOOK_AGAIN_MS : 0);
+    return true;
   }
 
   close(): void {

@@ -7,7 +7,6 @@ import {
   INITIAL,
   advance,
   openMessage,
-  sendHoldSeconds,
   stateName,
   stopInput,
   type Action,
@@ -55,11 +54,6 @@ export interface PeerOptions {
 
 const COLD: RestartState = { restarting: false, forwarding: () => false };
 const CEASE_ADMINISTRATIVE_SHUTDOWN = 2;
-
-/** How often a hold timer that is over asks whether what waits has been read. */
-const LOOK_AGAIN_MS: Millis = 100;
-/** Two ends of the hold timer within this time are the same one: the shortest hold time is 3 s. */
-const SECOND_LOOK_AFTER_MS: Millis = 1000;
 
 interface Queued {
   readonly input: SessionInput;
@@ -338,33 +332,10 @@ export class Peer implements Session {
   #timerFired(id: number, timer: TimerName): void {
     const link = this.#links.get(id);
     if (link === undefined) return;
-    if (timer === 'send-hold' && this.#takes(link)) return;
-    if (timer === 'hold' && this.#looksAgain(link)) return;
-    this.#event(id, { type: 'timer', timer });
-  }
-
-  /** RFC 9687 §3.2: what counts is that octets leave, and the peer may have taken some since the timer was set. */
-  #takes(link: Link): boolean {
     const { negotiated } = this;
-    if (negotiated === undefined) return false;
-    const left =
-      link.stalledSince + seconds(sendHoldSeconds(negotiated.holdSeconds)) - this.#options.clock.now();
-    if (left > 0) link.timers.arm('send-hold', left);
-    return left > 0;
-  }
-
-  /**
-   * The KEEPALIVE that would have kept the peer may lie unread because we were busy. While octets of the peer wait here
-   * its time is not over; and as the event loop runs timers before it reads, sockets are given one reading before the
-   * end, for what waits in the kernel.
-   */
-  #looksAgain(link: Link): boolean {
-    const now = this.#options.clock.now();
-    const first = now - link.lookedAgain > SECOND_LOOK_AFTER_MS;
-    if (!first && !link.unread) return false;
-    link.lookedAgain = now;
-    link.timers.arm('hold', link.unread ? LOOK_AGAIN_MS : 0);
-    return true;
+    if (timer === 'send-hold' && negotiated !== undefined && link.peerTakes(negotiated.holdSeconds)) return;
+    if (timer === 'hold' && link.looksAgain()) return;
+    this.#event(id, { type: 'timer', timer });
   }
 
   #received(id: number, chunk: Uint8Array): void {
