@@ -64,6 +64,28 @@ function after(calc: Calculator, ...changes: readonly ResourceChange[]): CalcDel
   return calc.take();
 }
 
+/** Of the sets of those in zone a and those in zone b, with two profiles that lend one of these each. */
+function zones(...profiles: readonly string[]): readonly number[] {
+  const { delta } = calculator(
+    pod('web', 1, {}, NODE, { profiles }),
+    change('Profile', 'one', { labelsToApply: { zone: 'a' } }),
+    change('Profile', 'two', { labelsToApply: { zone: 'b' } }),
+    ...['a', 'b'].map((zone) => change('GlobalNetworkPolicy', zone, allowFrom(`zone == '${zone}'`))),
+  );
+  return [...delta.sets.values()].map((set) => (set.type === 'whole' ? set.members.size : 0));
+}
+
+/** Members of the set of those with an account, where one has an account with a name of that length. */
+function withAccount(length: number): number {
+  const serviceAccountName = 'x'.repeat(length);
+  const { delta } = calculator(
+    pod('web', 1, {}, NODE, { serviceAccountName }),
+    change('GlobalNetworkPolicy', 'p', allowFrom('has(projectcalico.org/serviceaccount)')),
+  );
+  const [set] = [...delta.sets.values()];
+  return set?.type === 'whole' ? set.members.size : -1;
+}
+
 describe('calc', () => {
   it('makes one set for rules that select the same, whoever asks', () => {
     const { delta } = calculator(
@@ -118,7 +140,7 @@ describe('calc', () => {
       policy('z', 'default', 5),
       policy('y', 'default'),
       policy('x', 'default'),
-      policy('lost', 'nowhere', 1),
+      policy('lost', 'away', 1),
       policy('l', 'late', 1),
       policy('e', 'early', 99),
     );
@@ -132,7 +154,7 @@ describe('calc', () => {
       ['early', 'Pass', 'e'],
       ['default', 'Deny', 'z,x,y'],
       ['late', 'Deny', 'l'],
-      ['nowhere', 'Deny', 'lost'],
+      ['away', 'Deny', 'lost'],
     ]);
   });
 
@@ -199,6 +221,46 @@ describe('calc', () => {
     );
     const sizes = [...delta.sets.values()].map((set) => (set.type === 'whole' ? set.members.size : 0));
     expect(sizes).to.deep.equal([2, 0, 2, 0]);
+  });
+
+  it('lets the first of two profiles lend a label that both have', () => {
+    expect(zones('one', 'two')).to.deep.equal([2, 0]);
+    expect(zones('two', 'one')).to.deep.equal([0, 2]);
+  });
+
+  it('takes for a label no account whose name is too long for one', () => {
+    expect([withAccount(63), withAccount(64)]).to.deep.equal([2, 0]);
+  });
+
+  it('looks for a named port with its protocol', () => {
+    const ports = [
+      { name: 'dns', protocol: 'UDP', port: 53 },
+      { name: 'dns', protocol: 'TCP', port: 5353 },
+    ];
+    const { delta } = calculator(
+      pod('web', 1, {}, NODE, { ports, ipNetworks: ['10.0.0.1/32'] }),
+      change('GlobalNetworkPolicy', 'p', {
+        ingress: [{ action: 'Allow', protocol: 'UDP', destination: { ports: ['dns'] } }],
+      }),
+    );
+    const [set] = [...delta.sets.values()];
+    expect(set?.type === 'whole' ? [...set.members] : []).to.deep.equal(['10.0.0.1,udp:53']);
+  });
+
+  it("guards no workload's interface by an address", () => {
+    const calc = new Calculator({ node: NODE, interfacePrefix: 'cali' });
+    calc.putInterfaces(
+      new Map([
+        ['caliweb', ['192.0.2.1']],
+        ['eth0', ['192.0.2.2']],
+      ]),
+    );
+    const host = (...expectedIPs: readonly string[]): ResourceChange =>
+      change('HostEndpoint', 'h', { node: NODE, expectedIPs });
+    expect([...after(calc, host('192.0.2.1', '192.0.2.2')).hosts.keys()]).to.deep.equal(['eth0']);
+    expect(
+      [...after(calc, host('192.0.2.1')).hosts].map(([name, each]) => [name, each === undefined]),
+    ).to.deep.equal([['eth0', true]]);
   });
 
   it('holds an address as long as one endpoint has it', () => {

@@ -117,6 +117,12 @@ describe("selectors of policies and rules: Calico's composition", () => {
       want: `(has(x) && has(${NS}))`,
     },
     {
+      it: 'knows no namespaceSelector of a policy that has a namespace',
+      subject: { selector: 'has(x)', namespaceSelector: "team == 'red'" },
+      namespace: 'prod',
+      want: `(has(x) && ${NS} == "prod")`,
+    },
+    {
       it: 'adds serviceAccountSelector',
       subject: { selector: 'has(x)', serviceAccountSelector: 'all()' },
       namespace: undefined,

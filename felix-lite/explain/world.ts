@@ -33,6 +33,9 @@ export interface Party {
   readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
 }
 
+/** A longer name of an account is no value of a label, and nobody can select by it. */
+const LABEL_VALUE = 63;
+
 export class World {
   readonly tiers: ReadonlyMap<string, Tier>;
   readonly profiles: ReadonlyMap<string, Profile>;
@@ -105,7 +108,9 @@ export class World {
         ...notLent(metadata.labels),
         'projectcalico.org/namespace': metadata.namespace ?? '',
         'projectcalico.org/orchestrator': spec.orchestrator,
-        ...(account === '' ? {} : { 'projectcalico.org/serviceaccount': account }),
+        ...(account === '' || account.length > LABEL_VALUE
+          ? {}
+          : { 'projectcalico.org/serviceaccount': account }),
       },
       prefixes: prefixes(spec.ipNetworks),
       ports: ports(spec.ports),

@@ -261,6 +261,28 @@ describe('a preview', function () {
     expect(preview(shop, [...shop, open]).flows).to.deep.equal([]);
   });
 
+  it('knows a profile that is not there, which denies, from one without rules, which leaves it to the next', () => {
+    const [web] = shop.filter(({ metadata }) => metadata.name === 'a1-k8s-web1-eth0');
+    if (web?.kind !== 'WorkloadEndpoint') throw new Error('no workload');
+    const two = { ...web, spec: { ...web.spec, profiles: ['new', 'kns.shop'] } };
+    const world = [...shop.filter((each) => each !== web), two];
+    const { flows } = preview(world, [
+      ...world,
+      valid({ apiVersion: 'projectcalico.org/v3', kind: 'Profile', metadata: { name: 'new' }, spec: {} }),
+    ]);
+    expect(flows.length).to.be.greaterThan(0);
+    expect(flows.every(({ change }) => change === 'opens')).to.equal(true);
+  });
+
+  it('lets the first by name of two endpoints of one interface guard it', () => {
+    const open = { profiles: ['projectcalico-default-allow'] };
+    const first = [...shop, valid(hostEndpoint('b', 'eth0', {}, open))];
+    const shut = valid(hostEndpoint('c', 'eth0', {}));
+    expect(preview(first, [...first, shut]).flows).to.deep.equal([]);
+    const before = valid(hostEndpoint('a', 'eth0', {}));
+    expect(preview(first, [...first, before]).flows.some(({ change }) => change === 'closes')).to.equal(true);
+  });
+
   it('names the interface where what is forwarded comes by one that closes it', () => {
     const guards = [
       hostEndpoint('up', 'eth0', {}, { profiles: ['projectcalico-default-allow'] }),
