@@ -77,6 +77,7 @@ export interface OurPeer {
   readonly asn: number;
   readonly holdSeconds?: number;
   readonly reflectorClient?: boolean;
+  readonly aigp?: boolean;
 }
 
 /** What happened on a session beside routes. */
@@ -120,7 +121,7 @@ export class OurSpeaker {
         kernel: 'none',
         attributes,
       })),
-      peers: peers.map(({ name, address, asn, holdSeconds = 90, reflectorClient = false }) => ({
+      peers: peers.map(({ name, address, asn, holdSeconds = 90, reflectorClient = false, aigp = false }) => ({
         session: {
           name,
           peerAddress: address,
@@ -133,6 +134,7 @@ export class OurSpeaker {
           connectRetrySeconds: 1,
           passive: false,
           families: FAMILY_NAMES,
+          aigp,
         },
         importPolicy: ACCEPT_ALL,
         exportPolicy,
