@@ -67,6 +67,16 @@ describe('poplin explain packet and policy matrix', () => {
     expect(JSON.parse(outside.out)).to.have.nested.property('[0].allowed', false);
   });
 
+  it('tells one who forgot the namespace where a pod of that name is', async () => {
+    expect(await poplin('explain packet --from web --to shop/db')).to.deep.include({ code: 2, out: '' });
+    expect((await poplin('explain packet --from web --to shop/db')).err).to.contain(
+      'there is no workload web: give shop/web',
+    );
+    expect((await poplin('explain packet --from shop/nobody --to shop/db')).err).to.contain(
+      'there is no workload shop/nobody: give NAMESPACE/POD, or an address',
+    );
+  });
+
   it('takes a floating IP for the workload behind it', async () => {
     const floating = workload('mail', 3).replace(
       'profiles:',
@@ -185,6 +195,15 @@ spec: { selector: role == 'db', ingress: [{ action: Allow, protocol: TCP, destin
     expect((await poplin('policy matrix -n shop --port 5432')).out).to.equal(
       'FROM \\ TO  shop/db  shop/web\nshop/db    -        yes\nshop/web   IPv4     -\n',
     );
+    const all = await poplin('policy matrix -n shop');
+    expect(all.out.replaceAll(/ {2,}/g, '  ')).to.equal(
+      'FROM \\ TO  shop/db  shop/web\nshop/db  -  all traffic\nshop/web  TCP 5432 (IPv4)  -\n',
+    );
+    expect(JSON.parse((await poplin('policy matrix -n shop -o json')).out)).to.deep.equal([
+      { from: 'shop/db', to: { 'shop/web': ['all traffic'] } },
+      { from: 'shop/web', to: { 'shop/db': ['TCP 5432 (IPv4)'] } },
+    ]);
+    expect((await poplin('policy matrix -n shop --protocol udp')).out).to.contain('shop/web   no ');
     expect((await poplin('policy matrix -n empty')).out).to.equal('no workloads in namespace empty\n');
   });
 });

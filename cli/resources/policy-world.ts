@@ -37,8 +37,17 @@ export function endOf(world: World, text: string): End {
   if (address !== undefined) return endAt(world, address);
   const found = world.workloads.find((each) => workloadName(each) === text);
   if (found === undefined)
-    throw new UsageError(`there is no workload ${text}: give NAMESPACE/POD, or an address`);
+    throw new UsageError(`there is no workload ${text}: give ${othersLike(world, text)}`);
   return endOfWorkload(world, found);
+}
+
+/** Pods of that name elsewhere, for one who had another namespace in mind. */
+function othersLike(world: World, text: string): string {
+  const pod = text.slice(text.lastIndexOf('/') + 1);
+  const others = world.workloads.map(workloadName).filter((name) => name.endsWith(`/${pod}`));
+  return others.length === 0
+    ? 'NAMESPACE/POD, or an address'
+    : others.slice(0, 3).join(' or ') + (others.length > 3 ? `, or one of ${others.length - 3} more` : '');
 }
 
 /** Policy knows workloads by their own addresses: a floating IP has become one of these before it is asked. */

@@ -2,13 +2,14 @@
 import { table } from '../command.ts';
 import { namespaceOption, runDirOption, storeOptions, structuredOutput } from './common.ts';
 
+const protocolOption = {
+  type: 'string',
+  value: 'PROTOCOL',
+  describe: 'tcp, udp, sctp, icmp, or a number',
+} as const;
+
 const packetOptions = {
-  protocol: {
-    type: 'string',
-    value: 'PROTOCOL',
-    default: 'tcp',
-    describe: 'tcp, udp, sctp, icmp, or a number',
-  },
+  protocol: { ...protocolOption, default: 'tcp' },
   port: { type: 'number', value: 'PORT', describe: 'Port that the packet goes to' },
 } as const;
 
@@ -49,13 +50,23 @@ export const policyMatrixTable = table({
   path: ['policy', 'matrix'],
   summary: 'Draw who may talk to whom in a namespace',
   description:
-    'For every two workloads of a namespace, whether policy lets the first packet of a connection from one (row) to the other (column) through: yes, no, or the IP versions in which it does.',
+    'For every two workloads of a namespace, what policy lets through from one (row) to the other (column): all kinds of traffic that rules tell apart, those that change together as one. With --port or --protocol it is one kind: yes, no, or the IP versions in which the first packet of a connection passes; without --port it is a port that no rule names. Host endpoints are not asked.',
   examples: [
+    ['poplin policy matrix -n shop', 'who reaches whom, and by what'],
     ['poplin policy matrix -n shop --port 5432', 'who reaches databases'],
     ['poplin policy matrix -n shop --protocol udp --port 53', 'and who reaches name servers'],
   ],
   positionals: {},
-  options: { ...namespaceOption, ...packetOptions, ...structuredOutput, ...storeOptions },
+  options: {
+    ...namespaceOption,
+    protocol: {
+      ...protocolOption,
+      describe: 'Of one protocol only, as for explain packet; --port means tcp',
+    },
+    port: packetOptions.port,
+    ...structuredOutput,
+    ...storeOptions,
+  },
 });
 
 export const policyPreviewTable = table({

@@ -8,6 +8,7 @@ import type { Packet } from '../packet.ts';
 import { NODE, NODE_VIEW, valid } from '../testing/agreement.ts';
 import { cluster, hostCluster } from '../testing/cluster.ts';
 import { packet as anyPacket } from '../testing/packets.ts';
+import { speaksOf } from '../testing/words.ts';
 import { judgeWay, type Way } from '../way.ts';
 import { owns, World } from '../world.ts';
 import { type FlowChange, type Preview, previewChange } from './preview.ts';
@@ -16,30 +17,6 @@ const nameOf = ({ metadata }: WorkloadEndpoint): string => `${metadata.namespace
 
 function preview(before: readonly Resource[], after: readonly Resource[], limit?: number): Preview {
   return previewChange(before, after, { names: nameOf, ...(limit === undefined ? {} : { limit }) });
-}
-
-/** Whether the words of a preview speak of a packet. */
-function speaksOf(traffic: readonly string[], packet: Packet): boolean {
-  const names: Readonly<Record<number, string>> = { 6: 'TCP', 17: 'UDP', 132: 'SCTP' };
-  const version = packet.source.version;
-  return traffic.some((whole) => {
-    const only = / \(IPv([46])\)$/.exec(whole)?.[1];
-    if (only !== undefined && Number(only) !== version) return false;
-    const text = whole.replace(/ \(IPv[46]\)$/, '');
-    const but = /^all but (.*)$/.exec(text)?.[1];
-    if (but !== undefined) return !but.split(', ').some((word) => isIn(word, packet, names));
-    return text === 'all traffic' || isIn(text, packet, names);
-  });
-}
-
-function isIn(word: string, packet: Packet, names: Readonly<Record<number, string>>): boolean {
-  const [protocol, ports] = word.split(' ');
-  const [first = 1, last = ports === undefined ? 65_535 : first] = (ports ?? '')
-    .split('-')
-    .filter(Boolean)
-    .map(Number);
-  const port = packet.destinationPort ?? 0;
-  return names[packet.protocol] === protocol && first <= port && port <= last;
 }
 
 describe('a preview', function () {

@@ -10,7 +10,7 @@ import { World } from '../world.ts';
 import type { Door, Member, Peers } from './group.ts';
 import { groupPeers } from './peers.ts';
 import { type Stop, Stops, type Time } from './stops.ts';
-import { type Traffic, traffics, trafficOf } from './traffic.ts';
+import { inBoth, type Traffic, traffics, trafficOf } from './traffic.ts';
 
 export interface FlowChange {
   readonly change: 'opens' | 'closes';
@@ -239,22 +239,7 @@ function told(
     const [v4, v6] = [four, six].map((each) =>
       each === undefined ? undefined : traffics(each[change], each.all),
     );
-    const traffic = joined(v4, v6);
+    const traffic = inBoth(v4, v6);
     return traffic.length === 0 ? [] : [{ change, traffic }];
   });
-}
-
-function joined(v4: readonly string[] | undefined, v6: readonly string[] | undefined): readonly string[] {
-  if (v4 === undefined || v6 === undefined) return v4 ?? v6 ?? [];
-  const both = v4.filter((text) => v6.includes(text));
-  return [
-    ...both,
-    ...v4.filter((text) => !both.includes(text)).map((text) => word(text, 4)),
-    ...v6.filter((text) => !both.includes(text)).map((text) => word(text, 6)),
-  ];
-}
-
-/** What carries the name of its version in it needs no word more. */
-function word(text: string, version: IpVersion): string {
-  return text.startsWith('ICMP') ? text : `${text} (IPv${version})`;
 }

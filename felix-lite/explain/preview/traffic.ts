@@ -163,3 +163,22 @@ function joined(list: readonly Traffic[]): readonly string[] {
   close();
   return words;
 }
+
+/** The words of both IP versions in one, where each says the same; undefined for one that is not there. */
+export function inBoth(
+  v4: readonly string[] | undefined,
+  v6: readonly string[] | undefined,
+): readonly string[] {
+  if (v4 === undefined || v6 === undefined) return v4 ?? v6 ?? [];
+  const both = v4.filter((text) => v6.includes(text));
+  return [
+    ...both,
+    ...v4.filter((text) => !both.includes(text)).map((text) => word(text, 4)),
+    ...v6.filter((text) => !both.includes(text)).map((text) => word(text, 6)),
+  ];
+}
+
+/** What carries the name of its version in it needs no word more. */
+function word(text: string, version: IpVersion): string {
+  return text.startsWith('ICMP') ? text : `${text} (IPv${version})`;
+}
