@@ -226,6 +226,14 @@ const ROWS: readonly Row[] = [
     on: EXTERNAL,
     want: 'withdraw',
   },
+  ...(['03', '04'] as const).map(
+    (type): Row => ({
+      it: `RFC 5065 §3: confederation segment of type ${type} from inside`,
+      attributes: but({ asPath: `40 02 0c ${type} 01 0000fde9 02 01 0000fdea`, extra: LOCAL_PREF }),
+      on: INTERNAL,
+      want: 'accept',
+    }),
+  ),
   // §7.3
   { it: '§7.3: NEXT_HOP of 3 octets', attributes: but({ nextHop: '40 03 03 c00002' }), want: 'withdraw' },
   {

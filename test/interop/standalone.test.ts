@@ -4,6 +4,7 @@
  * tor (BIRD, AS 65001) - edge (poplin bgpd, AS 65101); far (BIRD, AS 65003) behind tor, two hops away from edge
  */
 import { expect } from 'chai';
+import type { Reloaded } from '../../bgpd/daemon/standalone.ts';
 import { Alone } from './peers/alone.ts';
 import { Bird } from './peers/bird.ts';
 import { eventually } from './peers/eventually.ts';
@@ -154,6 +155,12 @@ describe('the speaker alone, with a real BIRD', function () {
     alone.write(edge({ refused: '10.51.0.0/24', origin: '10.61.0.0/24' }));
     const pretended = await alone.reload('--dry-run');
     expect(pretended.out).to.match(/This is what would happen/);
+    const structured = JSON.parse((await alone.reload('--dry-run', '-o', 'json')).out) as Reloaded;
+    expect(structured.router).to.deep.equal(['originate']);
+    expect(structured.peers.find(({ peer }) => peer === 'tor')).to.deep.include({
+      action: 'policy',
+      changes: [{ field: 'importPolicy', effect: 'import' }],
+    });
     await kernelHas('10.51.0.0/24', /proto 80/);
     const { code, out } = await alone.reload();
     expect(code).to.equal(0);
