@@ -36,6 +36,8 @@ export interface FelixOptions {
 const FIRST_RETRY: Millis = 100;
 /** How long what nobody needs any more waits in the kernel to be wanted again, from the last change on. */
 const REST: Millis = 10_000;
+/** When what was written in haste is compared with what the kernel has made of it. */
+const READ_BACK: Millis = 1_000;
 const LONGEST_RETRY: Millis = 5_000;
 const EDIT_PAUSE: Millis = 20;
 const LOOK_AGAIN: Millis = 100;
@@ -254,13 +256,19 @@ export class Felix implements Explainable {
       this.#wanted = 'nothing';
       this.#timer();
       try {
-        const { leftover, resting = 0 } = await this.#pass(reread);
+        const { leftover, resting = 0, unseen = false } = await this.#pass(reread);
         this.#tellProblemsSoon();
         this.#retryMs = FIRST_RETRY;
         this.#lastError = undefined;
         this.#ready = true;
         if (leftover > 0) this.#later(FIRST_RETRY, 'remove the sets left', 'apply');
         else if (resting > 0) this.#later(REST, 'remove what is not wanted again', 'apply');
+        else if (unseen)
+          this.#later(
+            Math.min(READ_BACK, this.#refreshMs || READ_BACK),
+            'read back what was written',
+            'reread',
+          );
         else if (this.#refreshMs > 0) this.#later(this.#refreshMs, 'look for edits by others', 'reread');
       } catch (error) {
         this.#ready = false;

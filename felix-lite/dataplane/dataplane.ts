@@ -38,6 +38,8 @@ export interface Applied {
    * else to do removes it. Absent: nothing.
    */
   readonly resting?: number;
+  /** The kernel took it, and nobody has read it back: a pass that rereads, soon, does. Absent: no need. */
+  readonly unseen?: boolean;
 }
 
 export interface RuleCounter {

@@ -15,23 +15,21 @@ import { ourTable } from './nftables/names.ts';
 export type Leftover = () => Promise<void>;
 
 export class Leftovers {
-  #left: readonly Leftover[];
+  #stages: readonly (readonly Leftover[])[];
 
-  constructor(left: readonly Leftover[]) {
-    this.#left = left;
+  /** @param stages  those of one are removed side by side, and those that they refer to in a later one */
+  constructor(...stages: readonly (readonly Leftover[])[]) {
+    this.#stages = stages;
   }
 
   /** No workload's policy hangs on these: what fails is tried again the next time. */
   async clear(): Promise<void> {
-    const left: Leftover[] = [];
-    for (const remove of this.#left) {
-      try {
-        await remove();
-      } catch {
-        left.push(remove);
-      }
+    const left: (readonly Leftover[])[] = [];
+    for (const stage of this.#stages) {
+      const outcomes = await Promise.allSettled(stage.map((remove) => remove()));
+      left.push(stage.filter((_, index) => outcomes[index]?.status === 'rejected'));
     }
-    this.#left = left;
+    this.#stages = left;
   }
 }
 

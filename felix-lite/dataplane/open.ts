@@ -55,7 +55,7 @@ function openBackend(
   );
   if (use === 'nftables') {
     // Sets behind the rules that look into them.
-    const leftovers = new Leftovers([...abandoned, ipsetLeftovers(netns)]);
+    const leftovers = new Leftovers(abandoned, [ipsetLeftovers(netns)]);
     return new NftDataplane({ rules, versions, netns, leftovers, onEdited });
   }
   const options = { netns, backend: use };

@@ -343,5 +343,11 @@ function add(name: string, member: Member): ipset.IpsetStep {
 
 /** The address is what stands before a comma; only IPv6 addresses hold a colon. */
 function ofVersion(members: Iterable<Member>, version: IpVersion): readonly Member[] {
-  return [...members].filter((member) => (member.split(',', 1)[0] ?? '').includes(':') === (version === 6));
+  const wanted: Member[] = [];
+  for (const member of members) {
+    const colon = member.indexOf(':');
+    const is6 = colon >= 0 && member.lastIndexOf(',', colon) < 0;
+    if (is6 === (version === 6)) wanted.push(member);
+  }
+  return wanted;
 }

@@ -1,5 +1,5 @@
 /** The iptables tools of one namespace and backend, and who else uses them. */
-import { iptables, type WatchedTable, watchTables } from '../../../net/kernel/index.ts';
+import { iptables, presentTables, type WatchedTable, watchTables } from '../../../net/kernel/index.ts';
 import type { TableName } from '../../rules/types.ts';
 import { isOurs } from './diff.ts';
 import type { IptablesIo } from './table.ts';
@@ -10,9 +10,13 @@ const REMEMBERED = 64;
 /** @param options  namespace and backend; defaults are this one and the machine's */
 export function kernelIptables(options: iptables.IptablesOptions): IptablesIo {
   return {
-    read: async (version, table) => (await iptables.save(version, table, options))[0]?.chains ?? [],
-    write: (version, table, steps) =>
-      iptables.restore(version, [{ table, steps }], { ...options, noflush: true }),
+    read: async (version, table) => {
+      const { netns, backend } = options;
+      // No process for a table that is not there: so it is on a node that has just come up.
+      if (backend !== undefined && !(await presentTables(version, { netns, backend })).has(table)) return [];
+      return (await iptables.save(version, table, options))[0]?.chains ?? [];
+    },
+    write: (version, tables) => iptables.restore(version, tables, { ...options, noflush: true }),
     counters: (version, table) => iptables.counters(version, table, options),
   };
 }
@@ -48,10 +52,10 @@ export function watchedIptables(
   };
   return {
     ...io,
-    write: async (version, table, steps) => {
+    write: async (version, tables) => {
       writing++;
       try {
-        await iptables.restore(version, [{ table, steps }], { ...options, noflush: true, onStart });
+        await iptables.restore(version, tables, { ...options, noflush: true, onStart });
       } finally {
         writing--;
       }

@@ -2,7 +2,8 @@
  * One table of one family: what we want in it, what the kernel holds, and the transaction between the two.
  *
  * The whole table is read, compared, written and read back at the start, on a timer, and when somebody else was at work.
- * In between a change costs what it touches: the tool's success says that the chains written are as written.
+ * In between a change costs what it touches: the tool's success says that the chains written are as written. So it does
+ * where nothing of ours was there before, and what is there then is read back a little later.
  */
 import type { Problem } from '../../../api/problem.ts';
 import type { IpVersion } from '../../../net/addr/index.ts';
@@ -10,15 +11,27 @@ import { CommandError, type iptables } from '../../../net/kernel/index.ts';
 import { ClosedChains, isUsersChain } from '../closed-chains.ts';
 import type { RuleCounter } from '../dataplane.ts';
 import { type Chain, type Hook, type TableName, rule } from '../../rules/types.ts';
-import { type Step, type WantedTable, diffTable, foreignTargets, hashOf, isOurs, keptRules } from './diff.ts';
+import {
+  type HeldChains,
+  type Step,
+  type WantedTable,
+  diffTable,
+  foreignTargets,
+  hashOf,
+  isOurs,
+  keptRules,
+} from './diff.ts';
 import { type RenderedRule, lastChainName, renderChain } from './render.ts';
 
 type SavedChain = iptables.SavedChain;
 
+export type TableSteps = Readonly<{ table: TableName; steps: readonly Step[] }>;
+
 /** The tools of one namespace and backend: see io.ts. */
 export interface IptablesIo {
   read(version: IpVersion, table: TableName): Promise<readonly SavedChain[]>;
-  write(version: IpVersion, table: TableName, steps: readonly Step[]): Promise<void>;
+  /** One transaction a table, in order; where one is refused, those before it stand. */
+  write(version: IpVersion, tables: readonly TableSteps[]): Promise<void>;
   counters?(version: IpVersion, table: TableName): Promise<readonly iptables.SavedCounter[]>;
   close?(): void;
 }
@@ -29,6 +42,9 @@ const ATTEMPTS = 3;
 /** What the tools say of a machine that is short of something for now. It is no word about a rule. */
 const PASSING =
   /cannot allocate memory|memory allocation problem|no buffer space|temporarily unavailable|interrupted system call|too many open files|xtables lock/i;
+
+/** How long rendering may hold the event loop. */
+const SLICE_MS = 5;
 
 interface Refused {
   readonly problem: Problem;
@@ -50,6 +66,9 @@ export class IptablesTable {
   #foreign: ReadonlySet<string> = new Set();
   /** Chains that may not be as wanted. */
   readonly #dirty = new Set<string>();
+  /** What is wanted since the last pass; rendered when it is written. */
+  readonly #coming = new Map<string, Chain | undefined>();
+  #unseen = false;
 
   constructor(version: IpVersion, table: TableName, hooks: readonly Hook[], io: IptablesIo) {
     this.version = version;
@@ -82,9 +101,45 @@ export class IptablesTable {
   }
 
   #put(name: string, chain: Chain | undefined): void {
-    if (chain === undefined) this.#chains.delete(name);
-    else this.#chains.set(name, renderChain(name, chain.rules, this.version));
+    this.#coming.set(name, chain);
     this.#dirty.add(name);
+  }
+
+  /** In slices, as a process that was started meanwhile is to be fed. */
+  async #render(): Promise<void> {
+    let since = performance.now();
+    for (const [name, chain] of this.#coming) {
+      this.#coming.delete(name);
+      if (chain === undefined) this.#chains.delete(name);
+      else this.#chains.set(name, renderChain(name, chain.rules, this.version));
+      if (performance.now() - since < SLICE_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      since = performance.now();
+    }
+  }
+
+  /**
+   * What brings a table in which nothing is ours to what is wanted, for who writes several at once and then says that they
+   * are {@link loaded}.
+   *
+   * @param seen  what the kernel holds
+   * @returns undefined where something is ours: then it is for {@link apply}
+   */
+  async firstLoad(seen: readonly SavedChain[]): Promise<readonly Step[] | undefined> {
+    const held = new Map(seen.map((chain) => [chain.name, chain]));
+    if (!holdsNothingOfOurs(held)) return undefined;
+    await this.#render();
+    return diffTable(this.#wanted(), held);
+  }
+
+  /** @param seen  as it was handed to {@link firstLoad} */
+  loaded(seen: readonly SavedChain[]): void {
+    this.#believe(new Map(seen.map((chain) => [chain.name, chain])), new Set(this.#dirty));
+  }
+
+  /** What the kernel holds; for who wants to look beside something else, and then {@link apply}. */
+  look(): Promise<readonly SavedChain[]> {
+    return this.#io.read(this.version, this.table);
   }
 
   /** Chains that the kernel refused and that drop everything instead. */
@@ -95,17 +150,19 @@ export class IptablesTable {
   /**
    * Makes the kernel's table as wanted.
    * @param reread  look at the kernel first, for edits by others; else trust what it said last time
+   * @param seen  what it said a moment ago; default: it is asked where there is need
    * @returns the number of steps that it took
    * @throws what the tools said, when the table could not be brought there; the kernel then holds what it held
    */
-  async apply(reread: boolean): Promise<number> {
+  async apply(reread: boolean, seen?: readonly SavedChain[]): Promise<number> {
+    await this.#render();
     if (!reread && this.#held !== undefined) {
       if (this.#dirty.size === 0) return 0;
       const taken = await this.#touch(this.#held);
       if (taken !== undefined) return taken;
     }
     if (reread) this.#tryAgain();
-    return this.#whole();
+    return this.#whole(seen);
   }
 
   /** What the kernel refused it may take now: a module was loaded, or it was the machine's fault and not the rule's. */
@@ -125,7 +182,7 @@ export class IptablesTable {
     if (steps.length > 0) {
       this.#held = undefined;
       try {
-        await this.#io.write(this.version, this.table, steps);
+        await this.#write(steps);
       } catch {
         // What we believed may not be so, or a rule is refused: that is found out with the whole table before us.
         return undefined;
@@ -145,14 +202,15 @@ export class IptablesTable {
     return steps.length;
   }
 
-  async #whole(): Promise<number> {
+  async #whole(seen: readonly SavedChain[] | undefined): Promise<number> {
     // If this fails, nobody knows what the kernel holds.
     this.#held = undefined;
     let taken = 0;
+    let present = seen;
     for (let attempt = 1; ; attempt++) {
-      const held = new Map(
-        (await this.#io.read(this.version, this.table)).map((chain) => [chain.name, chain]),
-      );
+      present ??= await this.look();
+      const held = new Map(present.map((chain) => [chain.name, chain]));
+      present = undefined;
       const dirty = new Set(this.#dirty);
       const steps = diffTable(this.#wanted(), held);
       if (steps.length === 0) {
@@ -162,7 +220,7 @@ export class IptablesTable {
       if (attempt > ATTEMPTS)
         throw new Error(`the ${this.#name} changes under our hands: ${steps.length} steps are left`);
       try {
-        await this.#io.write(this.version, this.table, steps);
+        await this.#write(steps);
         taken += steps.length;
       } catch (error) {
         const refused = await this.#refusedChains(error, steps, attempt === ATTEMPTS);
@@ -174,12 +232,39 @@ export class IptablesTable {
     }
   }
 
+  /**
+   * After a first load, all of which is of our own writing: the tool's success says that it is there, and reading it back
+   * would take half as long again. The next look at the kernel does.
+   */
+  #believe(before: HeldChains, clean: ReadonlySet<string>): void {
+    const held = new Map(before);
+    for (const [name, rules] of this.#chains) held.set(name, { name, rules: rules.map(({ text }) => text) });
+    for (const { chain, first, last } of this.#hooks) {
+      const theirs = before.get(chain)?.rules ?? [];
+      const rules = [...first.map(({ text }) => text), ...theirs, ...last.map(({ text }) => text)];
+      held.set(chain, { name: chain, rules });
+    }
+    this.#learn(held, clean);
+    this.#spelling.clear();
+    this.#unseen = true;
+  }
+
+  /** It holds what nobody has read back: look at it again, soon. */
+  get unseen(): boolean {
+    return this.#unseen;
+  }
+
+  #write(steps: readonly Step[]): Promise<void> {
+    return this.#io.write(this.version, [{ table: this.table, steps }]);
+  }
+
   #wanted(): WantedTable {
     return { chains: this.#chains, hooks: this.#hooks, spelling: this.#spelling };
   }
 
   #learn(held: Map<string, SavedChain>, clean: ReadonlySet<string>): void {
     this.#held = held;
+    this.#unseen = false;
     this.#foreign = foreignTargets(held);
     for (const name of clean) this.#dirty.delete(name);
     this.#spelling.clear();
@@ -216,8 +301,8 @@ export class IptablesTable {
   async #takesAnything(): Promise<boolean> {
     try {
       const chain = 'cali-probe';
-      await this.#io.write(this.version, this.table, [{ op: 'make', chain }]);
-      await this.#io.write(this.version, this.table, [{ op: 'remove', chain }]);
+      await this.#write([{ op: 'make', chain }]);
+      await this.#write([{ op: 'remove', chain }]);
       return true;
     } catch {
       return false;
@@ -232,7 +317,7 @@ export class IptablesTable {
   async #probe(suspects: readonly (readonly Step[])[]): Promise<readonly string[]> {
     if (suspects.length === 0) return [];
     const names = suspects.map((_, index) => `cali-probe-${index}`);
-    const load = (steps: readonly Step[]): Promise<void> => this.#io.write(this.version, this.table, steps);
+    const load = (steps: readonly Step[]): Promise<void> => this.#write(steps);
     try {
       await load([
         ...names.map((chain): Step => ({ op: 'make', chain })),
@@ -292,4 +377,10 @@ export class IptablesTable {
     }
     return counters;
   }
+}
+
+function holdsNothingOfOurs(held: HeldChains): boolean {
+  return [...held.values()].every(
+    ({ name, rules }) => !isOurs(name) && rules.every((rule) => hashOf(rule) === undefined),
+  );
 }

@@ -3,7 +3,7 @@
  * `iptables-restore --noflush`. The happy path is tested on the real one (test/felix).
  */
 import { CommandError, type iptables } from '../../../net/kernel/index.ts';
-import type { IptablesIo } from './table.ts';
+import type { IptablesIo, TableSteps } from './table.ts';
 
 export class MemoryKernel implements IptablesIo {
   readonly chains = new Map<string, string[]>([['FORWARD', []]]);
@@ -21,8 +21,9 @@ export class MemoryKernel implements IptablesIo {
     return Promise.resolve([...this.chains].map(([name, rules]) => ({ name, rules: [...rules] })));
   }
 
-  write(_version: 4 | 6, _table: string, steps: readonly iptables.RestoreStep[]): Promise<void> {
+  write(_version: 4 | 6, tables: readonly TableSteps[]): Promise<void> {
     this.writes++;
+    const steps = tables.flatMap((each) => each.steps);
     const failure = this.failures.shift();
     if (failure !== undefined) return Promise.reject(failure);
     const copy = new Map([...this.chains].map(([name, rules]) => [name, [...rules]]));
@@ -73,6 +74,44 @@ export class MemoryKernel implements IptablesIo {
       default:
         return `no ${step.op} here`;
     }
+  }
+}
+
+/** All tables of both families, each a {@link MemoryKernel} with the chains that the kernel makes itself. */
+export class MemoryTables implements IptablesIo {
+  readonly tables = new Map<string, MemoryKernel>();
+  reads = 0;
+  /** Tables of each transaction that was tried: `4 raw,4 mangle`. */
+  readonly writes: string[] = [];
+  /** Thrown by the next writes. */
+  readonly failures: Error[] = [];
+  readonly #make: () => MemoryKernel;
+
+  constructor(kernel: Partial<Pick<MemoryKernel, 'refuses' | 'namesLine'>> = {}) {
+    this.#make = () => Object.assign(new MemoryKernel(), kernel);
+  }
+
+  table(version: 4 | 6, name: string): MemoryKernel {
+    const key = `${version} ${name}`;
+    const present = this.tables.get(key);
+    if (present !== undefined) return present;
+    const made = this.#make();
+    for (const chain of ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'])
+      made.chains.set(chain, []);
+    this.tables.set(key, made);
+    return made;
+  }
+
+  read(version: 4 | 6, table: string): Promise<iptables.SavedChain[]> {
+    this.reads++;
+    return this.table(version, table).read();
+  }
+
+  async write(version: 4 | 6, tables: readonly TableSteps[]): Promise<void> {
+    this.writes.push(tables.map(({ table }) => `${version} ${table}`).join());
+    const failure = this.failures.shift();
+    if (failure !== undefined) throw failure;
+    for (const each of tables) await this.table(version, each.table).write(version, [each]);
   }
 }
 
