@@ -6,7 +6,7 @@
  * The RFC has Idle refuse the peer's calls, as BIRD and GoBGP do. Two speakers that both do so can miss each other for
  * good: a refused call is a failure to the caller, so each holds, calls into the other's hold, and holds again. So a call
  * that comes too early is not refused here but waits, unanswered, as if DelayOpen ran (§8.1.1). After failures to come
- * up it waits a few seconds; after sessions that were up and fell, which cost the network most, the whole hold.
+ * up it waits two seconds; after sessions that were up and fell, which cost the network most, the whole hold.
  *
  * What follows: once nothing fails any more, two speakers meet at the first call of either that gets through, however
  * much either is damped: within {@link LONGEST_IDLE_HOLD_SECONDS}, or ConnectRetryTime where a call was lost on the way.
@@ -14,7 +14,8 @@
 export const FIRST_IDLE_HOLD_SECONDS = 1;
 export const LONGEST_IDLE_HOLD_SECONDS = 60;
 export const STABLE_SECONDS = 60;
-export const LONGEST_QUIET_AFTER_FAILURE_SECONDS = 5;
+/** Less than the least hold time (RFC 4271 §4.2): some callers wait no longer than that for an OPEN. */
+export const LONGEST_QUIET_AFTER_FAILURE_SECONDS = 2;
 /** A call that has waited may be dead by now. If it has not come up after this long, we call ourselves. */
 export const ANSWERED_SECONDS = 2;
 

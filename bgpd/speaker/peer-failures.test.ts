@@ -114,6 +114,28 @@ describe('Peer and failures', () => {
         { numRuns: 300 },
       );
     }).timeout(60_000);
+
+    it('meet a hold time later at most where the other waits for an OPEN no longer than three seconds', () => {
+      fc.assert(
+        fc.property(history, (one) => {
+          const { a, b, latency } = one;
+          const duel = new Duel({
+            a,
+            b: { ...b, passive: false },
+            network: { latency },
+            random: generator(one.seed),
+          });
+          duel.start();
+          fail(duel, one.failures);
+          for (let second = 0; second < 2 * LONGEST_IDLE_HOLD_SECONDS + 5; second += 0.5) {
+            const { state, since } = duel.run(0.5).b.peer;
+            if (state === 'OpenSent' && duel.clock.now() - since > 3000) duel.network.cut(B);
+          }
+          expect(duel.states).to.deep.equal(UP);
+        }),
+        { numRuns: 100 },
+      );
+    }).timeout(60_000);
   });
 
   it('keeps what the peer said as its last error, over the failures to reach it that follow', () => {
