@@ -26,8 +26,11 @@ import { Ways } from './ways.ts';
 
 /** Routes looked at in one turn. */
 const SLICE = 2_000;
-/** As many wait: the kernel begins with them while the speaker still tells us of others. */
-const FIRST = 128;
+/**
+ * As many wait: the kernel begins with them while the speaker still tells us of others. With fewer it is done before our turn
+ * is, and waits for us. No more are planned in one go.
+ */
+const FIRST = 2_048;
 
 export class Fib implements ForwardingTable {
   readonly #table: RouteTable;
@@ -291,9 +294,10 @@ export class Fib implements ForwardingTable {
     this.#working = undefined;
   }
 
-  /** Plans until a batch is full. */
+  /** Plans some, until a batch is full. */
   #fill(): void {
-    while (this.#batches.waiting < this.#options.batch) {
+    const enough = Math.min(this.#options.batch, this.#batches.waiting + FIRST);
+    while (this.#batches.waiting < enough) {
       const id = this.#routes.next();
       if (id === undefined) return;
       this.#plan(id);

@@ -25,6 +25,6 @@ export const DEFAULTS: FibOptions = {
   gatherMs: 50,
   retryMs: 1_000,
   longestRetryMs: 30_000,
-  batch: 1024,
+  batch: 4096,
   onEvent: () => {},
 };

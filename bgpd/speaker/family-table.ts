@@ -164,10 +164,23 @@ export class FamilyTable implements ChangeSink {
   }
 }
 
+/** Of prefixes announced alike, which share their path: the forwarding table knows them by the entry. */
+const ENTRIES = new WeakMap<Path, ForwardingEntry>();
+
 /** Equal paths become one route with several gateways; two paths over one gateway are one way. */
 function forwardingEntry(paths: readonly Path[]): ForwardingEntry | undefined {
   const best = paths[0];
   if (best === undefined) return undefined;
+  if (paths.length > 1) return entryOf(best, paths);
+  let entry = ENTRIES.get(best);
+  if (entry === undefined) {
+    entry = entryOf(best, paths);
+    if (entry !== undefined) ENTRIES.set(best, entry);
+  }
+  return entry;
+}
+
+function entryOf(best: Path, paths: readonly Path[]): ForwardingEntry | undefined {
   if (best.source.kind === 'local') return best.kernel === 'blackhole' ? { type: 'blackhole' } : undefined;
   const gateways = new Map(
     paths.flatMap(({ nextHop }) => (nextHop ? [[nextHop.address.toString(), nextHop.address]] : [])),
