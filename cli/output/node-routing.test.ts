@@ -5,6 +5,7 @@ import { drawRouting } from './node-routing.ts';
 const ROUTING: RoutingStatus = {
   synced: true,
   passes: 3,
+  fullReads: 4,
   routeSync: true,
   pools: [
     { pool: 'v4', cidr: '10.244.0.0/16', encapsulation: 'vxlan', crossSubnet: true, writer: 'felix' },

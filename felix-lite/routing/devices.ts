@@ -15,6 +15,7 @@ import {
   TABLE_MAIN,
   type Tunnel,
 } from '../../net/kernel/index.ts';
+import type { KernelReads } from './mirror.ts';
 import type { TunnelWish } from './plan.ts';
 import { notOurAddress } from './refusals.ts';
 
@@ -48,6 +49,7 @@ export function isTunnelName(name: string): boolean {
 
 export class TunnelDevices {
   readonly #netlink: Netlink;
+  readonly #known: KernelReads;
   readonly #clock: Clock;
   /** Other nodes change their minds later than we do: a device goes on receiving for so long. */
   readonly #grace: Millis;
@@ -55,16 +57,18 @@ export class TunnelDevices {
   /** Needed by no mode, and still on the way of routes that others have yet to change. */
   #inUse = false;
 
-  constructor(netlink: Netlink, clock: Clock, grace: Millis) {
+  /** @param known  what the kernel has */
+  constructor(netlink: Netlink, clock: Clock, grace: Millis, known: KernelReads = netlink) {
     this.#netlink = netlink;
+    this.#known = known;
     this.#clock = clock;
     this.#grace = grace;
   }
 
   /** Each device for itself: one that the kernel refuses keeps back no other. */
   async ensure(wishes: readonly TunnelWish[]): Promise<DeviceOutcome> {
-    const links = await this.#netlink.listLinks();
-    const addresses = await this.#netlink.listAddresses();
+    const links = await this.#known.listLinks();
+    const addresses = await this.#known.listAddresses();
     const indexes = new Map<string, number>();
     const standing = new Map<string, TunnelStatus>();
     const parents = new Set<number>();
@@ -99,12 +103,12 @@ export class TunnelDevices {
 
   /** @returns how many went */
   async retire(names: readonly string[]): Promise<number> {
-    const links = await this.#netlink.listLinks();
+    const links = await this.#known.listLinks();
     const idle = links.filter((link) => names.includes(link.name) && isOurs(link));
     for (const name of names) if (!idle.some((link) => link.name === name)) this.#idleSince.delete(name);
     this.#inUse = false;
     if (idle.length === 0) return 0;
-    const routes = await this.#netlink.listRoutes({ table: TABLE_MAIN });
+    const routes = await this.#known.listRoutes({ table: TABLE_MAIN });
     let steps = 0;
     for (const link of idle) {
       const used = routes.some(({ nextHops }) =>

@@ -17,6 +17,7 @@ import {
   sameRoute,
   TABLE_MAIN,
 } from '../../net/kernel/index.ts';
+import type { KernelReads } from './mirror.ts';
 import type { RouteWish, RoutingPlan, Vtep } from './plan.ts';
 import { routeRefused, stranger, told } from './refusals.ts';
 
@@ -33,9 +34,14 @@ export interface RoutesOutcome {
   readonly problems: readonly Problem[];
 }
 
-export async function applyRoutes(netlink: Netlink, plan: RoutingPlan): Promise<RoutesOutcome> {
+/** @param known  what the kernel has */
+export async function applyRoutes(
+  netlink: Netlink,
+  plan: RoutingPlan,
+  known: Pick<KernelReads, 'listRoutes'> = netlink,
+): Promise<RoutesOutcome> {
   const wanted = new Map(plan.routes.map((wish) => keyed(routeOf(wish))));
-  const actual = await netlink.listRoutes({ table: TABLE_MAIN, protocol: PROTOCOL_FELIX });
+  const actual = await known.listRoutes({ table: TABLE_MAIN, protocol: PROTOCOL_FELIX });
   const there = new Map(actual.map(keyed));
   const problems: Problem[] = [];
   const changes = [...wanted].flatMap(([key, route]) => changeTo(route, there.get(key)));
@@ -46,7 +52,7 @@ export async function applyRoutes(netlink: Netlink, plan: RoutingPlan): Promise<
   const refused = await aroundItself(netlink, await netlink.applyRoutes(changes), there);
   const inTheWay = refused.flatMap(({ change, error }) => (error?.code === 'EEXIST' ? [change.route] : []));
   const rest = refused.filter(({ error }) => error !== undefined && error.code !== 'EEXIST');
-  const taken = inTheWay.length > 0 ? await takeOver(netlink, inTheWay) : { missing: 0, problems: [] };
+  const taken = inTheWay.length > 0 ? await takeOver(netlink, known, inTheWay) : { missing: 0, problems: [] };
   problems.push(...taken.problems);
   problems.push(...told(rest.map(({ change, error }) => routeRefused(change, error))));
   const removals = gone.filter((route) => !kept.includes(route));
@@ -116,10 +122,11 @@ function changeTo(wanted: Route, actual: Route | undefined): readonly RouteChang
 /** Where somebody else's route stands in the place of ours. */
 async function takeOver(
   netlink: Netlink,
+  known: Pick<KernelReads, 'listRoutes'>,
   wanted: readonly Route[],
 ): Promise<Pick<RoutesOutcome, 'missing' | 'problems'>> {
   const table = new Map<string, Route>();
-  for (const route of await netlink.listRoutes({ table: TABLE_MAIN }))
+  for (const route of await known.listRoutes({ table: TABLE_MAIN }))
     if (route.protocol !== PROTOCOL_FELIX) table.set(routeKey(route), route);
   const strangers: Problem[] = [];
   const changes = wanted.flatMap((route): readonly RouteChange[] => {
@@ -145,27 +152,27 @@ async function takeOver(
 
 /** Who is behind the device: `before` is carried out before routes, `after` when they are gone. */
 export async function vtepChanges(
-  netlink: Netlink,
+  known: Pick<KernelReads, 'listNeighbours' | 'listForwarding'>,
   link: number,
   vteps: readonly Vtep[],
 ): Promise<{ readonly before: readonly NeighbourChange[]; readonly after: readonly NeighbourChange[] }> {
-  const neighbours = await netlink.listNeighbours(link);
-  const known = new Map(neighbours.map((each) => [each.address.toString(), each]));
-  const forwarding = await netlink.listForwarding(link);
+  const neighbours = await known.listNeighbours(link);
+  const there = new Map(neighbours.map((each) => [each.address.toString(), each]));
+  const forwarding = await known.listForwarding(link);
   const behind = new Map(forwarding.map((each) => [each.mac, each.remote]));
   const before: NeighbourChange[] = [];
   const after: NeighbourChange[] = [];
   for (const { inner, mac, underlay } of vteps) {
     const key = inner.toString();
-    const neighbour = known.get(key);
+    const neighbour = there.get(key);
     if (behind.get(mac)?.equals(underlay) !== true)
       before.push({ type: 'forwarding', op: 'replace', entry: { link, mac, remote: underlay } });
     if (neighbour?.mac !== mac || neighbour.state !== 'permanent')
       before.push({ type: 'neighbour', op: 'replace', entry: { link, address: inner, mac } });
-    known.delete(key);
+    there.delete(key);
     behind.delete(mac);
   }
-  for (const { address, state } of known.values())
+  for (const { address, state } of there.values())
     if (state === 'permanent') after.push({ type: 'neighbour', op: 'delete', entry: { link, address } });
   for (const [mac, remote] of behind)
     after.push({ type: 'forwarding', op: 'delete', entry: { link, mac, remote } });

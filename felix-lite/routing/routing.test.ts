@@ -23,6 +23,12 @@ const put = (kind: string, scope: string, name: string, value: object) => ({
   expect: 'any' as const,
 });
 
+const remove = (kind: string, scope: string, name: string) => ({
+  type: 'delete' as const,
+  key: { kind, scope, name },
+  expect: 'any' as const,
+});
+
 const resource = (kind: string, name: string, spec: object) =>
   put(kind, '', name, { apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec });
 
@@ -114,6 +120,15 @@ describeOnKernel('routing', function () {
     }
   }
 
+  /** Waits for passes that find nothing left to do. */
+  const atRest = async (): Promise<void> => {
+    let before: string;
+    do {
+      before = `${routing.status().passes} ${routing.status().fullReads}`;
+      await sleep(300);
+    } while (before !== `${routing.status().passes} ${routing.status().fullReads}`);
+  };
+
   const FAR = /^10\.244\.2\.0\/26 via 10\.244\.2\.1 dev vxlan\.calico onlink proto 81$/m;
   const OWN = /^blackhole 10\.244\.1\.0\/26 proto 81$/m;
   const HERE = /^10\.244\.1\.2\/32 dev cali1 proto 3$/m;
@@ -156,14 +171,72 @@ describeOnKernel('routing', function () {
     await until(routesNow, HERE);
   });
 
-  it('finds within the refresh interval what the kernel tells nobody of: forwarding entries', async () => {
-    await begin(pool({ vxlanMode: 'Always' }), felix({ routeRefreshInterval: '200ms' }));
+  it('puts back at once who is behind the tunnel’s far ends: forwarding entries', async () => {
+    await begin(pool({ vxlanMode: 'Always' }));
     await until(routesNow, FAR);
     const behind = () => run(here.path(), 'bridge', ['fdb', 'show', 'dev', 'vxlan.calico']);
     const entry = await until(behind, /dst 192\.0\.2\.2/);
     const mac = /^(\S+) .*dst 192\.0\.2\.2/m.exec(entry)?.[1] ?? '';
     await run(here.path(), 'bridge', ['fdb', 'del', mac, 'dev', 'vxlan.calico', 'dst', '192.0.2.2']);
     await until(behind, /dst 192\.0\.2\.2/);
+  });
+
+  describe('reads the kernel in full', () => {
+    const READS = ['listLinks', 'listAddresses', 'listRoutes', 'listNeighbours', 'listForwarding'] as const;
+    let dumps: string[];
+    const spied: (() => void)[] = [];
+
+    beforeEach(() => {
+      dumps = [];
+      for (const name of READS) {
+        const original = Netlink.prototype[name] as (...args: unknown[]) => Promise<unknown>;
+        Object.assign(Netlink.prototype, {
+          [name](this: Netlink, ...args: unknown[]): Promise<unknown> {
+            if (this !== kernel) dumps.push(name);
+            return original.apply(this, args);
+          },
+        });
+        spied.push(() => Object.assign(Netlink.prototype, { [name]: original }));
+      }
+    });
+
+    afterEach(() => {
+      for (const restore of spied.splice(0)) restore();
+    });
+
+    it('at the start, and not for nodes and workloads that come and go, nor for what somebody takes away', async () => {
+      await begin(pool({ vxlanMode: 'Always' }), web);
+      await until(routesNow, FAR);
+      await until(routesNow, HERE);
+      await atRest();
+      expect(dumps).to.include.members([...READS]);
+      const { passes } = routing.status();
+      const before = routing.status().fullReads;
+      dumps.length = 0;
+      await store.commit([node('a3', 3), block('a3', 3)]);
+      await until(routesNow, /^10\.244\.3\.0\/26 via 10\.244\.3\.1 dev vxlan\.calico onlink proto 81$/m);
+      await here.ip('route', 'del', '10.244.3.0/26');
+      await until(routesNow, /^10\.244\.3\.0\/26 via/m);
+      await here.ip('link', 'set', 'cali1', 'down');
+      await until(routesNow, /^(?!.*10\.244\.1\.2\/32)/s);
+      await here.ip('link', 'set', 'cali1', 'up');
+      await until(routesNow, HERE);
+      await store.commit([remove('Node', '', 'a3'), remove('BlockAffinity', 'host:a3', '10.244.3.0/26')]);
+      await until(routesNow, /^(?!.*10\.244\.3\.0\/26)/s);
+      await here.ip('neigh', 'del', '10.244.2.1', 'dev', 'vxlan.calico');
+      await until(() => here.ip('neigh', 'show', 'dev', 'vxlan.calico'), /10\.244\.2\.1 lladdr/);
+      await atRest();
+      expect(routing.status().passes).to.be.greaterThan(passes + 4);
+      expect(dumps).to.deep.equal([]);
+      expect(routing.status().fullReads).to.equal(before);
+    });
+
+    it('again once a refresh interval', async () => {
+      await begin(pool({ vxlanMode: 'Always' }), felix({ routeRefreshInterval: '300ms' }));
+      await until(routesNow, FAR);
+      dumps.length = 0;
+      await until(() => [...new Set(dumps)].sort().join(), new RegExp([...READS].sort().join()));
+    });
   });
 
   it('leaves a stranger’s route in the place of its own, says so, and takes the place when it is free', async () => {

@@ -2,8 +2,8 @@
  * Routes and tunnels without BGP: follows the datastore, plans, and keeps the kernel to the plan. Like the rest of
  * felix-lite, it touches nothing before it has seen the datastore in full, and leaves the kernel as it is when it ends.
  *
- * What others do to our devices, addresses, routes and neighbours is heard of and put right at once; forwarding entries, of
- * which the kernel tells under the name of bridges, on a timer.
+ * What others do to our devices, addresses, routes, neighbours and forwarding entries is heard of and put right at once. What the
+ * kernel has is read in full at the start and once a refresh interval, and kept by what the kernel tells meanwhile.
  */
 import { formatProblem, type Problem } from '../../api/index.ts';
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
@@ -15,6 +15,7 @@ import { isTunnelName, TunnelDevices } from './devices.ts';
 import { explainRoute, type RouteExplanation, wayTo } from './explain.ts';
 import { Facts, ROUTING_KINDS } from './facts.ts';
 import { applyRoutes, PROTOCOL_FELIX, vtepChanges } from './kernel.ts';
+import { KernelMirror } from './mirror.ts';
 import { planRouting, type RoutingPlan } from './plan.ts';
 import { type LastPass, type RoutingStatus, routingStatus } from './status.ts';
 import type { WireGuardMeasured } from './wireguard/metrics.ts';
@@ -44,6 +45,7 @@ export class Routing {
   readonly #mirror: Mirror;
   readonly #facts = new Facts();
   readonly #netlink: Netlink;
+  readonly #known: KernelMirror;
   readonly #devices: TunnelDevices;
   readonly #workloads: WorkloadRoutes;
   readonly #wireguard: WireGuard;
@@ -59,10 +61,11 @@ export class Routing {
   #parents: ReadonlySet<number> = new Set();
   #gathering: Cancel | undefined;
   #timer: Cancel = () => {};
-  #unsubscribe: Cancel = () => {};
   #running: Promise<void> | undefined;
   #due: Readonly<Record<Part, boolean>> = NOTHING_DUE;
   #stopped = false;
+  /** When the kernel was last read in full for no other reason. */
+  #readAt: Millis = Number.NEGATIVE_INFINITY;
   #passes = 0;
   #last: LastPass = {};
   #problems: readonly Problem[] = [];
@@ -71,8 +74,9 @@ export class Routing {
     const { node, store, clock, log, netns, grace = GRACE, stateDir = STATE_DIR } = options;
     this.#options = options;
     this.#netlink = Netlink.open({ netns });
-    this.#devices = new TunnelDevices(this.#netlink, clock, grace);
-    this.#workloads = new WorkloadRoutes(this.#netlink);
+    this.#known = new KernelMirror(this.#netlink, (event) => this.#gather(...this.#concerns(event)));
+    this.#devices = new TunnelDevices(this.#netlink, clock, grace, this.#known);
+    this.#workloads = new WorkloadRoutes(this.#netlink, this.#known);
     this.#wireguard = new WireGuard({ node, store, clock, netlink: this.#netlink, netns, stateDir, grace });
     this.#mirror = new Mirror(
       store,
@@ -105,12 +109,6 @@ export class Routing {
       if (this.#mirror.synced) this.#gather(...(everybody ? ALL : here ? (['workloads'] as const) : []));
     });
     this.#mirror.onSync(() => this.#gather(...ALL));
-    this.#unsubscribe = this.#netlink.subscribe(
-      ['link', 'address', 'route', 'neighbour', 'rule'],
-      (event) => {
-        this.#gather(...this.#concerns(event));
-      },
-    );
     this.#mirror.start();
   }
 
@@ -119,7 +117,7 @@ export class Routing {
     this.#stopped = true;
     this.#gathering?.();
     this.#timer();
-    this.#unsubscribe();
+    this.#known.close();
     await this.#mirror.stop();
     await this.#running;
     this.#wireguard.close();
@@ -130,6 +128,7 @@ export class Routing {
     return routingStatus({
       synced: this.#mirror.synced,
       passes: this.#passes,
+      fullReads: this.#known.reads,
       settings: this.#facts.settings(this.#options.node),
       plan: this.#plan,
       ...this.#last,
@@ -170,9 +169,9 @@ export class Routing {
       case 'rule':
         return event.change === 'deleted' && event.rule.protocol === PROTOCOL_FELIX ? ['wireguard'] : [];
       case 'neighbour':
-        return event.change === 'deleted' && [...this.#indexes.values()].includes(event.neighbour.link)
-          ? ['cluster']
-          : [];
+        return event.change === 'deleted' && this.#isTunnel(event.neighbour.link) ? ['cluster'] : [];
+      case 'forwarding':
+        return event.change === 'deleted' && this.#isTunnel(event.entry.link) ? ['cluster'] : [];
       // Of the interfaces of workloads, which come and go all day, those that a route leads over.
       case 'link':
         if (this.#devicesHere.has(event.link.name)) return ['workloads'];
@@ -183,9 +182,14 @@ export class Routing {
         const { link, address } = event.address;
         if (this.#wireguard.owns(link)) return ['wireguard'];
         const ours = this.#plan?.tunnels.some(({ underlay }) => underlay.equals(address)) ?? false;
-        return ours || [...this.#indexes.values()].includes(link) ? ['cluster'] : [];
+        return ours || this.#isTunnel(link) ? ['cluster'] : [];
       }
     }
+  }
+
+  #isTunnel(link: number): boolean {
+    for (const index of this.#indexes.values()) if (index === link) return true;
+    return false;
   }
 
   /** A route of ours went, or one that may stand in the place of ours came or went. */
@@ -230,6 +234,8 @@ export class Routing {
       } catch (error) {
         if (!this.#stopped)
           this.#options.log.error({ error: String(error) }, 'routes could not be written; trying again');
+        // Whatever we know of the kernel, it is not what we believed when we began.
+        this.#known.forget();
         this.#later(RETRY);
       }
     }
@@ -242,7 +248,18 @@ export class Routing {
   #later(delay: Millis): void {
     this.#timer();
     if (!this.#stopped)
-      this.#timer = this.#options.clock.after(delay, 'look at routes', () => this.#gather(...ALL));
+      this.#timer = this.#options.clock.after(delay, 'look at routes', () => {
+        this.#readInFull();
+        this.#gather(...ALL);
+      });
+  }
+
+  /** Within the refresh interval what the kernel has is asked of the kernel itself, whatever it has told. */
+  #readInFull(): void {
+    const { clock } = this.#options;
+    if (clock.now() - this.#readAt < this.#refresh) return;
+    this.#readAt = clock.now();
+    this.#known.forget();
   }
 
   /** Those of this node's own workloads: a small part, for most of what happens happens to them. */
@@ -281,7 +298,7 @@ export class Routing {
     for (const [name, vteps] of plan.vteps) {
       const link = devices.indexes.get(name);
       if (link === undefined) continue;
-      const changes = await vtepChanges(this.#netlink, link, vteps);
+      const changes = await vtepChanges(this.#known, link, vteps);
       steps += changes.before.length + changes.after.length;
       refused.push(
         ...(await this.#netlink.applyNeighbours(changes.before)).flatMap(({ problems }) => problems),
@@ -289,7 +306,7 @@ export class Routing {
       after.push(...changes.after);
     }
     const routes = this.#facts.settings(node).sync
-      ? await applyRoutes(this.#netlink, overStanding(plan, devices.indexes))
+      ? await applyRoutes(this.#netlink, overStanding(plan, devices.indexes), this.#known)
       : undefined;
     refused.push(...(await this.#netlink.applyNeighbours(after)).flatMap(({ problems }) => problems));
     steps += (routes?.steps ?? 0) + (await this.#devices.retire(plan.unneeded));

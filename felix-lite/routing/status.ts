@@ -29,6 +29,8 @@ export interface PoolStatus {
 export interface RoutingStatus {
   readonly synced: boolean;
   readonly passes: number;
+  /** How often links, addresses, a table of routes, or the neighbours or entries of a device have been read in full. */
+  readonly fullReads: number;
   /** False: routeSyncDisabled, no route is touched. */
   readonly routeSync: boolean;
   readonly pools: readonly PoolStatus[];
@@ -53,6 +55,8 @@ export interface RoutingStatus {
 export interface Known extends LastPass {
   readonly synced: boolean;
   readonly passes: number;
+  /** How often links, addresses, a table of routes, or the neighbours or entries of a device have been read in full. */
+  readonly fullReads: number;
   readonly settings: RoutingSettings;
   readonly plan: RoutingPlan | undefined;
   readonly problems: readonly Problem[];
@@ -70,6 +74,7 @@ export function routingStatus({
   return {
     synced: rest.synced,
     passes: rest.passes,
+    fullReads: rest.fullReads,
     routeSync: settings.sync,
     pools: (plan?.pools ?? []).map(({ cidr, ...pool }) => ({ ...pool, cidr: cidr.toString() })),
     tunnels: Object.fromEntries(devices?.standing ?? []),

@@ -23,6 +23,7 @@ import {
   TABLE_MAIN,
 } from '../../net/kernel/index.ts';
 import type { EndpointFacts } from './facts.ts';
+import type { KernelReads } from './mirror.ts';
 import { routeRefused, stranger, told } from './refusals.ts';
 import type { RoutingSettings } from './settings.ts';
 
@@ -65,11 +66,14 @@ export function workloadRouteWishes(
 
 export class WorkloadRoutes {
   readonly #netlink: Netlink;
+  readonly #known: Pick<KernelReads, 'listLinks' | 'listRoutes'>;
   /** Routes that nobody wants, and since when. */
   readonly #unwanted = new Map<string, Millis>();
 
-  constructor(netlink: Netlink) {
+  /** @param known  what the kernel has */
+  constructor(netlink: Netlink, known: Pick<KernelReads, 'listLinks' | 'listRoutes'> = netlink) {
     this.#netlink = netlink;
+    this.#known = known;
   }
 
   /** Routes are left because their time has not come. */
@@ -82,8 +86,8 @@ export class WorkloadRoutes {
     settings: RoutingSettings,
     now: Millis,
   ): Promise<WorkloadRoutesOutcome> {
-    const links = new Map((await this.#netlink.listLinks()).map((link) => [link.name, link]));
-    const actual = await this.#netlink.listRoutes({ table: TABLE_MAIN });
+    const links = new Map((await this.#known.listLinks()).map((link) => [link.name, link]));
+    const actual = await this.#known.listRoutes({ table: TABLE_MAIN });
     const there = new Map(actual.map((route) => [routeKey(route), route]));
     const standing = wishes.filter(({ device }) => links.get(device)?.up === true);
     const wanted = new Map(

@@ -20,7 +20,7 @@ export {
 export { CommandError, formatCommand, isInstalled, type RunOptions, type RunResult, run } from './process.ts';
 export { readSysctl, sysctlPath, writeSysctl } from './sysctl.ts';
 export type { AddressOptions, LinkAddress } from './netlink/address.ts';
-export type { EventGroup, KernelEvent } from './netlink/events.ts';
+export type { EventGroup, KernelEvent, Subscription } from './netlink/events.ts';
 export {
   type Expression,
   expressionsKey,

@@ -21,6 +21,8 @@ function told(event: KernelEvent): string {
       return `address ${event.change} ${event.address.address.toString()}/${event.address.prefixLength}`;
     case 'neighbour':
       return `neighbour ${event.change} ${event.neighbour.address.toString()} ${event.neighbour.state}`;
+    case 'forwarding':
+      return `forwarding ${event.change} ${event.entry.mac} ${event.entry.remote.toString()}`;
     case 'rule':
       return `rule ${event.change} ${event.rule.priority}`;
     case 'resync':
@@ -99,7 +101,7 @@ describeOnKernel('Netlink: events', () => {
 
   it('that were lost are told as resync, and later ones arrive again', async () => {
     await here.ip('link', 'set', 'lo', 'up');
-    const cancel = subscribe(here.path(), ['route'], listen, 4096);
+    const { cancel } = subscribe(here.path(), ['route'], listen, 4096);
     try {
       // Synchronous on purpose: nothing is read meanwhile.
       const input = blackholes(500).map(

@@ -9,26 +9,35 @@
 import type { Cancel } from '../../../clock/clock.ts';
 import { isKernelError } from '../errors.ts';
 import { decodeAddress, type LinkAddress, RTM_DELADDR, RTM_NEWADDR } from './address.ts';
+import { decodeForwarding, type ForwardingEntry } from './fdb.ts';
 import { decodeLink, type Link, RTM_DELLINK, RTM_NEWLINK } from './link.ts';
 import { listen } from './listen.ts';
-import type { Message } from './message.ts';
+import { type Message, NLM_F_REPLACE } from './message.ts';
 import { decodeNeighbour, type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH } from './neighbour.ts';
 import type { Route } from './route.ts';
 import { decodeRoute, RTM_DELROUTE, RTM_NEWROUTE } from './route-codec.ts';
 import { decodeRule, RTM_DELRULE, RTM_NEWRULE, type Rule } from './rule.ts';
-import { openNetlinkSocket, takeDatagram } from './socket.ts';
+import { breathe, openNetlinkSocket, takeDatagram } from './socket.ts';
 
 /** `new`: came or changed. Routes name their interfaces by index. */
 export type KernelEvent =
   | { readonly type: 'link'; readonly change: 'new' | 'deleted'; readonly link: Link }
-  | { readonly type: 'route'; readonly change: 'new' | 'deleted'; readonly route: Route }
+  | {
+      readonly type: 'route';
+      readonly change: 'new' | 'deleted';
+      readonly route: Route;
+      /** It took the place of another of the same prefix and metric; absent: it stands beside whatever is there. */
+      readonly replaces?: true;
+    }
   | { readonly type: 'address'; readonly change: 'new' | 'deleted'; readonly address: LinkAddress }
   | { readonly type: 'neighbour'; readonly change: 'new' | 'deleted'; readonly neighbour: Neighbour }
+  /** Of a VXLAN device; in the group of neighbours. */
+  | { readonly type: 'forwarding'; readonly change: 'new' | 'deleted'; readonly entry: ForwardingEntry }
   | { readonly type: 'rule'; readonly change: 'new' | 'deleted'; readonly rule: Rule }
   /** Events were lost: list again. */
   | { readonly type: 'resync' };
 
-export type EventGroup = Exclude<KernelEvent['type'], 'resync'>;
+export type EventGroup = Exclude<KernelEvent['type'], 'resync' | 'forwarding'>;
 
 /** RTNLGRP_*, from linux/rtnetlink.h. */
 const GROUPS: Readonly<Record<EventGroup, readonly number[]>> = {
@@ -42,6 +51,15 @@ const GROUPS: Readonly<Record<EventGroup, readonly number[]>> = {
 /** A burst of 50,000 routes is some 20 MB of buffers at the kernel's count. */
 const RECEIVE_BUFFER = 32 * 1024 * 1024;
 
+export interface Subscription {
+  readonly cancel: Cancel;
+  /**
+   * Tells what has happened until now: the kernel has put it into the socket before it answered whoever did it. So what we have
+   * written ourselves is told when this resolves.
+   */
+  catchUp(): Promise<void>;
+}
+
 /**
  * Listens until cancelled. Alone, it does not keep the process running.
  *
@@ -52,21 +70,28 @@ export function subscribe(
   groups: readonly EventGroup[],
   listener: (event: KernelEvent) => void,
   receiveBuffer: number = RECEIVE_BUFFER,
-): Cancel {
+): Subscription {
   const fd = openNetlinkSocket(netns, receiveBuffer);
-  let cancelled = false;
+  const state = { cancelled: false };
+  const take = (): boolean => {
+    const { events, more } = takeEvents(fd);
+    for (const event of events) if (!state.cancelled) listener(event);
+    return more;
+  };
   const stop = listen(
     fd,
     groups.flatMap((name) => GROUPS[name]),
-    () => {
-      const { events, more } = takeEvents(fd);
-      for (const event of events) if (!cancelled) listener(event);
-      return more;
-    },
+    take,
   );
-  return () => {
-    cancelled = true;
-    stop();
+  return {
+    cancel: () => {
+      state.cancelled = true;
+      stop();
+    },
+    catchUp: async () => {
+      const turn = { since: performance.now() };
+      while (!state.cancelled && take()) await breathe(turn);
+    },
   };
 }
 
@@ -86,7 +111,7 @@ function takeEvents(fd: number): { events: KernelEvent[]; more: boolean } {
 
 const nameless = () => undefined;
 
-function decodeEvent(bytes: Buffer, { type, start, end }: Message): KernelEvent | undefined {
+function decodeEvent(bytes: Buffer, { type, flags, start, end }: Message): KernelEvent | undefined {
   switch (type) {
     case RTM_NEWLINK:
     case RTM_DELLINK: {
@@ -101,7 +126,10 @@ function decodeEvent(bytes: Buffer, { type, start, end }: Message): KernelEvent 
     case RTM_NEWROUTE:
     case RTM_DELROUTE: {
       const route = decodeRoute(bytes, start, end, nameless);
-      return route && { type: 'route', change: type === RTM_NEWROUTE ? 'new' : 'deleted', route };
+      if (route === undefined) return undefined;
+      const change = type === RTM_NEWROUTE ? 'new' : 'deleted';
+      const replaces = type === RTM_NEWROUTE && (flags & NLM_F_REPLACE) !== 0;
+      return { type: 'route', change, route, ...(replaces ? { replaces } : {}) };
     }
     case RTM_NEWADDR:
     case RTM_DELADDR: {
@@ -110,8 +138,11 @@ function decodeEvent(bytes: Buffer, { type, start, end }: Message): KernelEvent 
     }
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH: {
+      const change = type === RTM_NEWNEIGH ? 'new' : 'deleted';
+      const entry = decodeForwarding(bytes, start, end);
+      if (entry !== undefined) return { type: 'forwarding', change, entry };
       const neighbour = decodeNeighbour(bytes, start, end);
-      return neighbour && { type: 'neighbour', change: type === RTM_NEWNEIGH ? 'new' : 'deleted', neighbour };
+      return neighbour && { type: 'neighbour', change, neighbour };
     }
     case RTM_NEWRULE:
     case RTM_DELRULE: {

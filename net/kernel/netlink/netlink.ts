@@ -17,7 +17,7 @@ import {
   encodeAddressDump,
   type LinkAddress,
 } from './address.ts';
-import { type EventGroup, type KernelEvent, subscribe } from './events.ts';
+import { type EventGroup, type KernelEvent, subscribe, type Subscription } from './events.ts';
 import {
   decodeLink,
   encodeGroupDelete,
@@ -490,13 +490,18 @@ export class Netlink {
    * @throws KernelError, or the file system's error when the namespace has gone since
    */
   subscribe(groups: readonly EventGroup[], listener: (event: KernelEvent) => void): Cancel {
-    const stop = subscribe(this.netns, groups, listener);
+    return this.follow(groups, listener).cancel;
+  }
+
+  /** As {@link subscribe}, for who keeps a copy of the kernel's state and has to know how far it goes. */
+  follow(groups: readonly EventGroup[], listener: (event: KernelEvent) => void): Subscription {
+    const subscription = subscribe(this.netns, groups, listener);
     const cancel = () => {
       this.subscriptions.delete(cancel);
-      stop();
+      subscription.cancel();
     };
     this.subscriptions.add(cancel);
-    return cancel;
+    return { cancel, catchUp: () => subscription.catchUp() };
   }
 
   private async linkIndex(nameOrIndex: string | number): Promise<number> {

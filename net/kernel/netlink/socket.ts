@@ -255,7 +255,7 @@ export class RequestSocket {
 }
 
 /** Gives the event loop its turn when we have held it long enough. */
-async function breathe(turn: { since: number }): Promise<void> {
+export async function breathe(turn: { since: number }): Promise<void> {
   if (performance.now() - turn.since <= SLICE_MS) return;
   await new Promise((resolve) => setImmediate(resolve));
   turn.since = performance.now();
