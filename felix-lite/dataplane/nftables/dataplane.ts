@@ -11,7 +11,7 @@ import type { CalcDelta } from '../../calc/model.ts';
 import type { RuleTables } from '../../rules/tables.ts';
 import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
 import type { Leftovers } from '../leftovers.ts';
-import { readTable } from './held.ts';
+import { type HeldTable, readTable } from './held.ts';
 import { ourTable, unlayered } from './names.ts';
 import { hashOfComment } from './render.ts';
 import type { Planned } from './planned.ts';
@@ -69,21 +69,66 @@ export class NftDataplane implements Dataplane {
   }
 
   async apply(reread: boolean): Promise<Applied> {
-    for (const change of this.#rules.takeChanges())
-      this.#tables.find(({ version }) => version === change.version)?.update(change);
     const look = reread || !this.#known;
     this.#applying = true;
     try {
       if (look) this.#tryAgain('all');
-      const idle = !this.#tables.some((table) => table.hasChanges);
-      let steps = await this.#bring(look, idle);
-      if (this.#resting > MOST_RESTING) steps += await this.#bring(false, true);
+      const found = look ? await this.#read() : undefined;
+      const fresh = found !== undefined && !found.some(({ exists }) => exists);
+      const steps = fresh ? await this.#load(found) : await this.#change(found);
       if (look) await this.#leftovers.clear();
       return { steps, failures: [], leftover: this.#tryAgain('new'), resting: this.#resting };
     } finally {
       this.#applying = false;
       this.#judgeEdits();
     }
+  }
+
+  /**
+   * The first load of all, into tables that are not there: a second processor does the kernel's work while this one goes on
+   * with what is next. Sets come before any rule looks into them, then a family's rules, hooks and all, in one transaction;
+   * no packet is of two families.
+   */
+  async #load(found: readonly HeldTable[]): Promise<number> {
+    this.#hold(found);
+    const changes = Map.groupBy(this.#rules.takeChanges(), ({ version }) => version);
+    let steps = 0;
+    let underWay: Promise<void> = Promise.resolve();
+    let failure: unknown;
+    const start = async (stage: readonly Owned[]): Promise<void> => {
+      await underWay;
+      steps += stepsIn(stage);
+      underWay = this.#commit(stage).catch((error: unknown) => {
+        failure ??= error;
+      });
+      // The kernel is at work when the event loop has had its turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    await start(this.#tables.flatMap((table) => owned(table, table.planSets())));
+    for (const table of this.#tables) {
+      for (const change of changes.get(table.version) ?? []) table.update(change);
+      const { before, rules, after } = table.plan();
+      await start(owned(table, [...before, ...rules, ...after]));
+    }
+    await underWay;
+    if (failure === undefined) {
+      this.#settle();
+      await this.#watch();
+      return steps;
+    }
+    if (!(failure instanceof StageError)) throw failure;
+    // Step by step it shows what the refusal is about.
+    return this.#change(await this.#read());
+  }
+
+  /** @param found  what was just read, if anything was */
+  async #change(found: readonly HeldTable[] | undefined): Promise<number> {
+    for (const change of this.#rules.takeChanges())
+      this.#tables.find(({ version }) => version === change.version)?.update(change);
+    if (found !== undefined) this.#hold(found);
+    const idle = !this.#tables.some((table) => table.hasChanges);
+    const steps = await this.#bring(found !== undefined, idle);
+    return this.#resting > MOST_RESTING ? steps + (await this.#bring(false, true)) : steps;
   }
 
   /** @returns how many sets that were refused the next pass tries */
@@ -95,18 +140,18 @@ export class NftDataplane implements Dataplane {
     return this.#tables.reduce((sum, { resting }) => sum + resting, 0);
   }
 
-  /** @param clear  remove what rests, too */
-  async #bring(look: boolean, clear: boolean): Promise<number> {
-    if (look) await this.#read();
-    // What was read just now is no belief: what is refused then is refused for what it is.
-    let fresh = look;
+  /**
+   * @param fresh  What was read just now is no belief: what is refused then is refused for what it is.
+   * @param clear  remove what rests, too
+   */
+  async #bring(fresh: boolean, clear: boolean): Promise<number> {
     for (let attempt = 1; ; attempt++) {
       const stages = this.#stages(clear);
       try {
         for (const stage of stages) await this.#commit(stage);
         this.#settle();
         await this.#watch();
-        return stages.flat().reduce((sum, { planned }) => sum + stepsOf(planned.operation), 0);
+        return stepsIn(stages.flat());
       } catch (error) {
         this.#known = false;
         if (!(error instanceof StageError)) throw error;
@@ -118,7 +163,7 @@ export class NftDataplane implements Dataplane {
         if (aside) attempt--;
         else if (attempt >= ATTEMPTS) throw error.cause;
         // What we believed may not be so, or a stage before this one was taken.
-        await this.#read();
+        this.#hold(await this.#read());
         fresh = true;
       }
     }
@@ -128,7 +173,7 @@ export class NftDataplane implements Dataplane {
   #stages(clear: boolean): readonly (readonly Owned[])[] {
     const plans = this.#tables.map((table) => ({ table, plan: table.plan(clear) }));
     const of = (stage: keyof Stages): readonly Owned[] =>
-      plans.flatMap(({ table, plan }) => plan[stage].map((planned) => ({ table, planned })));
+      plans.flatMap(({ table, plan }) => owned(table, plan[stage]));
     const [before, rules, after] = [of('before'), of('rules'), of('after')];
     const stages = rules.length === 0 ? [[...before, ...after]] : [before, rules, after];
     return stages.filter((stage) => stage.length > 0);
@@ -162,9 +207,18 @@ export class NftDataplane implements Dataplane {
     if (generation !== this.#followed) this.#heard({ generation: undefined, program: '', pid: 0 });
   }
 
-  async #read(): Promise<void> {
+  async #read(): Promise<readonly HeldTable[]> {
     if (this.#unwatch === undefined) this.#followed = await this.#nft.generation();
-    for (const table of this.#tables) table.hold(await readTable(this.#nft, table.version));
+    const found: HeldTable[] = [];
+    for (const { version } of this.#tables) found.push(await readTable(this.#nft, version));
+    return found;
+  }
+
+  #hold(found: readonly HeldTable[]): void {
+    for (const [index, table] of this.#tables.entries()) {
+      const held = found[index];
+      if (held !== undefined) table.hold(held);
+    }
   }
 
   #settle(): void {
@@ -285,6 +339,14 @@ function refusedSets({
 
 function addedRules(stage: readonly Owned[]): number {
   return stage.filter(({ planned }) => planned.operation.op === 'add-rule').length;
+}
+
+function owned(table: NftTable, planned: readonly Planned[]): readonly Owned[] {
+  return planned.map((each) => ({ table, planned: each }));
+}
+
+function stepsIn(stage: readonly Owned[]): number {
+  return stage.reduce((sum, { planned }) => sum + stepsOf(planned.operation), 0);
 }
 
 /** Elements count one by one, as members of an ipset do. */

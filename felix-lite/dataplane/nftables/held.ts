@@ -15,8 +15,18 @@ export interface HeldTable {
   readonly foreign: boolean;
 }
 
+const NOTHING: HeldTable = {
+  exists: false,
+  chains: [],
+  rules: [],
+  maps: new Map(),
+  sets: new Map(),
+  foreign: false,
+};
+
 export async function readTable(nft: Nftables, version: IpVersion): Promise<HeldTable> {
   const table = ourTable(version);
+  if (!(await nft.listTables(table.family)).includes(table.name)) return NOTHING;
   const chains = await nft.listChains(table);
   const sets = new Map<string, HeldSet>();
   const maps = new Map<string, ReadonlyMap<string, string>>();
@@ -36,7 +46,7 @@ export async function readTable(nft: Nftables, version: IpVersion): Promise<Held
     maps.set(name, entries);
   }
   const rules = await nft.listRules(table);
-  return { exists: chains.length + sets.size + maps.size > 0, chains, rules, maps, sets, foreign };
+  return { exists: true, chains, rules, maps, sets, foreign };
 }
 
 function nameOf(key: string): string {

@@ -250,6 +250,17 @@ export class NftTable {
   }
 
   /**
+   * The table and its sets alone, where the kernel has neither and no rule looks into them. It is taken for granted that the
+   * kernel takes them: who learns otherwise reads, and says {@link hold}.
+   */
+  planSets(): readonly Planned[] {
+    const { before, ahead } = this.#sets.operations(false);
+    this.#sets.done();
+    this.#exists = true;
+    return planned([{ op: 'add-table', table: ourTable(this.version) }, ...before, ...ahead]);
+  }
+
+  /**
    * What has to be done, each stage a transaction of its own. Say {@link finished} when the kernel has taken all.
    *
    * @param clear  remove what rests, too
