@@ -149,7 +149,7 @@ function peerOf(target: Target, self: Identity, resources: ClusterResources): Pe
       passive: target.mutual && source !== undefined && target.address.compare(source) > 0,
       families: [version === 4 ? 'ipv4-unicast' : 'ipv6-unicast'],
       gracefulRestart: { restartSeconds: restartSeconds(restartTime) },
-      // RFC 7311 §3.1, and BIRD's default.
+      // RFC 7311 §3.3, and BIRD's default.
       ...(internal ? { aigp: true } : {}),
     },
     allowedLocalAs: spec?.numAllowedLocalASNumbers ?? 0,

@@ -65,7 +65,7 @@ describe('router.yaml', () => {
     ['asNumber: 65001, aigp: false', undefined],
   ];
   for (const [text, aigp] of accumulated)
-    it(`${aigp === true ? 'speaks' : 'does not speak'} AIGP where it says ${text} (RFC 7311 §3.1)`, () => {
+    it(`${aigp === true ? 'speaks' : 'does not speak'} AIGP where it says ${text} (RFC 7311 §3.3)`, () => {
       expect(onlyPeer(`peers: [{address: 192.0.2.2, ${text}}]\n`).session.aigp).to.equal(aigp);
     });
 

@@ -166,7 +166,7 @@ export const peerSettings = {
   ),
   aigp: optional(
     z.boolean(),
-    'Take and send the accumulated metric (AIGP). For peers under the same hand only. Without this: `true` for an internal peer, `false` for an external one (RFC 7311 §3.1).',
+    'Take and send the accumulated metric (AIGP). For peers under the same hand only. Without this: `true` for an internal peer, `false` for an external one (RFC 7311 §3.3).',
   ),
   prefixLimits: optional(prefixLimits, 'How many routes the peer may send, per family.'),
   requirePolicy: optional(

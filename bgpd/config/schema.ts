@@ -56,8 +56,8 @@ const decision = z.strictObject({
   ),
   aigp: optional(
     z.boolean(),
-    'Paths with an accumulated metric come first, the lower before the higher (RFC 7311).',
-    false,
+    'Paths with an accumulated metric come first, the lower before the higher (RFC 7311 §4.1). There are some only where a session speaks AIGP and somebody gives one.',
+    true,
   ),
   ignoreAsPathLength: optional(z.boolean(), 'Skip the length of AS_PATH.', false),
   maximumPaths: optional(integer(1, 64), 'How many equally good paths the kernel may use at once.', 16),

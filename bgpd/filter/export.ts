@@ -120,13 +120,14 @@ function leaving(path: Path): PathAttributes {
 
 const MAX_AIGP = 0xffff_ffff_ffff_ffffn;
 
-/** RFC 7311 §3.4.2: who sends packets somewhere else than the path says adds what it costs to get there. */
+/**
+ * RFC 7311 §3.4.3: who makes packets come to itself adds what it costs to go on from there; at least something, also
+ * over a direct link on which no IGP runs.
+ */
 function withCost(attributes: PathAttributes, path: Path, nextHop: NextHop): PathAttributes {
   const { aigp } = attributes;
-  const cost = path.interiorCost;
-  if (aigp === undefined || cost === 0 || path.nextHop === undefined || nextHop === path.nextHop)
-    return attributes;
-  const sum = aigp.metric + BigInt(Math.ceil(cost));
+  if (aigp === undefined || path.nextHop === undefined || nextHop === path.nextHop) return attributes;
+  const sum = aigp.metric + BigInt(Math.max(1, Math.ceil(path.interiorCost)));
   return { ...attributes, aigp: { ...aigp, metric: sum > MAX_AIGP ? MAX_AIGP : sum } };
 }
 

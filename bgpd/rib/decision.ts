@@ -18,7 +18,7 @@ export interface DecisionOptions {
   readonly alwaysCompareMed: boolean;
   /** A path without MED loses to one with any; default is the RFC's "no MED is the lowest". */
   readonly missingMedIsWorst: boolean;
-  /** Paths with an accumulated metric come first, the lower before the higher (RFC 7311). */
+  /** Paths with an accumulated metric come first, the lower before the higher (RFC 7311 §4.1). */
   readonly aigp: boolean;
   /** Skip the AS_PATH length. */
   readonly ignoreAsPathLength: boolean;
@@ -31,7 +31,7 @@ export interface DecisionOptions {
 export const DEFAULT_DECISION: DecisionOptions = {
   alwaysCompareMed: false,
   missingMedIsWorst: false,
-  aigp: false,
+  aigp: true,
   ignoreAsPathLength: false,
   maximumPaths: 16,
   multipathRelax: true,

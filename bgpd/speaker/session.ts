@@ -45,7 +45,7 @@ export interface SessionConfig {
   /** Once connected, wait this long for the peer's OPEN before sending ours (RFC 4271 §8.1.1). Default 0. */
   readonly delayOpenSeconds?: number;
   readonly families: readonly Family[];
-  /** Speak AIGP (RFC 7311 §3.1). Default false. */
+  /** Speak AIGP (RFC 7311 §3.3). Default false. */
   readonly aigp?: boolean;
   /** Graceful restart we offer; undefined = capability not sent. */
   readonly gracefulRestart?: { readonly restartSeconds: number };
@@ -62,6 +62,8 @@ export interface SessionEvents {
   established(session: Session, negotiated: Negotiated): void;
   /** Already validated (RFC 7606 applied: attributes discarded, or turned into `unreach`). */
   update(session: Session, update: UpdateMessage): void;
+  /** The peer has said something, little, and nothing more at the moment. */
+  lull?(session: Session): void;
   /** The peer asks us to send the family again (RFC 2918). */
   refresh(session: Session, family: Family): void;
   /** Called once for each `established`. */

@@ -188,7 +188,7 @@ export interface Negotiated {
   readonly extendedMessages: boolean;
   readonly routeRefresh: boolean;
   readonly enhancedRefresh: boolean;
-  /** AIGP is spoken on this session (RFC 7311 §3.1); our configuration alone says so. */
+  /** AIGP is spoken on this session (RFC 7311 §3.3); our configuration alone says so. */
   readonly aigp?: true | undefined;
   /** What the peer said, if it said it. */
   readonly gracefulRestart?: GracefulRestartCapability | undefined;

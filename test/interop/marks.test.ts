@@ -1,6 +1,6 @@
 /**
  * What the matrix does not show, through a BIRD that reflects: AIGP, which both of us speak inside an AS unless told not to
- * (RFC 7311 §3.1) and neither outside, and the partial bit of attributes that everybody knows (RFC 4271 §5).
+ * (RFC 7311 §3.3) and neither outside, and the partial bit of attributes that everybody knows (RFC 4271 §5).
  */
 import { expect } from 'chai';
 import type { PathAttributes } from '../../bgpd/wire/index.ts';

@@ -39,7 +39,7 @@ const NO_OTHERS = new Uint8Array(0);
 
 /**
  * RFC 7311: what a path costs inside the domain of several ASes under one hand. On a session where it was not switched
- * on it is an attribute that nobody knows: ignored, not passed on, not sent (§3.1).
+ * on it is an attribute that nobody knows: ignored, not passed on, not sent (§3.3).
  */
 export const aigp = attribute({
   code: 26,

@@ -80,22 +80,22 @@ describe('AIGP', () => {
     );
   });
 
-  it('decides before AS_PATH where the decision looks at it, with the way to the next hop added', () => {
+  it('decides before AS_PATH unless the decision is told not to look at it, with the way to the next hop added', () => {
     const pool = new AttributePool();
     const cheap = pathOf(pool, { id: 1, aigp: 10, interiorCost: 5, asPath: [7, 8, 9] });
     const near = pathOf(pool, { id: 2, aigp: 14, interiorCost: 0, asPath: [7, 8, 9] });
     const short = pathOf(pool, { id: 3, asPath: [7] });
     const paths = [cheap, near, short];
-    expect(decide(paths, DEFAULT_DECISION).best).to.equal(short);
-    const options = { ...DEFAULT_DECISION, aigp: true };
+    expect(decide(paths, { ...DEFAULT_DECISION, aigp: false }).best).to.equal(short);
+    const options = DEFAULT_DECISION;
     expect(decide(paths, options).best).to.equal(near);
     expect(explain(paths, options).get(cheap)).to.equal('lower AIGP');
     expect(explain(paths, options).get(short)).to.equal('lower AIGP');
   });
 
   it('grows by the way to the next hop where we become the next hop, and only there', () => {
-    const path = pathOf(new AttributePool(), { kind: 'internal', aigp: 10, interiorCost: 5 });
-    const told = (nextHop: ExportContext['nextHop']): bigint | undefined => {
+    const told = (nextHop: ExportContext['nextHop'], interiorCost: number): bigint | undefined => {
+      const path = pathOf(new AttributePool(), { kind: 'internal', aigp: 10, interiorCost });
       const exported = exportPath(Prefix.parse('10.0.0.0/8') ?? expect.fail(), path, {
         peerKind: 'external',
         reflectorClient: false,
@@ -107,7 +107,10 @@ describe('AIGP', () => {
       });
       return exported.send ? exported.attributes.aigp?.metric : undefined;
     };
-    expect(told('self')).to.equal(15n);
-    expect(told('keep')).to.equal(10n);
+    expect(told('self', 5)).to.equal(15n);
+    expect(told('keep', 5)).to.equal(10n);
+    // RFC 7311 §3.4.3: a direct link without an IGP costs something, too.
+    expect(told('self', 0)).to.equal(11n);
+    expect(told('keep', 0)).to.equal(10n);
   });
 });

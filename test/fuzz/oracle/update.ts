@@ -136,7 +136,7 @@ class Judge {
     const due = FLAGS.get(code);
     if (due === undefined) {
       if ((flags & OPTIONAL) === 0) this.#findings.push('reset 3/2');
-      // AIGP goes no further where it was not switched on, whatever its flags say (RFC 7311 §3.1).
+      // AIGP goes no further where it was not switched on, whatever its flags say (RFC 7311 §3.3).
       else if ((flags & TRANSITIVE) !== 0 && code !== AIGP)
         this.#unknown.push(`${code}=${this.#hex(attribute)}`);
       return;
