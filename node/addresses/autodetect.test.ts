@@ -9,7 +9,6 @@ function on(name: string, text: string, extra: Partial<Candidate> = {}): Candida
   return {
     interface: name,
     up: true,
-    loopback: false,
     address: at(text),
     prefixLength: 24,
     usable: true,
@@ -17,8 +16,11 @@ function on(name: string, text: string, extra: Partial<Candidate> = {}): Candida
   };
 }
 
+/** In the order in which they are looked at. */
 const MACHINE: readonly Candidate[] = [
-  on('lo', '127.0.0.1', { loopback: true }),
+  on('lo', '127.0.0.1'),
+  on('lo', '203.0.113.5'),
+  on('podman1', '10.88.0.1'),
   on('docker0', '172.17.0.1'),
   on('eth9', '192.0.2.99', { up: false }),
   on('eth0', '169.254.7.7'),
@@ -42,15 +44,20 @@ describe('finding the address of a node', () => {
     { method: 'first-found', want: '192.0.2.1' },
     { method: 'first-found', version: 6, want: '2001:db8::1' },
     { method: 'interface=eth1', want: '198.51.100.1' },
-    { method: 'interface=ens.*,eth1,eth0', want: '198.51.100.1' },
+    { method: 'interface=ens.*, eth1', want: '198.51.100.1' },
+    { method: 'interface=eth1,eth0', want: '192.0.2.1' },
+    { method: 'interface=lo', want: '203.0.113.5' },
+    { method: 'cidr=203.0.113.0/24', want: '203.0.113.5' },
     { method: 'interface=docker', want: '172.17.0.1' },
     { method: 'interface=eth9' },
     { method: 'skip-interface=eth0,wlan', want: '198.51.100.1' },
-    { method: 'cidr=203.0.113.0/24,198.51.100.0/24', want: '198.51.100.1' },
+    { method: 'cidr=203.0.113.128/25,198.51.100.0/24', want: '198.51.100.1' },
     { method: 'cidr=2001:db8::/32', version: 6, want: '2001:db8::1' },
     { method: 'can-reach=203.0.113.1', reaching: '198.51.100.1', want: '198.51.100.1' },
+    { method: 'can-reach=203.0.113.1', reaching: '203.0.113.5', want: '203.0.113.5' },
     { method: 'can-reach=203.0.113.1' },
     { method: 'kubernetes-internal-ip', internal: '198.51.100.1', want: '198.51.100.1' },
+    { method: 'kubernetes-internal-ip', internal: '203.0.113.5', want: '203.0.113.5' },
     { method: 'kubernetes-internal-ip', internal: '203.0.113.9' },
   ];
   for (const { method, version = 4, reaching, internal, want } of cases)

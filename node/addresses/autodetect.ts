@@ -11,20 +11,27 @@ export type Method =
   | { readonly kind: 'interface' | 'skip-interface'; readonly patterns: readonly RegExp[] }
   | { readonly kind: 'cidr'; readonly cidrs: readonly Prefix[] };
 
-/** One address on an interface, in the order in which the kernel lists them. */
+/**
+ * One address on an interface. They are looked at in Calico's order, which is that of its first versions: the interface that was
+ * made last comes first, its addresses as the kernel lists them.
+ */
 export interface Candidate {
   readonly interface: string;
   readonly up: boolean;
-  readonly loopback: boolean;
   readonly address: Address;
   readonly prefixLength: number;
   /** Not to be used (yet): duplicate address detection, link scope. */
   readonly usable: boolean;
 }
 
-/** Interfaces of containers, tunnels and bridges, as Calico leaves them out. */
+/** Interfaces of containers, tunnels and bridges, as Calico leaves them out, and the one of NodeLocal DNSCache. */
 const NOT_UPLINKS =
-  /^(?:docker|cbr|dummy|virbr|lxcbr|veth|lo$|cali|tunl|flannel|kube-ipvs|cni|vxlan\.calico|vxlan-v6\.calico|wireguard\.cali|wg-v6\.cali|nodelocaldns)/;
+  /^(?:docker|cbr|dummy|podman|virbr|lxcbr|veth|lo|cali|tunl|flannel|kube-ipvs|cni|vxlan\.calico|vxlan-v6\.calico|wireguard\.cali|wg-v6\.cali|nodelocaldns)/;
+
+/** It may lead to other machines. */
+export function isUplink(name: string): boolean {
+  return !NOT_UPLINKS.test(name);
+}
 
 const WORDS =
   'first-found, can-reach=DEST, interface=REGEX, skip-interface=REGEX, cidr=CIDR or kubernetes-internal-ip';
@@ -38,6 +45,7 @@ export function parseMethod(text: string, field: string): Result<Method> {
       : text
           .slice(equals + 1)
           .split(',')
+          .map((part) => part.trim())
           .filter((part) => part !== '');
   const wrong = (what: string): Result<Method> =>
     fail({ code: 'AUTODETECTION_METHOD', field, value: text, what, remedy: `use ${WORDS}` });
@@ -70,11 +78,12 @@ export function chooseAddress(
   candidates: readonly Candidate[],
   hints: Hints = {},
 ): Candidate | undefined {
+  // An address on the loopback interface that others have a route to is as good as any, where it is asked for.
   const fitting = candidates.filter(
-    ({ address, usable, up, loopback }) =>
-      address.version === version && usable && up && !loopback && !address.isLinkLocal && !address.isLoopback,
+    ({ address, usable, up }) =>
+      address.version === version && usable && up && !address.isLinkLocal && !address.isLoopback,
   );
-  const uplinks = fitting.filter((each) => !NOT_UPLINKS.test(each.interface));
+  const uplinks = fitting.filter((each) => isUplink(each.interface));
   switch (method.kind) {
     case 'first-found':
       return uplinks[0];
@@ -83,12 +92,7 @@ export function chooseAddress(
     case 'kubernetes-internal-ip':
       return fitting.find(({ address }) => hints.kubernetesInternal?.equals(address) === true);
     case 'interface':
-      // In the order of the patterns: the first names what is preferred.
-      for (const pattern of method.patterns) {
-        const found = fitting.find((each) => pattern.test(each.interface));
-        if (found !== undefined) return found;
-      }
-      return undefined;
+      return fitting.find((each) => method.patterns.some((pattern) => pattern.test(each.interface)));
     case 'skip-interface':
       return uplinks.find((each) => !method.patterns.some((pattern) => pattern.test(each.interface)));
     case 'cidr':

@@ -60,9 +60,57 @@ describeOnKernel('the Node of a machine', () => {
     expect(unwrap(await makeNode('n1', wishes(), client, netlink)).change).to.equal('unchanged');
     await machine.ip('addr', 'del', '192.0.2.1/24', 'dev', 'eth0');
     await machine.ip('addr', 'add', '192.0.2.8/25', 'dev', 'eth0');
-    expect(unwrap(await makeNode('n1', wishes(), client, netlink)).change, 'kept').to.equal('unchanged');
+    const kept = unwrap(await makeNode('n1', wishes(), client, netlink));
+    expect(kept.node.spec.bgp?.ipv4Address).to.equal('192.0.2.1/24');
     const moved = unwrap(await makeNode('n1', wishes({ ip: 'autodetect' }), client, netlink));
     expect([moved.change, moved.node.spec.bgp?.ipv4Address]).to.deep.equal(['updated', '192.0.2.8/25']);
+  });
+
+  it('is on the interface that was made last, where nobody says which, as Calico’s', async () => {
+    await machine.ip('link', 'add', 'eth1', 'type', 'veth', 'peer', 'name', 'another');
+    await machine.ip('link', 'set', 'eth1', 'up');
+    await machine.ip('addr', 'add', '198.51.100.1/24', 'dev', 'eth1');
+    const made = unwrap(await makeNode('n1', wishes({ ip: 'autodetect' }), client, netlink));
+    expect(made.node.spec.bgp?.ipv4Address).to.equal('198.51.100.1/24');
+    const first = unwrap(
+      await makeNode('n1', wishes({ ip: 'autodetect', method: 'interface=eth0' }), client, netlink),
+    );
+    expect(first.node.spec.bgp?.ipv4Address).to.equal('192.0.2.1/24');
+  });
+
+  it('keeps the address that it has where none is to be looked for', async () => {
+    unwrap(await makeNode('n1', wishes({ ip: '192.0.2.1' }), client, netlink));
+    const made = unwrap(await makeNode('n1', wishes({ ip: 'none', ip6: 'none' }), client, netlink));
+    expect(made.node.spec.bgp?.ipv4Address).to.equal('192.0.2.1/24');
+    const bare = unwrap(await makeNode('n2', wishes({ ip: 'none', ip6: 'none' }), client, netlink));
+    expect(bare.node.spec).to.deep.equal({});
+  });
+
+  it('finds the way to a destination, and to one on its own loopback interface', async () => {
+    await machine.ip('addr', 'add', '203.0.113.5/32', 'dev', 'lo');
+    await machine.ip('link', 'set', 'lo', 'up');
+    const loopback = unwrap(
+      await makeNode('n1', wishes({ ip: 'autodetect', method: 'interface=lo' }), client, netlink),
+    );
+    expect(loopback.node.spec.bgp?.ipv4Address).to.equal('203.0.113.5/32');
+  });
+
+  it('tells of its uplinks and all their addresses, for automatic host endpoints, and follows them', async () => {
+    await machine.ip('link', 'add', 'eth1', 'type', 'veth', 'peer', 'name', 'vethbox');
+    await machine.ip('addr', 'add', '198.51.100.1/24', 'dev', 'eth1');
+    await machine.ip('addr', 'add', '198.51.100.9/24', 'dev', 'eth1');
+    const only4 = unwrap(await makeNode('n1', wishes({ ip6: 'none' }), client, netlink)).node;
+    expect(only4.spec.interfaces).to.deep.equal([
+      { name: 'eth0', addresses: ['192.0.2.1'] },
+      { name: 'eth1', addresses: ['198.51.100.1', '198.51.100.9'] },
+      { name: 'other' },
+    ]);
+    await machine.ip('addr', 'del', '198.51.100.9/24', 'dev', 'eth1');
+    const both = unwrap(await makeNode('n1', wishes(), client, netlink));
+    expect(both.change).to.equal('updated');
+    const [eth0, eth1] = both.node.spec.interfaces ?? [];
+    expect(eth0?.addresses).to.include.members(['192.0.2.1', '2001:db8::1']);
+    expect(eth1).to.deep.equal({ name: 'eth1', addresses: ['198.51.100.1'] });
   });
 
   it('says which address it could not find, and does the rest', async () => {

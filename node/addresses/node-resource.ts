@@ -3,13 +3,14 @@
  * runs, and its address monitor afterwards.
  */
 import { createSocket } from 'node:dgram';
+import { isDeepStrictEqual } from 'node:util';
 import { fail, type Node, ok, type Problem, type Result, unwrap, validate } from '../../api/index.ts';
 import type { ResourceClient } from '../../datastore/index.ts';
 import { Address, type IpVersion, parseInterfaceAddress } from '../../net/addr/index.ts';
-import type { Netlink } from '../../net/kernel/index.ts';
-import { type Candidate, chooseAddress, type Method } from './autodetect.ts';
+import type { Link, LinkAddress, Netlink } from '../../net/kernel/index.ts';
+import { type Candidate, chooseAddress, isUplink, type Method } from './autodetect.ts';
 
-/** `keep`: what the Node has, and to be found where it has none. */
+/** `keep`: what the Node has, and to be found where it has none. `none`: what it has, and nothing is looked for. */
 export type AddressWish = 'keep' | 'autodetect' | 'none' | { readonly given: string };
 
 export interface NodeWishes {
@@ -26,6 +27,7 @@ export interface NodeMade {
 }
 
 type Bgp = NonNullable<Node['spec']['bgp']>;
+type Interfaces = NonNullable<Node['spec']['interfaces']>;
 const ATTEMPTS = 10;
 
 export async function makeNode(
@@ -34,17 +36,17 @@ export async function makeNode(
   client: ResourceClient,
   netlink: Netlink,
 ): Promise<Result<NodeMade>> {
-  const candidates = await readCandidates(netlink);
+  const machine = await readMachine(netlink);
   for (let attempt = 1; ; attempt++) {
     const found = await client.get('Node', name);
     const before = found.ok ? found.value : undefined;
     const problems: Problem[] = [];
-    const bgp = await wished(before, name, wishes, candidates, problems);
+    const bgp = await wished(before, name, wishes, candidatesOf(machine), problems);
     const others = unwrap(await client.list('Node')).filter(({ metadata }) => metadata.name !== name);
     const double = doubleOf(bgp, name, others);
     if (double !== undefined) return fail(double);
-    const spec = withBgp(before?.spec ?? {}, bgp);
-    if (before !== undefined && JSON.stringify(spec) === JSON.stringify(before.spec))
+    const spec = withFound(before?.spec ?? {}, bgp, interfacesOf(machine, wishes));
+    if (before !== undefined && isDeepStrictEqual(spec, before.spec))
       return ok({ node: before, change: 'unchanged', problems });
     const checked = validate({
       apiVersion: 'projectcalico.org/v3',
@@ -66,9 +68,31 @@ export async function makeNode(
   }
 }
 
-/** Fields in one order, so that equal specs compare equal. */
-function withBgp({ bgp: _before, ...rest }: Node['spec'], bgp: Bgp): Node['spec'] {
-  return Object.keys(bgp).length === 0 ? rest : { bgp, ...rest };
+function withFound(before: Node['spec'], bgp: Bgp, interfaces: Interfaces): Node['spec'] {
+  const { bgp: _bgp, interfaces: _interfaces, ...rest } = before;
+  return {
+    ...(Object.keys(bgp).length === 0 ? {} : { bgp }),
+    ...rest,
+    ...(interfaces.length === 0 ? {} : { interfaces }),
+  };
+}
+
+/**
+ * The machine's uplinks by name with all that is on them, for automatic host endpoints to choose from; as Calico, only of the
+ * IP versions that the node shall have.
+ */
+function interfacesOf({ links, addresses }: Machine, { ip }: NodeWishes): Interfaces {
+  const versions = ([4, 6] as const).filter((version) => ip[version] !== 'none');
+  if (versions.length === 0) return [];
+  return links
+    .filter(({ name }) => isUplink(name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ index, name }) => {
+      const on = addresses.filter(
+        ({ link, address }) => link === index && versions.includes(address.version),
+      );
+      return on.length === 0 ? { name } : { name, addresses: on.map(({ address }) => address.toString()) };
+    });
 }
 
 async function wished(
@@ -83,8 +107,8 @@ async function wished(
   for (const version of [4, 6] as const) {
     const field = version === 4 ? 'ipv4Address' : 'ipv6Address';
     const wish = ip[version];
-    if (wish === 'none') delete bgp[field];
-    else if (typeof wish === 'object') bgp[field] = withSubnet(wish.given, candidates);
+    if (wish === 'none') continue;
+    if (typeof wish === 'object') bgp[field] = withSubnet(wish.given, candidates);
     else if (wish === 'autodetect' || bgp[field] === undefined) {
       const hints = await hintsFor(methods[version], version, before);
       const chosen = chooseAddress(methods[version], version, candidates, hints);
@@ -133,17 +157,29 @@ function sourceTo(destination: string, version: IpVersion): Promise<Address | un
   });
 }
 
-export async function readCandidates(netlink: Netlink): Promise<readonly Candidate[]> {
-  const links = new Map((await netlink.listLinks()).map((link) => [link.index, link]));
-  return (await netlink.listAddresses()).flatMap((each) => {
-    const link = links.get(each.link);
-    if (link === undefined) return [];
-    const { name, up, loopback } = link;
-    const usable = each.scope === 0 && !each.tentative;
-    return [
-      { interface: name, up, loopback, address: each.address, prefixLength: each.prefixLength, usable },
-    ];
-  });
+interface Machine {
+  readonly links: readonly Link[];
+  readonly addresses: readonly LinkAddress[];
+}
+
+async function readMachine(netlink: Netlink): Promise<Machine> {
+  return { links: await netlink.listLinks(), addresses: await netlink.listAddresses() };
+}
+
+function candidatesOf({ links, addresses }: Machine): readonly Candidate[] {
+  return [...links]
+    .sort((a, b) => b.index - a.index)
+    .flatMap(({ index, name, up }) =>
+      addresses
+        .filter(({ link }) => link === index)
+        .map(({ address, prefixLength, scope, tentative }) => ({
+          interface: name,
+          up,
+          address,
+          prefixLength,
+          usable: scope === 0 && !tentative,
+        })),
+    );
 }
 
 function doubleOf(bgp: Bgp, name: string, others: readonly Node[]): Problem | undefined {
