@@ -135,7 +135,7 @@ export class Pipeline {
 
   /** What each rule of policies, profiles and tiers has counted in the kernel since it was written there. */
   async counters(): Promise<readonly PolicyCounter[]> {
-    return policyCounters(this.#tables, await this.#dataplane.counters());
+    return policyCounters(this.#tables, await this.#dataplane.counters(), this.backend);
   }
 
   /** Lets go of sockets; what is in the kernel stays. */

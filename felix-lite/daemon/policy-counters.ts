@@ -3,11 +3,13 @@
  * stand in several tables. A kernel rule counts only where it is the one that we would write there.
  */
 import type { IpVersion } from '../../net/addr/index.ts';
-import { renderChain } from '../dataplane/iptables/render.ts';
+import type { Backend } from '../dataplane/backend.ts';
 import type { RuleCounter } from '../dataplane/dataplane.ts';
+import { renderChain } from '../dataplane/iptables/render.ts';
+import { nftRuleHashes } from '../dataplane/nftables/text.ts';
 import type { Direction } from '../calc/model.ts';
 import type { ChainOwner, RuleTables } from '../rules/tables.ts';
-import type { Chain, Counted } from '../rules/types.ts';
+import type { Chain, Counted, TableName } from '../rules/types.ts';
 
 export interface PolicyCounter {
   /** `Tier`: no policy of it decided, and its default action did; `Profile` without a name: no profile allowed it. */
@@ -30,17 +32,19 @@ export interface PolicyCounter {
 export function policyCounters(
   tables: RuleTables,
   counters: readonly RuleCounter[],
+  backend: Backend,
 ): readonly PolicyCounter[] {
   const owners = tables.owners();
-  const hashes = new Map<Chain, readonly string[]>();
+  const hashes = new Map<string, readonly string[]>();
   const sums = new Map<string, PolicyCounter>();
   for (const { version, table, chain: name, index, hash, packets, bytes } of counters) {
     const owner = owners.get(name);
     const chain = owner === undefined ? undefined : tables.chains(version, table).get(name);
     const counts = chain?.rules[index]?.counts;
     if (owner === undefined || chain === undefined || counts === undefined) continue;
-    const known = hashes.get(chain) ?? renderChain(name, chain.rules, version).map((each) => each.hash);
-    hashes.set(chain, known);
+    const place = `${version} ${table} ${name}`;
+    const known = hashes.get(place) ?? hashesOf(chain, table, version, backend);
+    hashes.set(place, known);
     if (known[index] !== hash) continue;
     const counter = { ...identityOf(owner, counts), version, packets: Number(packets), bytes: Number(bytes) };
     const key = JSON.stringify({ ...counter, packets: 0, bytes: 0 });
@@ -53,6 +57,17 @@ export function policyCounters(
     );
   }
   return [...sums.values()].sort(compare);
+}
+
+function hashesOf(
+  { name, rules }: Chain,
+  table: TableName,
+  version: IpVersion,
+  backend: Backend,
+): readonly string[] {
+  return backend === 'nftables'
+    ? nftRuleHashes(table, name, rules, version)
+    : renderChain(name, rules, version).map(({ hash }) => hash);
 }
 
 function identityOf(

@@ -33,18 +33,12 @@ export function renderChain(
   rules: readonly Rule[],
   version: IpVersion,
 ): readonly RenderedRule[] {
-  const hashes = new HashChain(chain);
+  const hashes = new HashChain(chain, `-A ${chain} HASH`);
   return rules.map((rule) => {
     const body = words(rule, version);
     const hash = hashes.next(body);
     return { hash, text: `${comment(HASH_PREFIX + hash)}${body}` };
   });
-}
-
-/** The hashes alone, as {@link renderChain} has them. */
-export function ruleHashes(chain: string, rules: readonly Rule[], version: IpVersion): readonly string[] {
-  const hashes = new HashChain(chain);
-  return rules.map((rule) => hashes.next(words(rule, version)));
 }
 
 /** Octets that make a rule's hash. */
@@ -56,16 +50,17 @@ const DIGEST = 28;
  * SHA-224 over the digest before and the next rule. Ten thousand rules are hashed in a first load: digests come as text of
  * one letter an octet, which is the quickest form that there is, and wait in octets of our own for the next rule.
  */
-class HashChain {
+export class HashChain {
   readonly #beginning: string;
   #octets = Buffer.allocUnsafe(1024);
 
-  constructor(chain: string) {
-    this.#beginning = `-A ${chain} HASH`;
+  /** @param beginning  of each rule's text */
+  constructor(chain: string, beginning: string) {
+    this.#beginning = beginning;
     this.#octets.write(digest('sha224', chain, 'latin1'), 0, 'latin1');
   }
 
-  /** @param body  the rule's words, each with a blank before it */
+  /** @param body  the rule's words, behind its beginning */
   next(body: string): string {
     const line = this.#beginning + body;
     // No letter takes more than three octets.

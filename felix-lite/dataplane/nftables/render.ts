@@ -1,12 +1,13 @@
-/** Rules as expressions of nf_tables. Pure. Hashes are those of the iptables backend: they name what a rule says. */
+/** Rules as expressions of nf_tables. Pure. */
 import { Address, Prefix, type IpVersion } from '../../../net/addr/index.ts';
 import type { Expression, NftVerdict } from '../../../net/kernel/index.ts';
 import type { PortRange, Protocol } from '../../calc/model.ts';
 import type { Match, Rule, Side, TableName, Verdict } from '../../rules/types.ts';
 import { protocolNumber } from '../iptables/meaning.ts';
-import { HASH_PREFIX, ruleHashes } from '../iptables/render.ts';
+import { HASH_PREFIX } from '../iptables/render.ts';
 import { layered, setOf } from './names.ts';
 import { byPorts, needsPortSet, type PortSet, portSet, portSetsOf } from './port-sets.ts';
+import { nftRuleHashes } from './text.ts';
 
 export interface RenderedNftRule {
   readonly hash: string;
@@ -23,7 +24,7 @@ const COMMENT_LIMIT = 127;
 const IFNAMSIZ = 16;
 
 /**
- * @param chain  its name without its layer, with which the hashes begin
+ * @param chain  its name without its layer
  * @returns in order; a rule that became several has them behind one another, under one hash
  */
 export function renderNftChain(
@@ -32,7 +33,7 @@ export function renderNftChain(
   rules: readonly Rule[],
   version: IpVersion,
 ): readonly RenderedNftRule[] {
-  const hashes = ruleHashes(chain, rules, version);
+  const hashes = nftRuleHashes(table, chain, rules, version);
   const rendered: RenderedNftRule[] = [];
   for (const [index, rule] of rules.entries()) {
     const hash = hashes[index] ?? '';
@@ -49,7 +50,8 @@ function renderRule(
 ): Omit<RenderedNftRule, 'hash' | 'comment'> {
   const expressions: Expression[] = [];
   for (const match of matches) expressions.push(...matchExpressions(match, version));
-  expressions.push(COUNTER);
+  // Calico has no counter in front of a map: it is asked about every packet of every workload.
+  if (verdict?.kind !== 'dispatch') expressions.push(COUNTER);
   if (verdict !== undefined) expressions.push(...verdictExpressions(verdict, table, version));
   const looks = matches.some(({ kind }) => kind === 'set' || kind === 'ports');
   return {
@@ -173,9 +175,9 @@ function verdictExpressions(verdict: Verdict, table: TableName, version: IpVersi
     case 'clear-mark':
       return setMark(0, verdict.mask);
     case 'log': {
-      // As the kernel's own limit for it (NF_LOG_PREFIXLEN less the final NUL) and iptables' level 5.
+      // As the kernel's own limit for it (NF_LOG_PREFIXLEN less the final NUL), and Calico's level here: info.
       const prefix = `${verdict.prefix}: `.replace(/[^\w @%+=:,./-]/g, '_').slice(0, 127);
-      return [{ kind: 'log', prefix, level: 5 }];
+      return [{ kind: 'log', prefix, level: 6 }];
     }
     case 'dispatch':
       return [

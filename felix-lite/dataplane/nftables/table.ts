@@ -14,6 +14,7 @@ import type { CalcDelta } from '../../calc/model.ts';
 import type { TableChange } from '../../rules/tables.ts';
 import { type Chain, type Hook, rule, type TableName } from '../../rules/types.ts';
 import { ClosedChains, isUsersChain, refusedSet } from '../closed-chains.ts';
+import { lastChainName } from '../iptables/render.ts';
 import type { HeldTable } from './held.ts';
 import { NftMaps } from './maps.ts';
 import { baseChain, layered, ourTable, setOf, unlayered } from './names.ts';
@@ -84,7 +85,11 @@ export class NftTable {
       for (const { chain, first, last } of list) {
         const base = baseChain(table, chain);
         this.#bases.set(base.name, base);
-        this.#want(base.name, renderNftChain(table, chain, [...first, ...last], version));
+        // Calico's hashes keep the last ones apart.
+        this.#want(base.name, [
+          ...renderNftChain(table, chain, first, version),
+          ...renderNftChain(table, lastChainName(chain), last, version),
+        ]);
       }
   }
 
