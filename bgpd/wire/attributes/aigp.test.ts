@@ -26,6 +26,21 @@ function decode(octets: Uint8Array, session: Negotiated) {
   return { aigp: values.aigp, unknown: values.unknown, faults: faults.map(({ check }) => check.outcome) };
 }
 
+/** The metric that an external peer is told of a path with 10. */
+function told(nextHop: ExportContext['nextHop'], interiorCost: number): bigint | undefined {
+  const path = pathOf(new AttributePool(), { kind: 'internal', aigp: 10, interiorCost });
+  const exported = exportPath(Prefix.parse('10.0.0.0/8') ?? expect.fail(), path, {
+    peerKind: 'external',
+    reflectorClient: false,
+    localAsn: 65001,
+    clusterId: 1,
+    nextHop,
+    self: { 4: Address.parse('192.0.2.7') },
+    policy: ACCEPT_ALL,
+  });
+  return exported.send ? exported.attributes.aigp?.metric : undefined;
+}
+
 describe('AIGP', () => {
   const cases: readonly [what: string, value: string, metric: bigint | undefined, others?: string][] = [
     ['a metric of 64 bits', METRIC, 0x1_0000_0002n],
@@ -94,19 +109,6 @@ describe('AIGP', () => {
   });
 
   it('grows by the way to the next hop where we become the next hop, and only there', () => {
-    const told = (nextHop: ExportContext['nextHop'], interiorCost: number): bigint | undefined => {
-      const path = pathOf(new AttributePool(), { kind: 'internal', aigp: 10, interiorCost });
-      const exported = exportPath(Prefix.parse('10.0.0.0/8') ?? expect.fail(), path, {
-        peerKind: 'external',
-        reflectorClient: false,
-        localAsn: 65001,
-        clusterId: 1,
-        nextHop,
-        self: { 4: Address.parse('192.0.2.7') },
-        policy: ACCEPT_ALL,
-      });
-      return exported.send ? exported.attributes.aigp?.metric : undefined;
-    };
     expect(told('self', 5)).to.equal(15n);
     expect(told('keep', 5)).to.equal(10n);
     // RFC 7311 §3.4.3: a direct link without an IGP costs something, too.
