@@ -114,6 +114,34 @@ describe('routes of services', () => {
     ).to.deep.equal(['203.0.113.9/32']);
   });
 
+  it('are none of a headless service, nor of another name', () => {
+    const spec = {
+      serviceExternalIPs: cidrs('203.0.113.9/32'),
+      serviceLoadBalancerIPs: cidrs('192.0.2.0/24'),
+      serviceLoadBalancerAggregation: 'Disabled',
+    };
+    const headless = service('web', { clusterIP: 'None', externalIPs: ['203.0.113.9'] });
+    const name = service('web', {
+      type: 'ExternalName',
+      externalName: 'a.example',
+      externalIPs: ['203.0.113.9'],
+    });
+    expect(told('a1', spec, [headless])).to.deep.equal([]);
+    expect(told('a1', spec, [name])).to.deep.equal([]);
+  });
+
+  it('are withdrawn by a node whose last ready endpoint goes, and told by who has the next', () => {
+    const spec = { serviceLoadBalancerIPs: cidrs('192.0.2.0/24') };
+    const services = [service('web', LOCAL, '192.0.2.5')];
+    const before = [slice('web', { on: 'a1' })];
+    const after = [slice('web', { on: 'a1', ready: false }, { on: 'a2' })];
+    expect(told('a1', spec, services, before)).to.include('192.0.2.5/32');
+    expect(told('a2', spec, services, before)).to.deep.equal(['192.0.2.0/24']);
+    expect(told('a1', spec, services, after)).to.deep.equal(['192.0.2.0/24']);
+    expect(told('a2', spec, services, after)).to.include('192.0.2.5/32');
+    expect(told('a1', spec, services, [])).to.deep.equal(['192.0.2.0/24']);
+  });
+
   it('never come into the kernel of who tells them', () => {
     const resources = cluster({
       nodes: NODES,

@@ -36,6 +36,7 @@ export function serviceRoutes(node: string, resources: ClusterResources): readon
     if (!range.isHost) add(range);
   const here = servicesWithEndpointsOn(node, resources.endpointSlices);
   for (const service of resources.services) {
+    if (isPassedOver(service)) continue;
     const { addresses, single } = addressesOf(service, ranges, aggregated);
     const local = service.spec?.externalTrafficPolicy === 'Local';
     const told = local ? addresses.filter(({ version }) => here.has(`${keyOf(service)} ${version}`)) : single;
@@ -58,6 +59,11 @@ function prefixesOf(blocks: readonly { readonly cidr: string }[] = []): readonly
     const address = Address.parse(cidr);
     return (address === undefined ? Prefix.parse(cidr) : Prefix.host(address)) ?? [];
   });
+}
+
+/** Nothing answers for a headless service, or for another name, as such. */
+function isPassedOver({ spec }: Service): boolean {
+  return spec?.clusterIP === 'None' || spec?.type === 'ExternalName';
 }
 
 /** Those inside what is to be told; `single`: of them, what no range covers that every node tells. */
