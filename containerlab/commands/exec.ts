@@ -17,8 +17,11 @@ export interface LabExecOptions {
 export async function labExec({ lab: name, node: member, command }: LabExecOptions): Promise<number> {
   const machine = machineOf(name);
   if (machine !== undefined)
-    return inMachine(machine, ['lab', 'exec', '--lab', machine.lab, member, '--', ...command], (text) =>
-      process.stdout.write(text),
+    return inMachine(
+      machine,
+      ['lab', 'exec', '--lab', machine.lab, member, '--', ...command],
+      (text) => process.stdout.write(text),
+      process.stdin,
     );
   const lab = unwrap(openLab(name));
   const workload = lab.state.workloads[member];

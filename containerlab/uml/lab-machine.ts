@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PoplinError, type Problem } from '../../api/problem.ts';
 import { isAlive, type ProcessIdentity, processIdentity } from '../../daemon/process.ts';
@@ -29,6 +30,8 @@ const MACHINES = '/run/poplin/machines';
 const HIDDEN = ['/tmp', '/run', '/var/lib/poplin'];
 const READY = 'POPLIN-READY';
 const LOOK_MS = 100;
+/** Pieces of standard input that wait to be read. */
+const FED_AHEAD = 16;
 const BOOT_MS = 120_000;
 const END_MS = 30_000;
 
@@ -85,6 +88,7 @@ let requests = 0;
  * Runs a command of `poplin` inside.
  *
  * @param print  told what it writes, line by line
+ * @param input  what it reads; without it nothing. Destroyed when the command has ended
  * @returns its exit code
  * @throws PoplinError MACHINE_GONE
  */
@@ -92,12 +96,15 @@ export async function inMachine(
   machine: LabMachine,
   args: readonly string[],
   print: (text: string) => void,
+  input?: Readable,
 ): Promise<number> {
   const id = `${process.pid}-${++requests}`;
   const file = join(machine.folder, `${id}.request`);
   const from = consoleLength(machine);
+  const feed = input === undefined ? undefined : new Feed(join(machine.folder, `${id}.in`));
   writeFileSync(`${file}.new`, [join(REPOSITORY, 'bin', 'poplin'), ...args].map(quote).join(' '));
   renameSync(`${file}.new`, file);
+  const feeding = input === undefined ? undefined : feed?.take(input);
   let code: number | undefined;
   const ended = await follow(machine, from, (line) => {
     const [, kind, whose, rest = ''] = /^POPLIN-(LINE|RC) (\S+) ?(.*)$/.exec(line) ?? [];
@@ -106,8 +113,54 @@ export async function inMachine(
     else code = Number(rest);
     return kind === 'RC';
   });
+  feed?.close();
+  input?.destroy();
+  await feeding;
   if (!ended || code === undefined) throw new PoplinError([gone(machine)]);
   return code;
+}
+
+/**
+ * Standard input for a command inside, as files that are numbered: the machine would not see one that grows, of which it has
+ * read the length already. `NAME` says that there is input, `NAME.end` that there is no more; inside each goes as it is read.
+ */
+class Feed {
+  readonly #name: string;
+  #next = 0;
+  #closed = false;
+
+  constructor(name: string) {
+    this.#name = name;
+    writeFileSync(name, '');
+  }
+
+  /** Resolves when the input has ended, or nobody reads it any more. */
+  async take(input: Readable): Promise<void> {
+    try {
+      for await (const chunk of input) {
+        await this.#room();
+        if (this.#closed) return;
+        this.#put(String(this.#next++), chunk as Buffer | string);
+      }
+    } catch {
+      // It was destroyed, or cannot be read; to the command it has ended either way.
+    }
+    if (!this.#closed) this.#put('end', '');
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #room(): Promise<void> {
+    while (!this.#closed && existsSync(`${this.#name}.${this.#next - FED_AHEAD}`)) await sleep(LOOK_MS);
+  }
+
+  #put(part: string, content: Buffer | string): void {
+    const file = `${this.#name}.${part}`;
+    writeFileSync(`${file}.new`, content);
+    renameSync(`${file}.new`, file);
+  }
 }
 
 /** Takes the lab down inside, then the machine. */
@@ -176,6 +229,19 @@ export PATH=${quote(dirname(process.execPath))}:$PATH POPLIN_LAB_MACHINE=1
 mkdir -p /var/lib/poplin
 mount -t tmpfs tmpfs /var/lib/poplin
 cd ${quote(folder)}
+feed() {
+  part=0
+  while [ ! -e "/run/$1.rc" ]; do
+    # Looked at first: what came before the end is there by then.
+    if [ -e "$1.in.end" ]; then last=yes; else last=; fi
+    if [ -e "$1.in.$part" ]; then
+      cat "$1.in.$part" || return
+      rm "$1.in.$part"
+      part=$((part + 1))
+    elif [ -n "$last" ]; then return
+    else sleep 0.1; fi
+  done
+}
 echo ${READY}
 while [ ! -e stop ]; do
   for request in *.request; do
@@ -183,7 +249,8 @@ while [ ! -e stop ]; do
     id=\${request%.request}
     mv "$request" "$id.taken"
     {
-      { sh "$id.taken" </dev/null 2>&1; echo $? >"/run/$id.rc"; } | sed -u "s/^/POPLIN-LINE $id /"
+      { if [ -e "$id.in" ]; then feed "$id"; fi; } |
+        { sh "$id.taken" 2>&1; echo $? >"/run/$id.rc"; } | sed -u "s/^/POPLIN-LINE $id /"
       echo "POPLIN-RC $id $(cat "/run/$id.rc")"
     } &
   done

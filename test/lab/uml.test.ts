@@ -3,6 +3,7 @@
  * on it from outside. Policy looks into its IPIP and VXLAN tunnels.
  */
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { PoplinError } from '../../api/problem.ts';
@@ -66,13 +67,23 @@ const WITHIN_MS = 400_000;
     expect(printed).to.contain('12 TCP connections tried: 10 reached, 2 blocked, each as expected');
   });
 
-  it('runs a command on a node, with its exit code', async () => {
+  it('runs a command on a node, with its exit code, whether or not it reads what it is given', async () => {
     const command = ['sh', '-c', 'ip -4 -o address show tunl0 | grep -q 10.244 && exit 3'];
     const failed: unknown = await run(POPLIN, ['lab', 'exec', '--lab', NAME, 'a1', '--', ...command], {
+      stdin: 'nobody reads this\n'.repeat(100_000),
       deadlineMs: WITHIN_MS,
     }).catch((error: unknown) => error);
     if (!(failed instanceof CommandError)) expect.fail(String(failed));
     expect(failed.exitCode).to.equal(3);
+  });
+
+  it('hands a command what comes on standard input, whole', async () => {
+    const text = Array.from({ length: 40_000 }, (_, i) => `${i} größer\n`).join('');
+    const sum = await run(POPLIN, ['lab', 'exec', '--lab', NAME, 'a1', '--', 'sha256sum'], {
+      stdin: text,
+      deadlineMs: WITHIN_MS,
+    });
+    expect(sum.stdout).to.contain(createHash('sha256').update(text).digest('hex'));
   });
 
   it('is not to be had from a folder that is another inside', async () => {

@@ -2,7 +2,7 @@
 import { Fabric } from './fabric.ts';
 import { SCENARIOS } from './ipip.scenarios.ts';
 
-const fabric = new Fabric({ pauseMs: 300, withinMs: 120_000 });
+const fabric = new Fabric({ pauseMs: 300, withinMs: 120_000, pings: 1 });
 for (const { title, run } of SCENARIOS) {
   const began = performance.now();
   let error: string | undefined;

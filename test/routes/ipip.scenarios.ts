@@ -1,5 +1,5 @@
 /** What is tried of IPIP, inside a kernel that has it. In order: each goes on from where the one before ended. */
-import { match, ok } from 'node:assert/strict';
+import { deepEqual, match, ok } from 'node:assert/strict';
 import {
   block,
   type Fabric,
@@ -99,6 +99,40 @@ export const SCENARIOS: readonly Scenario[] = [
         await fabric.routed(tunnelled);
         const links = (): Promise<string> => fabric.lab.run('a1', 'ip', ['-br', 'link']);
         await fabric.until('vxlan.calico gone', links, (text) => !text.includes('vxlan.calico'));
+      });
+    },
+  },
+  {
+    title: 'drops no ping while the daemons of a node are killed and come back',
+    run: async (fabric) => {
+      const { lost } = await fabric.pingedWhile('a1', 'b1', 4, async () => {
+        await fabric.kill('a1', 'both');
+        fabric.start('a1', 'both');
+        const sessions = async (): Promise<number> =>
+          (
+            await fabric.lab.run('a1', 'ss', [
+              '-Htn',
+              'state',
+              'established',
+              '( sport = 179 or dport = 179 )',
+            ])
+          )
+            .split('\n')
+            .filter(Boolean).length;
+        await fabric.until('sessions of BGP', sessions, (count) => count === 2 * (NODES.length - 1));
+      });
+      deepEqual(lost, []);
+      await fabric.routed(tunnelled);
+    },
+  },
+  {
+    title: 'to no encapsulation in a live cluster, and back to IPIP: the connection survives both',
+    run: async (fabric) => {
+      await fabric.whileTransferring('a1', 'a2', 4, async () => {
+        await fabric.apply(...pools({ v4: {} }));
+        await fabric.routed(() => /dev eth0 proto 80/);
+        await fabric.apply(...pools({ v4: { ipipMode: 'Always' } }));
+        await fabric.routed(tunnelled);
       });
     },
   },

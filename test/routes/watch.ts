@@ -18,9 +18,11 @@ const PORTION_MS = 20;
 export interface Pace {
   readonly pauseMs: number;
   readonly withinMs: number;
+  /** That ping side by side. */
+  readonly pings: number;
 }
 
-export const PACE: Pace = { pauseMs: 100, withinMs: 60_000 };
+export const PACE: Pace = { pauseMs: 100, withinMs: 60_000, pings: 5 };
 
 export interface Pinged {
   readonly answered: number;
@@ -46,10 +48,38 @@ export async function waitUntil<T>(
 }
 
 /**
+ * Sends over one connection as much as goes while something happens, begun before and ended after.
+ *
+ * @param netns  where the connection begins; an echo is at `address`
+ * @throws when the connection breaks or what comes back is not what went
+ */
+export async function whileTransferring(
+  netns: string,
+  address: string,
+  what: (transfer: Transfer) => Promise<unknown>,
+): Promise<void> {
+  const transfer = new Transfer(netns, address);
+  const over = new AbortController();
+  const sending = (async () => {
+    while (!over.signal.aborted) {
+      await transfer.send(PORTION);
+      await sleep(PORTION_MS);
+    }
+  })();
+  sending.catch(() => {});
+  try {
+    await what(transfer);
+  } finally {
+    over.abort();
+  }
+  await sending;
+  await transfer.finish();
+}
+
+/**
  * Of ping. Below ten milliseconds it waits in a busy loop, and starves what it looks at: so there are several of it.
  */
 const PING_SECONDS = 0.01;
-const PINGS = 5;
 /** Each, before and after what happens. */
 const ENOUGH = 20;
 
@@ -62,7 +92,7 @@ export async function pingedWhile(
 ): Promise<Pinged> {
   const version = address.includes(':') ? '-6' : '-4';
   const args = [`--net=${netns}`, 'ping', version, '-n', '-i', String(PING_SECONDS), '-W', '30', address];
-  const pings = Array.from({ length: PINGS }, () => {
+  const pings = Array.from({ length: pace.pings }, () => {
     const process = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'ignore'] });
     const seen = new Set<number>();
     let rest = '';
@@ -115,33 +145,13 @@ export class Watch {
     return waitUntil(this.#pace, what, ask, right);
   }
 
-  /**
-   * Sends over one connection as much as goes while something happens, begun before and ended after.
-   *
-   * @param netns  where the connection begins; an echo is at `address`
-   * @throws when the connection breaks or what comes back is not what went
-   */
-  async whileTransferring(
+  /** See {@link whileTransferring}. */
+  whileTransferring(
     netns: string,
     address: string,
     what: (transfer: Transfer) => Promise<unknown>,
   ): Promise<void> {
-    const transfer = new Transfer(netns, address);
-    const over = new AbortController();
-    const sending = (async () => {
-      while (!over.signal.aborted) {
-        await transfer.send(PORTION);
-        await sleep(PORTION_MS);
-      }
-    })();
-    sending.catch(() => {});
-    try {
-      await what(transfer);
-    } finally {
-      over.abort();
-    }
-    await sending;
-    await transfer.finish();
+    return whileTransferring(netns, address, what);
   }
 
   /** See {@link pingedWhile}. */
