@@ -2,12 +2,12 @@
  * What an interface leaves to its hardware, as `ethtool -K` sets it: by ioctl, since the kernels that need it most know no
  * netlink for it (before 5.8).
  */
+import { AF_INET } from './abi.ts';
 import { closeSync } from 'node:fs';
 import { isKernelError } from './errors.ts';
 import { interfaceControl, openSocket, SOCK_DGRAM } from './libc.ts';
 import { inNamespace } from './netns.ts';
 
-const AF_INET = 2;
 const SIOCETHTOOL = 0x8946;
 const ETHTOOL_GTXCSUM = 0x16;
 const ETHTOOL_STXCSUM = 0x17;

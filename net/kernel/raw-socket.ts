@@ -3,6 +3,7 @@
  * addresses and ports that nobody holds. Every socket stays in the namespace that it was opened in, so one process can
  * speak in many.
  */
+import { AF_INET, AF_INET6, AF_PACKET, ETH_P_IP, ETH_P_IPV6, familyOf } from './abi.ts';
 import { closeSync } from 'node:fs';
 import { isKernelError } from './errors.ts';
 import {
@@ -16,13 +17,8 @@ import {
 } from './libc.ts';
 import { inNamespace } from './netns.ts';
 
-const AF_INET = 2;
-const AF_INET6 = 10;
-const AF_PACKET = 17;
 const SOCK_DGRAM = 2;
 const IPPROTO_RAW = 255;
-const ETH_P_IP = 0x0800;
-const ETH_P_IPV6 = 0x86dd;
 
 /** Sends whole IP packets as the host does, by its routes and through its OUTPUT rules. */
 export class IpSender {
@@ -45,7 +41,7 @@ export class IpSender {
   send(packet: Buffer): boolean {
     const version = (packet[0] ?? 0) >> 4 === 4 ? 4 : 6;
     const to = Buffer.alloc(version === 4 ? 16 : 28);
-    to.writeUInt16LE(version === 4 ? AF_INET : AF_INET6);
+    to.writeUInt16LE(familyOf(version));
     if (version === 4) packet.copy(to, 4, 16, 20);
     else packet.copy(to, 8, 24, 40);
     try {
@@ -106,7 +102,7 @@ export class IpListener {
   constructor(netns: string, version: 4 | 6, protocol: number) {
     this.version = version;
     this.protocol = protocol;
-    this.#fd = inNamespace(netns, () => openSocket(version === 4 ? AF_INET : AF_INET6, SOCK_RAW, protocol));
+    this.#fd = inNamespace(netns, () => openSocket(familyOf(version), SOCK_RAW, protocol));
     setBufferSizes(this.#fd, LARGE_BUFFER, LITTLE_BUFFER);
   }
 
@@ -143,5 +139,5 @@ const LITTLE_BUFFER = 1 << 16;
 
 /** A TCP socket of a namespace, for `new Socket({ fd })` to connect with. Throws {@link KernelError}. */
 export function tcpSocket(netns: string, version: 4 | 6): number {
-  return inNamespace(netns, () => openSocket(version === 4 ? AF_INET : AF_INET6, SOCK_STREAM, 0));
+  return inNamespace(netns, () => openSocket(familyOf(version), SOCK_STREAM, 0));
 }

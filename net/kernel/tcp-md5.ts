@@ -1,11 +1,10 @@
 /** TCP MD5 signatures (RFC 2385) of a socket: struct tcp_md5sig of linux/tcp.h. */
+import { familyOf } from './abi.ts';
 import type { Address } from '../addr/index.ts';
 import { setSocketOptionBytes } from './libc.ts';
 
 const IPPROTO_TCP = 6;
 const TCP_MD5SIG = 14;
-const AF_INET = 2;
-const AF_INET6 = 10;
 /** struct sockaddr_storage, then flags, prefix length, key length, interface, key. */
 const STRUCT_LENGTH = 216;
 const KEY_LENGTH_AT = 130;
@@ -25,7 +24,7 @@ export function setTcpMd5(fd: number, address: Address, key: string | undefined)
   if (octets.length > MAX_MD5_KEY)
     throw new RangeError(`a key of ${octets.length} octets; ${MAX_MD5_KEY} at most`);
   const bytes = Buffer.alloc(STRUCT_LENGTH);
-  bytes.writeUInt16LE(address.version === 4 ? AF_INET : AF_INET6);
+  bytes.writeUInt16LE(familyOf(address.version));
   bytes.set(address.toBytes(), address.version === 4 ? 4 : 8);
   bytes.writeUInt16LE(octets.length, KEY_LENGTH_AT);
   bytes.set(octets, KEY_AT);

@@ -1,14 +1,7 @@
 /** Addresses on interfaces, and their bytes (struct ifaddrmsg). Pure. */
+import { familyOf, versionOf } from '../abi.ts';
 import { Address } from '../../addr/index.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  eachAttribute,
-  type MessageWriter,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_EXCL,
-} from './message.ts';
+import { eachAttribute, flagsOf, type MessageWriter, NLM_F_DUMP } from './message.ts';
 
 export interface LinkAddress {
   /** Index of the interface. */
@@ -60,8 +53,8 @@ export function encodeAddress(
   const flags =
     (options.noDuplicateDetection === true ? IFA_F_NODAD : 0) |
     (options.noPrefixRoute === true ? IFA_F_NOPREFIXROUTE : 0);
-  w.begin(op === 'add' ? RTM_NEWADDR : RTM_DELADDR, op === 'add' ? NLM_F_CREATE | NLM_F_EXCL : 0);
-  w.u8(address.version === 4 ? AF_INET : AF_INET6);
+  w.begin(op === 'add' ? RTM_NEWADDR : RTM_DELADDR, flagsOf(op));
+  w.u8(familyOf(address.version));
   w.u8(prefixLength);
   w.u8(flags & 0xff);
   w.u8(scopeOf(address));
@@ -88,8 +81,7 @@ const IFADDRMSG = 8;
 
 /** Undefined for families other than IP. */
 export function decodeAddress(bytes: Buffer, start: number, end: number): LinkAddress | undefined {
-  const family = bytes.readUInt8(start);
-  if (family !== AF_INET && family !== AF_INET6) return undefined;
+  if (versionOf(bytes.readUInt8(start)) === undefined) return undefined;
   let flags = bytes.readUInt8(start + 2);
   let local: Address | undefined;
   let peer: Address | undefined;

@@ -4,7 +4,7 @@
  */
 import { Address } from '../../addr/index.ts';
 import { formatMac, parseMac } from './link.ts';
-import { eachAttribute, type MessageWriter, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE } from './message.ts';
+import { eachAttribute, flagsOf, type MessageWriter, NLM_F_DUMP } from './message.ts';
 import { RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH } from './neighbour.ts';
 
 export interface ForwardingEntry {
@@ -22,8 +22,7 @@ const NDA_DST = 1;
 const NDA_LLADDR = 2;
 
 export function encodeForwarding(w: MessageWriter, op: 'replace' | 'delete', entry: ForwardingEntry): void {
-  const isNew = op === 'replace';
-  w.begin(isNew ? RTM_NEWNEIGH : RTM_DELNEIGH, isNew ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+  w.begin(op === 'replace' ? RTM_NEWNEIGH : RTM_DELNEIGH, flagsOf(op));
   encodeHeader(w, entry.link, NUD_PERMANENT, NTF_SELF);
   w.attribute(NDA_LLADDR, parseMac(entry.mac));
   w.attribute(NDA_DST, entry.remote.toBytes());

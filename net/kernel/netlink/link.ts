@@ -1,12 +1,6 @@
 /** Network interfaces, and their bytes (struct ifinfomsg). Pure. */
-import {
-  eachAttribute,
-  type MessageWriter,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_EXCL,
-  readString,
-} from './message.ts';
+import { AF_INET } from '../abi.ts';
+import { eachAttribute, flagsOf, type MessageWriter, NLM_F_DUMP, readString } from './message.ts';
 import { decodeVxlan, type VxlanInfo } from './vxlan.ts';
 
 export interface Link {
@@ -80,7 +74,7 @@ export function encodeVeth(
   up?: boolean,
   peerNetnsFd?: number,
 ): void {
-  w.begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  w.begin(RTM_NEWLINK, flagsOf('add'));
   encodeEnd(w, end, up);
   w.nested(IFLA_LINKINFO, () => {
     w.attributeString(IFLA_INFO_KIND, 'veth');
@@ -96,7 +90,7 @@ export function encodeVeth(
 
 /** A device of a kind, with what the kind wants to know. EEXIST where the name is taken. */
 export function encodeNewLink(w: MessageWriter, end: VethEnd, kind: string, data: () => void): void {
-  w.begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  w.begin(RTM_NEWLINK, flagsOf('add'));
   encodeEnd(w, end);
   w.nested(IFLA_LINKINFO, () => {
     w.attributeString(IFLA_INFO_KIND, kind);
@@ -139,7 +133,6 @@ const IPV4_SETTINGS = { forwarding: 1, proxy_arp: 3, rp_filter: 8, route_localne
 
 export type Ipv4Settings = Partial<Readonly<Record<keyof typeof IPV4_SETTINGS, number>>>;
 
-const AF_INET = 2;
 const IFLA_INET_CONF = 1;
 
 /** @param link  a name is possible where `change` gives no new one */

@@ -27,6 +27,15 @@ export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
 
+/** What a message asks the kernel to do with an object: to make it, to make it what it shall be, or to remove it. */
+export type Operation = 'add' | 'replace' | 'delete';
+
+/** The flags of each; the message's type says whether it makes or removes. */
+export function flagsOf(op: Operation): number {
+  if (op === 'delete') return 0;
+  return NLM_F_CREATE | (op === 'add' ? NLM_F_EXCL : NLM_F_REPLACE);
+}
+
 /** Answer flags. */
 export const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_CAPPED = 0x100;
@@ -387,6 +396,3 @@ export function readVerdict(bytes: Buffer, message: Message): Verdict {
 export type IndexOf = (nameOrIndex: string | number) => number;
 /** The name of an interface by its index, or undefined. */
 export type NameOf = (index: number) => string | undefined;
-
-export const AF_INET = 2;
-export const AF_INET6 = 10;

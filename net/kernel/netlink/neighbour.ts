@@ -1,15 +1,8 @@
 /** Neighbour entries (ARP and NDP), and their bytes (struct ndmsg). Pure. */
+import { familyOf, versionOf } from '../abi.ts';
 import { Address } from '../../addr/index.ts';
 import { formatMac, parseMac } from './link.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  eachAttribute,
-  type MessageWriter,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_REPLACE,
-} from './message.ts';
+import { eachAttribute, flagsOf, type MessageWriter, NLM_F_DUMP } from './message.ts';
 
 const STATES = {
   incomplete: 0x01,
@@ -47,11 +40,8 @@ export function encodeNeighbour(
   mac?: string,
   permanent = true,
 ): void {
-  w.begin(
-    op === 'replace' ? RTM_NEWNEIGH : RTM_DELNEIGH,
-    op === 'replace' ? NLM_F_CREATE | NLM_F_REPLACE : 0,
-  );
-  encodeHeader(w, address.version === 4 ? AF_INET : AF_INET6, link);
+  w.begin(op === 'replace' ? RTM_NEWNEIGH : RTM_DELNEIGH, flagsOf(op));
+  encodeHeader(w, familyOf(address.version), link);
   w.u16(op === 'delete' ? 0 : permanent ? STATES.permanent : STATES.stale);
   w.u16(0);
   w.attribute(NDA_DST, address.toBytes());
@@ -77,8 +67,7 @@ const NDMSG = 12;
 
 /** Undefined for families other than IP (a bridge's forwarding entries). */
 export function decodeNeighbour(bytes: Buffer, start: number, end: number): Neighbour | undefined {
-  const family = bytes.readUInt8(start);
-  if (family !== AF_INET && family !== AF_INET6) return undefined;
+  if (versionOf(bytes.readUInt8(start)) === undefined) return undefined;
   let address: Address | undefined;
   let mac: string | undefined;
   eachAttribute(bytes, start + NDMSG, end, (type, from, to) => {

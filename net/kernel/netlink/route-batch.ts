@@ -4,8 +4,9 @@
  * Hot (bench routes). Routes that differ in nothing but their prefix share a message that was encoded once: what each of them
  * costs is a copy of its words and the prefix put in. No object is made for a route.
  */
+import { AF_INET } from '../abi.ts';
 import { Address, type IpVersion, Prefix } from '../../addr/index.ts';
-import { AF_INET, type IndexOf, MessageWriter, NLM_F_ACK } from './message.ts';
+import { type IndexOf, MessageWriter, NLM_F_ACK } from './message.ts';
 import type { Route, RouteOperation } from './route.ts';
 import { encodeRoute } from './route-codec.ts';
 

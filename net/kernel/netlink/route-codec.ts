@@ -1,16 +1,13 @@
 /** The bytes of routes (struct rtmsg). Pure. */
+import { AF_INET6, familyOf, versionOf } from '../abi.ts';
 import { Address, type IpVersion, Prefix } from '../../addr/index.ts';
 import {
-  AF_INET,
-  AF_INET6,
   eachAttribute,
+  flagsOf,
   type IndexOf,
   type MessageWriter,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_EXCL,
-  NLM_F_REPLACE,
   type NameOf,
+  NLM_F_DUMP,
 } from './message.ts';
 import {
   type NextHop,
@@ -50,9 +47,8 @@ const RTNH_F_LINKDOWN = 16;
 export function encodeRoute(w: MessageWriter, op: RouteOperation, route: Route, indexOf: IndexOf): void {
   const { destination, nextHops } = route;
   const single = nextHops.length === 1 ? nextHops[0] : undefined;
-  const flags = op === 'delete' ? 0 : NLM_F_CREATE | (op === 'add' ? NLM_F_EXCL : NLM_F_REPLACE);
-  w.begin(op === 'delete' ? RTM_DELROUTE : RTM_NEWROUTE, flags);
-  w.u8(destination.version === 4 ? AF_INET : AF_INET6);
+  w.begin(op === 'delete' ? RTM_DELROUTE : RTM_NEWROUTE, flagsOf(op));
+  w.u8(familyOf(destination.version));
   w.u8(destination.length);
   w.u8(0);
   w.u8(0);
@@ -106,7 +102,7 @@ function encodeGateway(w: MessageWriter, version: IpVersion, gateway: Address | 
 /** Asks for all routes of one IP version. Kernels with strict checking (4.20) apply the filter themselves. */
 export function encodeRouteDump(w: MessageWriter, version: IpVersion, filter: RouteFilter): void {
   w.begin(RTM_GETROUTE, NLM_F_DUMP);
-  w.u8(version === 4 ? AF_INET : AF_INET6);
+  w.u8(familyOf(version));
   w.bytes(new Uint8Array(4));
   w.u8(filter.protocol ?? 0);
   w.bytes(new Uint8Array(6));
@@ -119,7 +115,7 @@ const RTM_F_FIB_MATCH = 0x2000;
 /** Asks for the way to one address. @param whole  the entry of the table, in place of the way that one packet would take */
 export function encodeRouteLookup(w: MessageWriter, address: Address, whole: boolean): void {
   w.begin(RTM_GETROUTE, 0);
-  w.u8(address.version === 4 ? AF_INET : AF_INET6);
+  w.u8(familyOf(address.version));
   w.u8(address.bits);
   w.bytes(new Uint8Array(6));
   w.u32(whole ? RTM_F_FIB_MATCH : 0);
@@ -140,8 +136,7 @@ const UNSPECIFIED = { 4: Address.v4(0), 6: Address.v6(0, 0, 0, 0) } as const;
 
 /** Reads an RTM_NEWROUTE or RTM_DELROUTE; undefined for what is no unicast forwarding entry (other families, caches). */
 export function decodeRoute(bytes: Buffer, start: number, end: number, nameOf: NameOf): Route | undefined {
-  const family = bytes.readUInt8(start);
-  const version = family === AF_INET ? 4 : family === AF_INET6 ? 6 : undefined;
+  const version = versionOf(bytes.readUInt8(start));
   const type = ROUTE_TYPES[bytes.readUInt8(start + 7) - 1];
   const flags = bytes.readUInt32LE(start + 8);
   if (version === undefined || type === undefined || (flags & RTM_F_CLONED) !== 0) return undefined;
@@ -235,8 +230,7 @@ function readMultipath(bytes: Buffer, start: number, end: number, nameOf: NameOf
 
 /** struct rtvia: family u16, address. */
 function readVia(bytes: Buffer, start: number, end: number): Address | undefined {
-  const family = bytes.readUInt16LE(start);
-  return family === AF_INET || family === AF_INET6
+  return versionOf(bytes.readUInt16LE(start)) !== undefined
     ? Address.fromBytes(bytes.subarray(start + 2, end))
     : undefined;
 }

@@ -1,14 +1,7 @@
 /** Rules that choose a routing table (ip-rule(8)), and their bytes (struct fib_rule_hdr). Pure. */
+import { AF_INET, AF_INET6, familyOf } from '../abi.ts';
 import type { IpVersion } from '../../addr/index.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  eachAttribute,
-  type MessageWriter,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_EXCL,
-} from './message.ts';
+import { eachAttribute, flagsOf, type MessageWriter, NLM_F_DUMP } from './message.ts';
 
 export interface Rule {
   readonly version: IpVersion;
@@ -51,8 +44,8 @@ const KNOWN: ReadonlySet<number> = new Set([
 const FIB_RULE_HEADER = 12;
 
 export function encodeRule(w: MessageWriter, op: 'add' | 'delete', rule: Rule): void {
-  w.begin(op === 'add' ? RTM_NEWRULE : RTM_DELRULE, op === 'add' ? NLM_F_CREATE | NLM_F_EXCL : 0);
-  w.u8(rule.version === 4 ? AF_INET : AF_INET6);
+  w.begin(op === 'add' ? RTM_NEWRULE : RTM_DELRULE, flagsOf(op));
+  w.u8(familyOf(rule.version));
   w.u8(0);
   w.u8(0);
   w.u8(0);
@@ -72,7 +65,7 @@ export function encodeRule(w: MessageWriter, op: 'add' | 'delete', rule: Rule): 
 
 export function encodeRuleDump(w: MessageWriter, version: IpVersion): void {
   w.begin(RTM_GETRULE, NLM_F_DUMP);
-  w.u8(version === 4 ? AF_INET : AF_INET6);
+  w.u8(familyOf(version));
   w.bytes(new Uint8Array(FIB_RULE_HEADER - 1));
   w.end();
 }

@@ -11,15 +11,8 @@
  *
  * @see tc-tbf(8), tc-u32(8), tc-mirred(8); linux/pkt_sched.h, linux/pkt_cls.h
  */
-import {
-  eachAttribute,
-  type MessageWriter,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_EXCL,
-  NLM_F_REPLACE,
-  readString,
-} from './message.ts';
+import { ETH_P_ALL } from '../abi.ts';
+import { eachAttribute, flagsOf, type MessageWriter, NLM_F_DUMP, readString } from './message.ts';
 
 const RTM_NEWQDISC = 36;
 const RTM_DELQDISC = 37;
@@ -51,7 +44,6 @@ const TCA_MIRRED_PARMS = 2;
 const TC_ACT_STOLEN = 4;
 const MIRRED_EGRESS_REDIRECT = 1;
 
-const ETH_P_ALL = 0x0003;
 const PRIORITY = 1;
 const MAX_U32 = 0xffff_ffff;
 
@@ -76,7 +68,7 @@ export interface Discipline {
 
 /** Puts a token bucket of this handle at the root, or changes the one that is there. A stranger's makes way. */
 export function encodeBucket(w: MessageWriter, link: number, handle: number, bucket: TokenBucket): void {
-  w.begin(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE);
+  w.begin(RTM_NEWQDISC, flagsOf('replace'));
   encodePlace(w, link, handle, AT_ROOT);
   w.attributeString(TCA_KIND, 'tbf');
   w.nested(TCA_OPTIONS, () => {
@@ -105,7 +97,7 @@ export function encodeRootDelete(w: MessageWriter, link: number, handle: number)
 
 /** The hook that filters for incoming packets hang on; EEXIST where there is one. */
 export function encodeIngress(w: MessageWriter, link: number): void {
-  w.begin(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
+  w.begin(RTM_NEWQDISC, flagsOf('add'));
   encodePlace(w, link, INGRESS, AT_INGRESS);
   w.attributeString(TCA_KIND, 'ingress');
   w.end();
@@ -120,7 +112,7 @@ export function encodeIngressDelete(w: MessageWriter, link: number): void {
 
 /** All that comes in by `link` leaves by `through` instead, which hands it back when its queue lets it. */
 export function encodeRedirect(w: MessageWriter, link: number, through: number): void {
-  w.begin(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL);
+  w.begin(RTM_NEWTFILTER, flagsOf('add'));
   encodePlace(w, link, 0, INGRESS, info());
   w.attributeString(TCA_KIND, 'u32');
   w.nested(TCA_OPTIONS, () => {

@@ -10,8 +10,9 @@
  *
  * @see linux/wireguard.h, linux/genetlink.h
  */
+import { AF_INET, AF_INET6, familyOf } from '../abi.ts';
 import { Address, Prefix } from '../../addr/index.ts';
-import { AF_INET, AF_INET6, eachAttribute, type MessageWriter, NLM_F_DUMP } from '../netlink/message.ts';
+import { eachAttribute, type MessageWriter, NLM_F_DUMP } from '../netlink/message.ts';
 import type { DeviceChange, DeviceState, Endpoint, PeerChange, PeerState } from './model.ts';
 
 const GENL_ID_CTRL = 16;
@@ -136,7 +137,7 @@ function encodePeer(
     w.nested(WGPEER_A_ALLOWEDIPS, () => {
       for (const prefix of allowed)
         w.nested(0, () => {
-          w.attribute(WGALLOWEDIP_A_FAMILY, u16(prefix.version === 4 ? AF_INET : AF_INET6));
+          w.attribute(WGALLOWEDIP_A_FAMILY, u16(familyOf(prefix.version)));
           w.attribute(WGALLOWEDIP_A_IPADDR, prefix.nth(0).toBytes());
           w.attributeU8(WGALLOWEDIP_A_CIDR_MASK, prefix.length);
         });
@@ -221,7 +222,7 @@ const SOCKADDR = { 4: 16, 6: 28 } as const;
 /** struct sockaddr_in: family, port, address; struct sockaddr_in6: family, port, flow, address, scope. */
 function socketAddress({ address, port }: Endpoint): Buffer {
   const bytes = Buffer.alloc(SOCKADDR[address.version]);
-  bytes.writeUInt16LE(address.version === 4 ? AF_INET : AF_INET6, 0);
+  bytes.writeUInt16LE(familyOf(address.version), 0);
   bytes.writeUInt16BE(port, 2);
   bytes.set(address.toBytes(), address.version === 4 ? 4 : 8);
   return bytes;
