@@ -93,7 +93,7 @@ export class Fabric {
     for (const resource of resources) unwrap(await client.apply(unwrap(validate(resource))));
   }
 
-  async remove(kind: 'GlobalNetworkPolicy', name: string): Promise<void> {
+  async remove(kind: 'GlobalNetworkPolicy' | 'IPPool' | 'Node', name: string): Promise<void> {
     unwrap(await new ResourceClient(this.#opened, new SystemClock()).delete(kind, name));
   }
 
