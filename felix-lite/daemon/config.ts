@@ -182,14 +182,18 @@ function hostPrefix(address: string): string {
   return `${address}/${address.includes(':') ? 128 : 32}`;
 }
 
-/** The kernel's own burst where none is set. */
+/** Where none is set, or 0, which leaves it to the kernel in Calico. */
 const LOG_BURST = 5;
 
-function logLimit(rate: string | undefined, burst = LOG_BURST): RulesOptions['logLimit'] {
+function logLimit(rate: string | undefined, burst = 0): RulesOptions['logLimit'] {
   const [, number, per] = /^(\d+)\/(second|minute|hour|day)$/.exec(rate ?? '') ?? [];
   return number === undefined
     ? undefined
-    : { rate: Number(number), per: per as 'second' | 'minute' | 'hour' | 'day', burst };
+    : {
+        rate: Number(number),
+        per: per as 'second' | 'minute' | 'hour' | 'day',
+        burst: burst === 0 ? LOG_BURST : burst,
+      };
 }
 
 /** A mask with too few bits counts as none: marks that overlap would let packets through. */

@@ -90,7 +90,7 @@ function merged(a: object, b: object): object | undefined {
 }
 
 function policy(kind: string, me: Me, spec: object, name = me.id): object {
-  const namespace = kind.startsWith('Global') ? {} : { namespace: 'prod' };
+  const namespace = /^(?:Staged)?Global/.test(kind) ? {} : { namespace: 'prod' };
   return { apiVersion: 'projectcalico.org/v3', kind, metadata: { name, ...namespace }, spec };
 }
 
@@ -240,6 +240,36 @@ const together: readonly Case[] = [
     direction: 'ingress',
     resources: (me) => [policy('StagedNetworkPolicy', me, { selector: me.selector, ingress: [] })],
     changed: (me) => [policy('NetworkPolicy', me, { selector: me.selector, ingress: [] })],
+  },
+  {
+    it: 'a staged policy of the cluster changes nothing',
+    direction: 'egress',
+    resources: (me) => [
+      policy(
+        'StagedGlobalNetworkPolicy',
+        me,
+        { selector: me.selector, types: ['Egress'], egress: [] },
+        me.id,
+      ),
+    ],
+    changed: (me) => [
+      policy('GlobalNetworkPolicy', me, { selector: me.selector, types: ['Egress'], egress: [] }),
+    ],
+  },
+  {
+    it: 'a staged policy of Kubernetes changes nothing, nor does one that is to be deleted',
+    direction: 'ingress',
+    resources: (me) => [
+      policy('StagedKubernetesNetworkPolicy', me, { podSelector: me.podSelector, policyTypes: ['Ingress'] }),
+      policy('StagedNetworkPolicy', me, { stagedAction: 'Delete' }, `${me.id}-more`),
+      policy(
+        'NetworkPolicy',
+        me,
+        { selector: me.selector, ingress: [{ action: 'Allow', protocol: 'TCP' }] },
+        `${me.id}-more`,
+      ),
+    ],
+    changed: (me) => [kubernetesPolicy(me, { policyTypes: ['Ingress'] })],
   },
   {
     it: 'HTTP matches fail closed',
