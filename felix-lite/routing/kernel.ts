@@ -83,24 +83,28 @@ export function routeOf({ prefix, gateway, device, source }: RouteWish): Route {
 
 /**
  * IPv6 looks for the way to a gateway that is said to be on the link too, and refuses when there is one over another device:
- * the old route itself, where the far end of a tunnel has its address in the block that it leads to. Then it goes first.
+ * the old route itself, ours or a predecessor's, where the far end of a tunnel has its address in the block that it leads to.
+ * Then it goes first.
  */
 async function aroundItself(
   netlink: Netlink,
   outcomes: readonly RouteOutcome[],
   there: ReadonlyMap<string, Route>,
 ): Promise<readonly RouteOutcome[]> {
-  const again = new Set(
-    outcomes.filter(
-      ({ change: { op, route }, error }) =>
-        error?.code === 'EINVAL' && op === 'replace' && route.destination.version === 6,
-    ),
+  const refused = outcomes.filter(
+    ({ change: { op, route }, error }) =>
+      error?.code === 'EINVAL' && op !== 'delete' && route.destination.version === 6,
   );
-  if (again.size === 0) return outcomes;
-  const changes = [...again].flatMap(({ change: { route } }): readonly RouteChange[] => [
-    { op: 'delete', route: there.get(routeKey(route)) ?? route },
-    { op: 'add', route },
-  ]);
+  if (refused.length === 0) return outcomes;
+  const before = new Map(there);
+  if (refused.some(({ change }) => change.op === 'add'))
+    for (const route of await netlink.listRoutes({ table: TABLE_MAIN }))
+      if (PREDECESSORS.includes(route.protocol)) before.set(...keyed(route));
+  const again = new Set(refused.filter(({ change }) => before.has(routeKey(change.route))));
+  const changes = [...again].flatMap(({ change: { route } }): readonly RouteChange[] => {
+    const old = before.get(routeKey(route));
+    return [...(old === undefined ? [] : [{ op: 'delete' as const, route: old }]), { op: 'add', route }];
+  });
   const second = await netlink.applyRoutes(changes);
   return [
     ...outcomes.filter((each) => !again.has(each)),

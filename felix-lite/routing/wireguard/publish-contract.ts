@@ -60,6 +60,8 @@ export function publishContract(engine: string, open: (node: string) => Promise<
       expect(await publishKey(client, NODE, 4, undefined)).to.deep.equal([]);
       const { status } = await found();
       expect([status?.wireguardPublicKey, status?.wireguardPublicKeyV6]).to.deep.equal([undefined, key6]);
+      expect(await publishKey(client, NODE, 6, undefined)).to.deep.equal([]);
+      expect((await found()).status?.wireguardPublicKeyV6).to.equal(undefined);
     });
   });
 }

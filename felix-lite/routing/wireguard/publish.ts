@@ -26,6 +26,6 @@ export async function publishKey(
 
 function withKey({ status: before, ...node }: Node, version: IpVersion, key: string | undefined): Node {
   const { [FIELDS[version]]: _before, ...rest } = { ...before };
-  const status = key === undefined ? rest : { ...rest, [FIELDS[version]]: key };
-  return Object.keys(status).length === 0 ? node : { ...node, status };
+  // An empty one too: a Node without a status would keep the one it has.
+  return { ...node, status: key === undefined ? rest : { ...rest, [FIELDS[version]]: key } };
 }
