@@ -14,7 +14,11 @@ describeOnKernel('tables of iptables that are there', () => {
         ...(await presentTables(version, options)),
       ];
       expect([await present(4), await present(6)]).to.deep.equal([[], []]);
-      await iptables.restore(4, '*nat\n-A OUTPUT -j ACCEPT\nCOMMIT\n*mangle\n-A OUTPUT -j ACCEPT\nCOMMIT\n', options);
+      await iptables.restore(
+        4,
+        '*nat\n-A OUTPUT -j ACCEPT\nCOMMIT\n*mangle\n-A OUTPUT -j ACCEPT\nCOMMIT\n',
+        options,
+      );
       expect([(await present(4)).toSorted(), await present(6)]).to.deep.equal([['mangle', 'nat'], []]);
       await iptables.restore(6, '*filter\n-A OUTPUT -j ACCEPT\nCOMMIT\n', options);
       expect(await present(6)).to.deep.equal(['filter']);

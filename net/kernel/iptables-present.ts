@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { KernelError } from './errors.ts';
-import type { IptablesBackend, IptablesOptions, IpVersion } from './iptables.ts';
+import type { IptablesBackend, IptablesOptions, IpVersion } from './iptables-tools.ts';
 import { Nftables } from './netlink/nftables/nftables.ts';
 import { inNamespace } from './netns.ts';
 

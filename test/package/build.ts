@@ -50,7 +50,7 @@ function manifest(folder: string): object {
     name,
     version,
     description: 'BGP speaker and codec, and the iptables tools as functions: the libraries of Poplin',
-    keywords: ['bgp', 'bgp4', 'router', 'routing', 'rfc4271', 'iptables'],
+    keywords: ['bgp', 'bgp4', 'router', 'routing', 'rfc4271', 'iptables', 'ipset', 'firewall'],
     ...(license === undefined ? {} : { license }),
     type: 'module',
     // The examples of docs/library.md were run on 24.21; the tests run on the pinned 26.

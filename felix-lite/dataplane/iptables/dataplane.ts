@@ -11,7 +11,6 @@ import { refusedSet } from '../closed-chains.ts';
 import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
 import { type IpsetIo, IpSets } from '../ipset/sets.ts';
 import type { Leftovers } from '../leftovers.ts';
-import type { Step } from './diff.ts';
 import { type IptablesIo, IptablesTable } from './table.ts';
 
 export interface IptablesDataplaneOptions {
@@ -28,7 +27,7 @@ export interface IptablesDataplaneOptions {
 interface FirstLoad {
   readonly table: IptablesTable;
   readonly seen: readonly iptables.SavedChain[];
-  readonly steps: readonly Step[];
+  readonly steps: readonly iptables.RestoreStep[];
 }
 
 interface FirstLoads {

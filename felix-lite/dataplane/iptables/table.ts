@@ -7,23 +7,16 @@
  */
 import type { Problem } from '../../../api/problem.ts';
 import type { IpVersion } from '../../../net/addr/index.ts';
-import { CommandError, type iptables } from '../../../net/kernel/index.ts';
+import { CommandError, iptables } from '../../../net/kernel/index.ts';
 import { ClosedChains, isUsersChain } from '../closed-chains.ts';
 import type { RuleCounter } from '../dataplane.ts';
 import { type Chain, type Hook, type TableName, rule } from '../../rules/types.ts';
-import {
-  type HeldChains,
-  type Step,
-  type WantedTable,
-  diffTable,
-  foreignTargets,
-  hashOf,
-  isOurs,
-  keptRules,
-} from './diff.ts';
+import { hashOf, isOurs, OWNER } from './diff.ts';
 import { type RenderedRule, lastChainName, renderChain } from './render.ts';
 
 type SavedChain = iptables.SavedChain;
+type Step = iptables.RestoreStep;
+type HeldChains = iptables.HeldChains;
 
 export type TableSteps = Readonly<{ table: TableName; steps: readonly Step[] }>;
 
@@ -38,10 +31,6 @@ export interface IptablesIo {
 
 /** Transactions until we give up for this pass: strangers may write at the same time. */
 const ATTEMPTS = 3;
-
-/** What the tools say of a machine that is short of something for now. It is no word about a rule. */
-const PASSING =
-  /cannot allocate memory|memory allocation problem|no buffer space|temporarily unavailable|interrupted system call|too many open files|xtables lock/i;
 
 /** How long rendering may hold the event loop. */
 const SLICE_MS = 5;
@@ -58,7 +47,7 @@ export class IptablesTable {
   readonly #io: IptablesIo;
   readonly #chains = new Map<string, readonly RenderedRule[]>();
   readonly #closed = new ClosedChains();
-  readonly #hooks: WantedTable['hooks'];
+  readonly #hooks: iptables.WantedTable['hooks'];
   readonly #spelling = new Map<string, string>();
   readonly #refused = new Map<string, Refused>();
   /** What the kernel holds, as it said or as we wrote since; undefined: nobody knows. */
@@ -129,7 +118,7 @@ export class IptablesTable {
     const held = new Map(seen.map((chain) => [chain.name, chain]));
     if (!holdsNothingOfOurs(held)) return undefined;
     await this.#render();
-    return diffTable(this.#wanted(), held);
+    return iptables.diffTable(this.#wanted(), held);
   }
 
   /** @param seen  as it was handed to {@link firstLoad} */
@@ -178,7 +167,7 @@ export class IptablesTable {
   async #touch(held: Map<string, SavedChain>): Promise<number | undefined> {
     const wanted = this.#wanted();
     const dirty = new Set(this.#dirty);
-    const steps = diffTable(wanted, held, this.#foreign, dirty);
+    const steps = iptables.diffTable(wanted, held, this.#foreign, dirty);
     if (steps.length > 0) {
       this.#held = undefined;
       try {
@@ -194,7 +183,7 @@ export class IptablesTable {
       const rules = wanted.chains.get(name);
       if (rules !== undefined) {
         const found = held.get(name)?.rules ?? [];
-        const kept = found.slice(0, keptRules(rules, found, wanted));
+        const kept = found.slice(0, iptables.keptRules(rules, found, wanted));
         held.set(name, { name, rules: [...kept, ...rules.slice(kept.length).map(({ text }) => text)] });
       } else if (this.#foreign.has(name)) held.set(name, { name, rules: [] });
       else held.delete(name);
@@ -212,7 +201,7 @@ export class IptablesTable {
       const held = new Map(present.map((chain) => [chain.name, chain]));
       present = undefined;
       const dirty = new Set(this.#dirty);
-      const steps = diffTable(this.#wanted(), held);
+      const steps = iptables.diffTable(this.#wanted(), held);
       if (steps.length === 0) {
         this.#learn(held, dirty);
         return taken;
@@ -258,14 +247,14 @@ export class IptablesTable {
     return this.#io.write(this.version, [{ table: this.table, steps }]);
   }
 
-  #wanted(): WantedTable {
-    return { chains: this.#chains, hooks: this.#hooks, spelling: this.#spelling };
+  #wanted(): iptables.WantedTable {
+    return { owner: OWNER, chains: this.#chains, hooks: this.#hooks, spelling: this.#spelling };
   }
 
   #learn(held: Map<string, SavedChain>, clean: ReadonlySet<string>): void {
     this.#held = held;
     this.#unseen = false;
-    this.#foreign = foreignTargets(held);
+    this.#foreign = iptables.foreignTargets(held, OWNER);
     for (const name of clean) this.#dirty.delete(name);
     this.#spelling.clear();
     for (const { rules } of held.values()) {
@@ -281,10 +270,9 @@ export class IptablesTable {
    * knows only that the kernel refused the whole, and then the chains are tried apart.
    */
   async #refusedChains(error: unknown, steps: readonly Step[], last: boolean): Promise<readonly string[]> {
-    if (!(error instanceof CommandError) || PASSING.test(error.stderr)) return [];
-    const line = /line(?::| number)? ?(\d+)/i.exec(error.stderr)?.[1];
-    // Line 1 is `*table`.
-    const named = line === undefined ? undefined : steps[Number(line) - 2];
+    const failure = iptables.failureOf(error, [{ table: this.table, steps }]);
+    if (failure?.kind !== 'refused') return [];
+    const named = failure.step;
     if (named?.op === 'append' && this.#mayRefuse(named.chain)) return [named.chain];
     if (!last) return [];
     const suspects = Map.groupBy(
