@@ -1,8 +1,9 @@
 /**
- * Whatever ends of a node and comes back, by force or in order, drops no packet: under a flood of pings in both IP versions,
+ * A cluster's way between nodes is changed, and nodes restart. No connection breaks by a change of mode. Whatever ends of a node and comes back, by force or in order, drops no packet: under a flood of pings in both IP versions,
  * through VXLAN, bare by BGP's routes, and through WireGuard. The other node keeps its routes meanwhile (RFC 4724).
  */
 import { existsSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { unwrap, validate } from '../../api/index.ts';
@@ -13,7 +14,8 @@ import { labPaths, nodeRunDir } from '../../containerlab/runner/paths.ts';
 import { askControl } from '../../daemon/control.ts';
 import { openStore, ResourceClient } from '../../datastore/index.ts';
 import { namespacePath, run, userspaceProgram } from '../../net/kernel/index.ts';
-import { PACE, pingedWhile, waitUntil } from '../routes/watch.ts';
+import { echoIn } from '../routes/transfer.ts';
+import { PACE, pingedWhile, waitUntil, whileTransferring } from '../routes/watch.ts';
 import { type PairTopology, pairTopology } from './pair.topology.ts';
 
 const pool = (version: 4 | 6, vxlanMode: string): object => ({
@@ -76,6 +78,18 @@ const MODES: readonly Mode[] = [
     way: { 4: /dev wireguard.cali/, 6: /dev wg-v6.cali/ },
     restarts: WHOLE,
   },
+  {
+    name: 'without encapsulation again',
+    resources: [...pools('Never'), wireguard(false)],
+    way: { 4: /via 10.1.0.2 dev eth1/, 6: /via fd00:1::2 dev eth1/ },
+    restarts: [],
+  },
+  {
+    name: 'through VXLAN again',
+    resources: [...pools('Always'), wireguard(false)],
+    way: { 4: /dev vxlan.calico/, 6: /dev vxlan-v6.calico/ },
+    restarts: [],
+  },
 ];
 
 const silent = { out: () => undefined, colour: false, columns: undefined };
@@ -83,10 +97,11 @@ const root = process.getuid?.() === 0;
 if (!root) process.stderr.write('SKIPPED: restarts under a flood of pings: labs need root\n');
 const encrypts = userspaceProgram() !== undefined && existsSync('/dev/net/tun');
 
-(root ? describe : describe.skip)('a node restarts', function () {
+(root ? describe : describe.skip)('a live cluster', function () {
   this.timeout(180_000);
   let topology: PairTopology;
   let lab: RunningLab;
+  let echo: Server | undefined;
 
   const ask = async <T>(part: Part, path: string, node = 'a1'): Promise<T | undefined> => {
     const socket = join(nodeRunDir(topology.name, node), `${part}.sock`);
@@ -115,6 +130,8 @@ const encrypts = userspaceProgram() !== undefined && existsSync('/dev/net/tun');
     return (version === 4 ? ipv4 : ipv6) ?? expect.fail(`${workload} has no IPv${version} address`);
   };
   const netns = (member: string): string => namespacePath(lab.namespace(member));
+  const transferring = (version: 4 | 6, what: () => Promise<unknown>): Promise<void> =>
+    whileTransferring(netns('one'), addressOf('two', version), what);
   const apply = async (resources: readonly object[]): Promise<void> => {
     const store = await openStore(labPaths(topology.name).datastore);
     const client = new ResourceClient(store, new SystemClock());
@@ -146,23 +163,35 @@ const encrypts = userspaceProgram() !== undefined && existsSync('/dev/net/tun');
     );
     expect(await labUp({ topology: topology.file }, silent)).to.equal(0);
     lab = unwrap(openLab(topology.name));
+    echo = await echoIn(netns('two'));
   });
   after(async () => {
+    echo?.close();
     await labDown({ lab: topology.name }, silent);
     topology.remove();
   });
 
   for (const mode of MODES)
     describe(mode.name, () => {
-      before(async function () {
-        if (mode.name.includes('WireGuard') && !encrypts) {
-          process.stderr.write('SKIPPED: restarts with WireGuard: no wireguard-go, or no /dev/net/tun\n');
-          this.skip();
-        }
-        await apply(mode.resources);
+      before(function () {
+        if (!mode.name.includes('WireGuard') || encrypts) return;
+        process.stderr.write('SKIPPED: restarts with WireGuard: no wireguard-go, or no /dev/net/tun\n');
+        this.skip();
+      });
+
+      it('takes the place of the mode before it during a transfer, which goes on', async () => {
+        await transferring(4, () =>
+          transferring(6, async () => {
+            await apply(mode.resources);
+            await taken(mode);
+          }),
+        );
+        if (mode.restarts.length === 0) return;
         // It holds a session that falls again and again against us, and would wait longer each time.
-        process.kill((await pids('a2')).bgpd ?? expect.fail('a2 has no bgpd'), 'SIGTERM');
-        await taken(mode);
+        const { bgpd = expect.fail('a2 has no bgpd') } = await pids('a2');
+        process.kill(bgpd, 'SIGTERM');
+        const anew = async (): Promise<boolean> => ((await pids('a2')).bgpd ?? bgpd) !== bgpd;
+        await waitUntil(PACE, 'bgpd of a2 anew', anew, Boolean);
         await waitUntil(PACE, 'settled', settled, Boolean);
       });
 

@@ -82,7 +82,7 @@ export class Fabric {
     await ipBatch(lab, 'r', router);
     await this.apply(
       ...NODES.map((name) => nodeResource(name)),
-      ...NODES.map(endpointResource),
+      ...NODES.map((name) => endpointResource(name)),
       ...resources,
     );
     for (const name of NODES) await this.#claim(name);
@@ -274,7 +274,7 @@ export function nodeResource(name: NodeName, extra: object = {}): object {
   };
 }
 
-function endpointResource(name: NodeName): object {
+export function endpointResource(name: NodeName, extra: object = {}): object {
   return {
     apiVersion: 'projectcalico.org/v3',
     kind: 'WorkloadEndpoint',
@@ -287,6 +287,7 @@ function endpointResource(name: NodeName): object {
       interfaceName: `cali${name}`,
       ipNetworks: [`${workload(name, 4)}/32`, `${workload(name, 6)}/128`],
       profiles: ['projectcalico-default-allow'],
+      ...extra,
     },
   };
 }

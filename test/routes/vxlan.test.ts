@@ -2,8 +2,19 @@
 import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { eventually } from '../interop/peers/eventually.ts';
-import { block, Fabric, NODES, pools, sameSubnet, tunnelAddress, underlay, workload } from './fabric.ts';
+import {
+  block,
+  endpointResource,
+  Fabric,
+  NODES,
+  pools,
+  sameSubnet,
+  tunnelAddress,
+  underlay,
+  workload,
+} from './fabric.ts';
 import { holdsPolicyToTheInnerPacket } from './policy-step.ts';
+import { pod } from './wiring.ts';
 
 const MEGABYTES = 4 * 1024 * 1024;
 
@@ -54,6 +65,43 @@ describeOnKernel('VXLAN', function () {
     expect(packets.join('\n')).to.match(/10\.10\.1\.1\.\d+ > 10\.10\.1\.254\.7007/);
     const inner = await fabric.captured('calib1', 'tcp', () => fabric.answers('a1', workload('b1', 4)), 'b1');
     expect(inner.join('\n')).to.match(/10\.244\.1\.2\.\d+ > 10\.244\.3\.2\.7007/);
+  });
+
+  it('brings packets for a floating IP to its workload on another node, and answers back', async () => {
+    const floating = { 4: '10.244.9.9', 6: 'fd00:10:244:9::9' } as const;
+    const ipNATs = ([4, 6] as const).map((version) => ({
+      internalIP: workload('b1', version),
+      externalIP: floating[version],
+    }));
+    await fabric.apply(
+      {
+        apiVersion: 'projectcalico.org/v3',
+        kind: 'FelixConfiguration',
+        metadata: { name: 'default' },
+        spec: { floatingIPs: 'Enabled' },
+      },
+      endpointResource('b1', { ipNATs }),
+    );
+    const from = fabric.lab.netns(pod('a1'));
+    for (const version of [4, 6] as const) {
+      const asked = (): Promise<boolean> => fabric.answers('a1', floating[version]);
+      await fabric.until(`IPv${version} of it answers`, asked, (answered) => answered);
+      const packets = await fabric.captured(
+        'calib1',
+        'tcp',
+        () => fabric.watch.whileTransferring(from, floating[version], (transfer) => transfer.send(100_000)),
+        'b1',
+      );
+      // Who calls is still to be seen.
+      const seen = `${workload('a1', version)}.\\d+ > ${workload('b1', version)}.7007`;
+      expect(packets.join('\n')).to.match(new RegExp(seen));
+    }
+    await fabric.apply(endpointResource('b1'));
+    await fabric.until(
+      'nobody answers for it any more',
+      () => fabric.answers('a1', floating[4]),
+      (answered) => !answered,
+    );
   });
 
   it('believes tunnelled packets of known nodes alone', async () => {

@@ -247,6 +247,27 @@ if (!present)
     });
     expect(await way('a1', 'b1', 6), 'IPv6 stays').to.contain('wg-v6.cali');
   });
+
+  it('is not sent to by others when a node alone switches all of it off, and may be switched on again', async () => {
+    const switched = async (on: boolean): Promise<void> => {
+      const spec = { wireguardEnabled: false, wireguardEnabledV6: on };
+      await fabric.apply(felixConfiguration('node.a1', spec));
+      const device = on ? 'wg-v6.cali' : 'vxlan-v6.calico';
+      for (const [from, to] of [
+        ['a1', 'b1'],
+        ['b1', 'a1'],
+      ] as const)
+        await fabric.until(
+          `${from} by ${device}`,
+          () => way(from, to, 6),
+          (text) => text.includes(device),
+        );
+    };
+    await fabric.whileTransferring('b1', 'a1', 6, async () => {
+      await switched(false);
+      await switched(true);
+    });
+  });
 });
 
 /** Of equal octets other than zero, one after another. */
