@@ -41,11 +41,12 @@ export function drawService(
   verdicts: readonly Verdict[],
 ): string {
   const allowed = verdicts.filter((each) => each.allowed).length;
-  const chosen = verdicts.length === 1 ? 'the one endpoint' : `one of ${verdicts.length}`;
   const outcome =
     verdicts.length === 0
       ? 'no endpoint is ready, so kube-proxy refuses it'
-      : `kube-proxy sends it on to ${chosen}, ${allowed} of which policy allows`;
+      : verdicts.length === 1
+        ? `kube-proxy sends it on to its one endpoint, which policy ${allowed === 1 ? 'allows' : 'stops'}`
+        : `kube-proxy sends it on to one of ${verdicts.length}, ${allowed === verdicts.length ? 'all' : allowed} of which policy allows`;
   return [
     `Service ${service}, ${by} ${addresses.join(', ')}, ${protocol} ${port}: ${outcome}`,
     ...notes.map((note) => `  note: ${note}`),

@@ -11,6 +11,7 @@ import type { Door, Member, Peers } from './group.ts';
 import { groupPeers } from './peers.ts';
 import { type Stop, Stops, type Time } from './stops.ts';
 import { inBoth, type Traffic, traffics, trafficOf } from './traffic.ts';
+import { byWay, type Told, type Way } from './ways.ts';
 
 export interface FlowChange {
   readonly change: 'opens' | 'closes';
@@ -63,7 +64,7 @@ export function previewChange(
       all++;
       if (packets >= limit) continue;
       judged++;
-      const found = taken.map(({ by, stops }) => {
+      const found = taken.map(({ way, stops }) => {
         const changed = ([4, 6] as const).map((version): Changed | undefined => {
           const key = `${version} ${stops.map(({ id }) => id).join(' ')}`;
           const traffic =
@@ -77,7 +78,7 @@ export function previewChange(
           if (outcome !== undefined) packets += traffic.length;
           return outcome;
         });
-        return { by, changes: told(changed[0], changed[1]) };
+        return { way, changes: told(changed[0], changed[1]) };
       });
       flows.push(...byWay(found).map((each) => ({ ...each, from, to })));
     }
@@ -105,8 +106,7 @@ function isOutside({ workload, host }: Member): boolean {
 
 /** One way that flows between two may take. */
 interface Route {
-  /** The interfaces of hosts on it, in words; empty where it has none. */
-  readonly by: string;
+  readonly way: Way;
   readonly stops: readonly Stop[];
 }
 
@@ -141,12 +141,12 @@ class Routes {
               ...(out === undefined ? [] : [this.#door(out).egress]),
               ...(into === undefined ? [] : [this.#door(into).ingress]),
             ];
-            return { by: wordsFor(out, into), stops: [...first, ...doors, ...last] };
+            return { way: { out, into }, stops: [...first, ...doors, ...last] };
           }),
         )
       : [];
     if (!near || (isPlain && far.length > 0)) return far;
-    return [{ by: isPlain ? '' : 'on one node', stops: [...first, ...last] }, ...far];
+    return [{ way: { isNear: true }, stops: [...first, ...last] }, ...far];
   }
 
   #end(member: Member): { readonly egress: readonly Stop[]; readonly ingress: readonly Stop[] } {
@@ -181,24 +181,6 @@ function mayBeApart({ nodes: a }: Peers, { nodes: b }: Peers): boolean {
   return a.size !== 1 || b.size !== 1 || [...a][0] !== [...b][0];
 }
 
-function wordsFor(out: Door | undefined, into: Door | undefined): string {
-  return [
-    ...(out === undefined ? [] : [`out by ${out.name}`]),
-    ...(into === undefined ? [] : [`in by ${into.name}`]),
-  ].join(', ');
-}
-
-type Told = Pick<FlowChange, 'change' | 'traffic'>;
-
-/** Without words of the way where all ways come to the same. */
-function byWay(
-  found: readonly { readonly by: string; readonly changes: readonly Told[] }[],
-): readonly (Told & { readonly by?: string })[] {
-  const texts = new Set(found.map(({ changes }) => JSON.stringify(changes)));
-  if (texts.size === 1) return found[0]?.changes ?? [];
-  return found.flatMap(({ by, changes }) => changes.map((each) => ({ ...each, by })));
-}
-
 interface Changed {
   readonly opens: readonly Traffic[];
   readonly closes: readonly Traffic[];
@@ -231,10 +213,7 @@ function compare(
 }
 
 /** Both IP versions in one where they change alike. */
-function told(
-  four: Changed | undefined,
-  six: Changed | undefined,
-): readonly Pick<FlowChange, 'change' | 'traffic'>[] {
+function told(four: Changed | undefined, six: Changed | undefined): readonly Told[] {
   return (['opens', 'closes'] as const).flatMap((change) => {
     const [v4, v6] = [four, six].map((each) =>
       each === undefined ? undefined : traffics(each[change], each.all),
