@@ -44,14 +44,8 @@ export type { ForwardingEntry } from './netlink/fdb.ts';
 export type { Step } from './netlink/steps.ts';
 export type { Ipv4Settings, Link, LinkChange, VethEnd } from './netlink/link.ts';
 export type { Neighbour, NeighbourState } from './netlink/neighbour.ts';
-export {
-  type NeighbourChange,
-  Netlink,
-  type NetlinkOptions,
-  type RouteChange,
-  type RouteOutcome,
-  type Veth,
-} from './netlink/netlink.ts';
+export type { NeighbourChange } from './netlink/neighbour-requests.ts';
+export { Netlink, type NetlinkOptions, type Veth } from './netlink/netlink.ts';
 export {
   formatRoute,
   hasDefaultMetric,
@@ -69,6 +63,7 @@ export {
   TABLE_MAIN,
 } from './netlink/route.ts';
 export { RouteBatch, type RouteDestination, RouteTemplate } from './netlink/route-batch.ts';
+export type { RouteChange, RouteOutcome } from './netlink/route-requests.ts';
 export type { Rule } from './netlink/rule.ts';
 export type { IpipTunnel, Tunnel, VxlanTunnel } from './netlink/tunnel.ts';
 export type { VxlanInfo } from './netlink/vxlan.ts';

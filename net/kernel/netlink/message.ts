@@ -115,6 +115,11 @@ export class MessageWriter {
     this.buffer[this.at++] = value;
   }
 
+  /** What has been written since. */
+  since(start: number): Uint8Array {
+    return Uint8Array.from(this.buffer.subarray(start, this.at));
+  }
+
   /** Changes an octet that is there already. */
   setU8(at: number, value: number): void {
     this.buffer[at] = value;

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Address, Prefix } from '../../addr/index.ts';
 import { describeOnKernel, freshNamespace, textLines } from '../testing.ts';
-import { Netlink, type RouteChange } from './netlink.ts';
+import { Netlink } from './netlink.ts';
+import type { RouteChange } from './route-requests.ts';
 import { formatRoute, makeRoute, type Route, type RouteOperation, sameRoute } from './route.ts';
 
 const address = (text: string) => Address.parse(text) ?? expect.fail(`not an address: ${text}`);

@@ -113,7 +113,13 @@ export function encodeRule(w: MessageWriter, table: TableRef, rule: NftRule, ech
   begin(w, 'newRule', table, NLM_F_CREATE | NLM_F_APPEND | (echo ? NLM_F_ECHO : 0));
   w.attributeString(1, table.name);
   w.attributeString(2, rule.chain);
-  writeExpressions(w, 4, rule.expressions);
+  const { written } = rule;
+  if (written?.octets !== undefined) w.bytes(written.octets);
+  else {
+    const start = w.length;
+    writeExpressions(w, 4, rule.expressions);
+    if (written !== undefined) written.octets = w.since(start);
+  }
   if (rule.comment !== undefined) writeComment(w, rule.comment);
   w.end();
 }

@@ -53,6 +53,12 @@ export interface NftRule {
   readonly expressions: readonly Expression[];
   /** At most 127 octets. */
   readonly comment?: string;
+  /** One for all rules with these very expressions: how they are written is found out once. */
+  readonly written?: WrittenExpressions;
+}
+
+export interface WrittenExpressions {
+  octets: Uint8Array | undefined;
 }
 
 export interface ListedRule extends NftRule {
