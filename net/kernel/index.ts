@@ -36,6 +36,7 @@ export type {
   NftRule,
   NftSet,
   TableRef,
+  WrittenExpressions,
 } from './netlink/nftables/model.ts';
 export { type ListedSet, makeOf } from './netlink/nftables/messages.ts';
 export { type Committed, NftError, Nftables } from './netlink/nftables/nftables.ts';

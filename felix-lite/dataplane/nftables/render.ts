@@ -1,18 +1,23 @@
 /** Rules as expressions of nf_tables. Pure. */
 import { Address, Prefix, type IpVersion } from '../../../net/addr/index.ts';
-import type { Expression, NftVerdict } from '../../../net/kernel/index.ts';
+import type { Expression, NftVerdict, WrittenExpressions } from '../../../net/kernel/index.ts';
 import type { PortRange, Protocol } from '../../calc/model.ts';
 import type { Match, Rule, Side, TableName, Verdict } from '../../rules/types.ts';
 import { protocolNumber } from '../iptables/meaning.ts';
 import { HASH_PREFIX } from '../iptables/render.ts';
 import { layered, setOf } from './names.ts';
 import { byPorts, needsPortSet, type PortSet, portSet, portSetsOf } from './port-sets.ts';
-import { nftRuleHashes } from './text.ts';
+import { hashesOfTexts, nftRuleText } from './text.ts';
 
-export interface RenderedNftRule {
+export interface RenderedNftRule extends RulesSaying {
   readonly hash: string;
   readonly comment: string;
+}
+
+interface RulesSaying {
   readonly expressions: readonly Expression[];
+  /** Of what many rules say. */
+  readonly written?: WrittenExpressions;
   /** Sets that it looks into, by the names that rules have for them. */
   readonly sets: readonly string[];
   /** Those among them that hold ports. */
@@ -23,8 +28,14 @@ export interface RenderedNftRule {
 const COMMENT_LIMIT = 127;
 const IFNAMSIZ = 16;
 
+/** Most rules at one workload say what those at all others do: how, by their text. */
+export type KnownRules = Map<string, RulesSaying>;
+
+const MOST_KNOWN = 4096;
+
 /**
  * @param chain  its name without its layer
+ * @param known  of this version alone; remembers what rules without sets and ports say
  * @returns in order; a rule that became several has them behind one another, under one hash
  */
 export function renderNftChain(
@@ -32,22 +43,44 @@ export function renderNftChain(
   chain: string,
   rules: readonly Rule[],
   version: IpVersion,
+  known?: KnownRules,
 ): readonly RenderedNftRule[] {
-  const hashes = nftRuleHashes(table, chain, rules, version);
+  const texts = rules.map((rule) => nftRuleText(rule, table, version));
+  const hashes = hashesOfTexts(table, chain, texts);
   const rendered: RenderedNftRule[] = [];
   for (const [index, rule] of rules.entries()) {
     const hash = hashes[index] ?? '';
     const comment = commentOf(hash, rule.comments);
-    for (const each of byPorts(rule)) rendered.push({ hash, comment, ...renderRule(each, table, version) });
+    if (known !== undefined && rule.matches.every(isCommon)) {
+      const says = knownRule(rule, texts[index] ?? '', table, version, known);
+      rendered.push({ hash, comment, ...says });
+    } else
+      for (const each of byPorts(rule)) rendered.push({ hash, comment, ...renderRule(each, table, version) });
   }
   return rendered;
 }
 
-function renderRule(
-  { matches, verdict }: Rule,
+/** One that says all in its text, and looks into no set. */
+function isCommon({ kind }: Match): boolean {
+  return kind === 'mark' || kind === 'mark-clear' || kind === 'mark-not-clear' || kind === 'conntrack';
+}
+
+function knownRule(
+  rule: Rule,
+  text: string,
   table: TableName,
   version: IpVersion,
-): Omit<RenderedNftRule, 'hash' | 'comment'> {
+  known: KnownRules,
+): RulesSaying {
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  if (known.size >= MOST_KNOWN) known.clear();
+  const says = { ...renderRule(rule, table, version), written: { octets: undefined } };
+  known.set(text, says);
+  return says;
+}
+
+function renderRule({ matches, verdict }: Rule, table: TableName, version: IpVersion): RulesSaying {
   const expressions: Expression[] = [];
   for (const match of matches) expressions.push(...matchExpressions(match, version));
   // Calico has no counter in front of a map: it is asked about every packet of every workload.

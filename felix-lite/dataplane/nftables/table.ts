@@ -19,7 +19,7 @@ import type { HeldTable } from './held.ts';
 import { NftMaps } from './maps.ts';
 import { baseChain, layered, ourTable, setOf, unlayered } from './names.ts';
 import type { Planned } from './planned.ts';
-import { hashOfComment, type RenderedNftRule, renderNftChain, setsIn } from './render.ts';
+import { hashOfComment, type KnownRules, type RenderedNftRule, renderNftChain, setsIn } from './render.ts';
 import { NftSets } from './sets.ts';
 
 /** A rule as it stands in the kernel. */
@@ -55,6 +55,7 @@ export class NftTable {
   readonly #bases = new Map<string, NftChain>();
   readonly #chains = new Map<string, readonly RenderedNftRule[]>();
   readonly #rendered = new WeakMap<Chain, Map<TableName, readonly RenderedNftRule[]>>();
+  readonly #knownRules: KnownRules = new Map();
   readonly #closed = new ClosedChains(setOf);
   readonly #maps: NftMaps;
   readonly #held = new Map<string, HeldChain>();
@@ -118,7 +119,8 @@ export class NftTable {
 
   /** Chains of policies and profiles, which go and come back as they were, are rendered once. */
   #render(table: TableName, chain: Chain): readonly RenderedNftRule[] {
-    if (!isUsersChain(chain)) return renderNftChain(table, chain.name, chain.rules, this.version);
+    if (!isUsersChain(chain))
+      return renderNftChain(table, chain.name, chain.rules, this.version, this.#knownRules);
     const rendered = this.#rendered.get(chain) ?? new Map<TableName, readonly RenderedNftRule[]>();
     const known = rendered.get(table);
     if (known !== undefined) return known;
@@ -418,7 +420,12 @@ export class NftTable {
         operation: {
           op: 'add-rule',
           table,
-          rule: { chain: name, expressions: this.#resolved(each), comment: each.comment },
+          rule: {
+            chain: name,
+            expressions: this.#resolved(each),
+            comment: each.comment,
+            ...(each.written === undefined ? {} : { written: each.written }),
+          },
         },
         chain: name,
         done: (handle) => {

@@ -15,8 +15,14 @@ export function nftRuleHashes(
   rules: readonly Rule[],
   version: IpVersion,
 ): readonly string[] {
+  const texts = rules.map((rule) => nftRuleText(rule, table, version));
+  return hashesOfTexts(table, chain, texts);
+}
+
+/** @param texts  as {@link nftRuleText} has them */
+export function hashesOfTexts(table: TableName, chain: string, texts: readonly string[]): readonly string[] {
   const hashes = new HashChain(layered(table, chain), '');
-  return rules.map((rule) => hashes.next(nftRuleText(rule, table, version)));
+  return texts.map((text) => hashes.next(text));
 }
 
 /** As felix gives it to the nft tool, but for the comment. */
