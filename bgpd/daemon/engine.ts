@@ -17,7 +17,13 @@ import { KernelAddresses } from './kernel-addresses.ts';
 import { KernelTable } from './kernel-table.ts';
 import { limitedLog } from './limited-log.ts';
 import { Listening, type Endpoint } from './listening.ts';
-import { dialWithOptions, prepareListener, setListenerPassword, setSocketHopLimits } from './sockets.ts';
+import {
+  dialWithOptions,
+  prepareListener,
+  reopenSocket,
+  setListenerPassword,
+  setSocketHopLimits,
+} from './sockets.ts';
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -67,6 +73,7 @@ export class Engine {
     this.startedAt = clock.now();
     this.#listening = new Listening(clock, (level, text) => log[level]({}, text), {
       setHopLimits: setSocketHopLimits,
+      reopen: reopenSocket,
       setPassword: setListenerPassword,
       prepare: prepareListener,
       ...(stranger === undefined ? {} : { stranger }),

@@ -15,7 +15,7 @@ export interface Endpoint {
   readonly addresses: readonly string[] | undefined;
 }
 
-type Sockets = Pick<ListenerOptions, 'setHopLimits' | 'setPassword' | 'prepare' | 'stranger'>;
+type Sockets = Pick<ListenerOptions, 'setHopLimits' | 'reopen' | 'setPassword' | 'prepare' | 'stranger'>;
 type Accept = (connection: IncomingConnection) => void;
 
 export class Listening {

@@ -34,7 +34,7 @@ import {
   table,
   UP_TAIL,
 } from './rehearsal-octets.ts';
-import { setSocketHopLimits } from './sockets.ts';
+import { reopenSocket, setSocketHopLimits } from './sockets.ts';
 
 const ASN = 65_551;
 const ADDRESSES = ['127.181.0.2', '127.181.0.3', '127.181.0.4'] as const;
@@ -109,6 +109,7 @@ class Stage {
     port: 0,
     addresses: ['127.0.0.1'],
     setHopLimits: setSocketHopLimits,
+    reopen: reopenSocket,
   });
   readonly #speaker: Speaker;
   readonly #guests: Guest[] = [];

@@ -1,25 +1,42 @@
 /** Sockets with options that Node cannot set, through the kernel's door: TTLs, and keys of signatures. */
+import { closeSync } from 'node:fs';
 import { BoundSocket, connect, type Server, Socket } from 'node:net';
 import { Address } from '../../net/addr/index.ts';
+import { duplicate } from '../../net/kernel/libc.ts';
 import { setTcpMd5 } from '../../net/kernel/tcp-md5.ts';
 import { setMinimalTtl, setTtl } from '../../net/kernel/ttl.ts';
-import type { Dial, SetHopLimits } from '../speaker/tcp.ts';
+import type { Dial, Reopen, SetHopLimits } from '../speaker/tcp.ts';
 import type { HopLimits } from '../speaker/transport.ts';
 
 const MAX_TTL = 255;
 
 /** A socket that needs a TTL or a key is bound first, so that its first packet has it. */
-export const dialWithOptions: Dial = ({ address, port, localAddress, hops, password }) => {
+export const dialWithOptions: Dial = ({ address, port, localAddress, hops, password }, onread) => {
   if (hops === undefined && password === undefined)
-    return connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
+    return connect({ host: address, port, onread, ...(localAddress === undefined ? {} : { localAddress }) });
   try {
     const handle = new BoundSocket({ host: localAddress ?? (isV6(address) ? '::' : '0.0.0.0'), port: 0 });
     if (hops !== undefined) limit(handle.fd(), isV6(address) ? 6 : 4, hops);
     if (password !== undefined) setTcpMd5(handle.fd(), parsed(address), password);
-    return connect({ handle, host: address, port });
+    return connect({ handle, host: address, port, onread });
   } catch (error) {
     // The source address is not ours, say: a connection that failed, as it would without a TTL.
     return new Socket().destroy(error instanceof Error ? error : new Error(String(error)));
+  }
+};
+
+/** Another descriptor of the same connection, whose options are the connection's. */
+export const reopenSocket: Reopen = (socket, onread) => {
+  let fd;
+  try {
+    fd = duplicate(descriptor(socket));
+    const reopened = new Socket({ fd, onread });
+    socket.destroy();
+    return reopened;
+  } catch {
+    // Out of descriptors, or the peer has gone meanwhile: as it is, it does as well.
+    if (fd !== undefined) closeSync(fd);
+    return socket;
   }
 };
 

@@ -35,6 +35,8 @@ export class Link {
   }
 
   write(messages: readonly Uint8Array[]): boolean {
+    // Whatever becomes of it, until now the peer had nothing left to take.
+    if (this.#transport?.buffered === 0) this.progressed();
     return this.#transport?.write(messages) ?? true;
   }
 

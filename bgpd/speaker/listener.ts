@@ -6,7 +6,7 @@ import { type BoundSocket, type Server, type Socket, createServer } from 'node:n
 import type { Clock } from '../../clock/clock.ts';
 import { Address, type IpVersion } from '../../net/addr/index.ts';
 import { LogLimit } from './log-limit.ts';
-import { incoming, type SetHopLimits } from './tcp.ts';
+import { incoming, type Reopen, type SetHopLimits } from './tcp.ts';
 import type { IncomingConnection } from './transport.ts';
 
 /** Connections that may wait to be accepted: a reflector's clients all come back at once. */
@@ -24,6 +24,8 @@ export interface ListenerOptions {
   readonly stranger?: (address: string) => void;
   /** For sessions that ask for a TTL. */
   readonly setHopLimits?: SetHopLimits;
+  /** See {@link Reopen}. */
+  readonly reopen?: Reopen;
   /** Has a socket that listens take only what is signed from this address, or anything again (RFC 2385). */
   readonly setPassword?: (server: Server, address: Address, password: string | undefined) => void;
   /** For options of a socket that listens, which what it answers to a SYN has. */
@@ -118,7 +120,7 @@ export class Listener {
   }
 
   async #listenOn(address: string): Promise<void> {
-    const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       const listening = (): void => {
@@ -143,7 +145,7 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    const connection = incoming(socket, this.#options.clock, this.#options.setHopLimits);
+    const connection = incoming(socket, this.#options.clock, this.#options);
     const key = keyOf(connection.remoteAddress);
     if (!this.#waiting.has(key)) this.#options.stranger?.(connection.remoteAddress);
     const waiting = this.#waiting.get(key);

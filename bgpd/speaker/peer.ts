@@ -314,6 +314,7 @@ export class Peer implements Session {
     return {
       connected: () => this.#event(id, { type: 'tcp-connected' }),
       received: (chunk) => this.#received(id, chunk),
+      lull: () => this.#options.events.lull?.(this),
       progressed: () => this.#links.get(id)?.progressed(),
       drained: () => {
         if (this.#established()?.id === id) this.#options.events.writable(this);

@@ -8,11 +8,15 @@ import type { Clock, Millis } from '../../clock/clock.ts';
 
 /** Of reading in one turn; the last piece may go beyond it. */
 const BUDGET: Millis = 5;
+/** Less than this is carried over to the turns that follow: to count it anew in each costs more than to read one UPDATE. */
+const NEGLIGIBLE: Millis = 1;
 /** Octets received between two looks at the clock: some 1,000 prefixes. Messages that the cut parts are put together again. */
 const PIECE = 4 * 1024;
 
 export interface Source {
   receive(chunk: Uint8Array): void;
+  /** All that came was received, and was less than a piece. */
+  lull(): void;
   pause(): void;
   /** Called once everything that waited has been received. */
   resume(): void;
@@ -32,20 +36,24 @@ export class ReadTurns {
   }
 
   take(source: Source, chunk: Uint8Array): void {
-    this.#schedule();
     const before = this.#waiting.get(source);
     if (before !== undefined) {
       before.push(chunk);
       return;
     }
+    if (chunk.length < PIECE && this.#spent < BUDGET) {
+      this.#receive(source, chunk, true);
+      return;
+    }
     let at = 0;
     while (at < chunk.length && this.#spent < BUDGET) {
-      this.#receive(source, chunk.subarray(at, at + PIECE));
+      this.#receive(source, chunk.subarray(at, at + PIECE), false);
       at += PIECE;
     }
     if (at >= chunk.length) return;
     this.#waiting.set(source, [chunk.subarray(at)]);
     source.pause();
+    this.#schedule();
   }
 
   /** True while chunks of the source wait. */
@@ -57,10 +65,12 @@ export class ReadTurns {
     this.#waiting.delete(source);
   }
 
-  #receive(source: Source, chunk: Uint8Array): void {
+  #receive(source: Source, chunk: Uint8Array, all: boolean): void {
     const start = this.#clock.now();
     source.receive(chunk);
+    if (all) source.lull();
     this.#spent += this.#clock.now() - start;
+    if (this.#spent >= NEGLIGIBLE) this.#schedule();
   }
 
   #schedule(): void {
@@ -79,7 +89,7 @@ export class ReadTurns {
       if (this.#spent >= BUDGET) break;
       const chunk = chunks.shift() ?? new Uint8Array(0);
       if (chunk.length > PIECE) chunks.unshift(chunk.subarray(PIECE));
-      this.#receive(source, chunk.subarray(0, PIECE));
+      this.#receive(source, chunk.subarray(0, PIECE), false);
       if (!this.#waiting.delete(source)) continue; // It was forgotten meanwhile.
       if (chunks.length > 0) this.#waiting.set(source, chunks);
       else source.resume();

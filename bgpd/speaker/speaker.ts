@@ -29,6 +29,9 @@ const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
 /** How long the worker decides, and how long it tells, before it leaves the event loop to others. */
 const HALF_TURN_MS: Millis = 5;
 
+/** To so many, news of one peer go out before those of the next are read; to more, they are gathered first. */
+const FEW_PEERS = 15;
+
 /** Subcodes of Cease, RFC 4486. */
 const CEASE_DECONFIGURED = 3;
 const CEASE_OTHER_CHANGE = 6;
@@ -170,6 +173,13 @@ export class Speaker implements SessionEvents {
     this.#heard = true;
     const ended = seat.neighbour.update(update);
     if (ended !== undefined) this.deferral.heard(seat.neighbour.name, ended);
+  }
+
+  /** One change is acted on at once: another turn of the event loop costs more than all that is done for it. */
+  lull(): void {
+    if (!this.#heard || this.#worker === undefined || this.#standing > FEW_PEERS) return;
+    this.#worker();
+    this.#turn();
   }
 
   refresh(session: Session, family: Family): void {

@@ -1,7 +1,8 @@
 /** {@link Transport} over the machine's TCP. */
-import { Socket, connect } from 'node:net';
+import { Socket, connect, type OnReadOpts } from 'node:net';
 import type { Clock } from '../../clock/clock.ts';
 import { Lingering } from './lingering.ts';
+import { Inlet } from './inlet.ts';
 import { ReadTurns, type Source } from './read-turns.ts';
 import type {
   ConnectionHandler,
@@ -12,8 +13,18 @@ import type {
   TransportConnection,
 } from './transport.ts';
 
-/** Begins to connect. Given in place of the plain way where a socket needs something first: a namespace, an option. */
-export type Dial = (target: Target) => Socket;
+/**
+ * Begins to connect. Given in place of the plain way where a socket needs something first: a namespace, an option.
+ *
+ * @param onread  for Node's `connect`, so that reading costs little; a socket without it is read as any other
+ */
+export type Dial = (target: Target, onread: OnReadOpts) => Socket;
+
+/**
+ * The same connection as another socket, that reads as `onread` says; the one before is no longer used. Node takes that
+ * for sockets that are made by hand, and makes what a server accepts without it.
+ */
+export type Reopen = (socket: Socket, onread: OnReadOpts) => Socket;
 
 /** Sets the TTLs (IPv6: hop limits) of an open socket; Node itself cannot. */
 export type SetHopLimits = (socket: Socket, hops: HopLimits) => void;
@@ -28,17 +39,18 @@ export class TcpTransport implements Transport {
   }
 
   connect(target: Target, handler: ConnectionHandler): TransportConnection {
-    const socket = this.#dial(target);
-    const connection = new TcpConnection(socket, handler, this.#clock);
+    const inlet = new Inlet();
+    const socket = this.#dial(target, inlet);
+    const connection = new TcpConnection(socket, inlet, handler, this.#clock);
     socket.once('connect', () => connection.connected());
     return connection;
   }
 }
 
-function plainDial({ address, port, localAddress, hops, password }: Target): Socket {
+function plainDial({ address, port, localAddress, hops, password }: Target, onread: OnReadOpts): Socket {
   if (password !== undefined) return new Socket().destroy(new Error('nothing here can sign with a password'));
   if (hops !== undefined) return new Socket().destroy(cannotSet(hops));
-  return connect({ host: address, port, ...(localAddress === undefined ? {} : { localAddress }) });
+  return connect({ host: address, port, onread, ...(localAddress === undefined ? {} : { localAddress }) });
 }
 
 /** What all connections on one clock share. */
@@ -66,19 +78,22 @@ class TcpConnection implements TransportConnection, Source {
   /** The connection is over, and what came before its end still waits to be received. */
   #ended: string | undefined;
 
-  constructor(socket: Socket, handler: ConnectionHandler, clock: Clock) {
+  constructor(socket: Socket, inlet: Inlet, handler: ConnectionHandler, clock: Clock) {
     this.#socket = socket;
     this.#handler = handler;
     ({ turns: this.#turns, lingering: this.#lingering } = commonsOf(clock));
     // Nagle's algorithm would hold back a KEEPALIVE behind unacknowledged UPDATEs.
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => {
+    inlet.take = (chunk) => {
       if (this.#handler !== undefined) this.#turns.take(this, chunk);
-    });
+    };
+    socket.on('data', inlet.take);
     socket.on('drain', () => this.#handler?.drained());
     socket.on('error', (error) => (this.#failure ??= error.message));
     socket.on('end', () => this.#gone('the peer closed the connection'));
     socket.on('close', () => this.#gone('connection closed'));
+    // A listener has it wait until somebody takes it.
+    socket.resume();
   }
 
   connected(): void {
@@ -91,6 +106,10 @@ class TcpConnection implements TransportConnection, Source {
 
   receive(chunk: Uint8Array): void {
     this.#handler?.received(chunk);
+  }
+
+  lull(): void {
+    this.#handler?.lull?.();
   }
 
   pause(): void {
@@ -120,6 +139,11 @@ class TcpConnection implements TransportConnection, Source {
 
   write(messages: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
+    const [only] = messages;
+    if (messages.length === 1 && only !== undefined && socket.writableLength === 0) {
+      // Nothing is ahead of it, so it leaves with this call, or the buffer tells from when on it has not.
+      return socket.write(only);
+    }
     const last = messages.length - 1;
     socket.cork();
     messages.forEach((message, index) => {
@@ -158,21 +182,33 @@ class TcpConnection implements TransportConnection, Source {
   }
 }
 
-/** An accepted socket as the session takes it, at once or after a while. */
-export function incoming(socket: Socket, clock: Clock, setHopLimits?: SetHopLimits): IncomingConnection {
-  socket.on('error', () => undefined);
+export interface IncomingOptions {
+  readonly setHopLimits?: SetHopLimits | undefined;
+  /** Absent: it is read as any other socket of Node's. */
+  readonly reopen?: Reopen | undefined;
+}
+
+/** An accepted socket as the session takes it, at once or after a while; until then nothing is read. */
+export function incoming(
+  accepted: Socket,
+  clock: Clock,
+  { setHopLimits, reopen }: IncomingOptions = {},
+): IncomingConnection {
+  accepted.on('error', () => undefined);
   return {
-    remoteAddress: plainAddress(socket.remoteAddress) ?? '',
-    localAddress: plainAddress(socket.localAddress) ?? '',
+    remoteAddress: plainAddress(accepted.remoteAddress) ?? '',
+    localAddress: plainAddress(accepted.localAddress) ?? '',
     adopt: (handler, hops) => {
-      const over = socket.destroyed || socket.readableEnded;
+      const over = accepted.destroyed;
+      const inlet = new Inlet();
+      const socket = over || reopen === undefined ? accepted : reopen(accepted, inlet);
       if (hops !== undefined && !over) apply(socket, hops, setHopLimits);
-      const connection = new TcpConnection(socket, handler, clock);
+      const connection = new TcpConnection(socket, inlet, handler, clock);
       // Its events are over, too.
       if (over) clock.after(0, 'bgp end', () => connection.over());
       return connection;
     },
-    refuse: () => void socket.destroy(),
+    refuse: () => void accepted.destroy(),
   };
 }
 

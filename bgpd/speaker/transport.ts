@@ -26,6 +26,8 @@ export interface ConnectionHandler {
   connected(): void;
   /** The next octets of the stream. The chunk is the handler's to keep. */
   received(chunk: Uint8Array): void;
+  /** What was there has been received, and was little: time to act on it, as news in a flood are better gathered. */
+  lull?(): void;
   /** Some of what was written has left for the kernel. */
   progressed(): void;
   /** After `write` said false: there is room again. */

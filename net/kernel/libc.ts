@@ -22,6 +22,7 @@ const { lib, functions: c } = dlopen(null, {
   setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
   recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
   sendto: { arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'u32'], return: 'i64' },
+  dup: { arguments: ['i32'], return: 'i32' },
   ioctl: { arguments: ['i32', 'u64', 'pointer'], return: 'i32' },
   setns: { arguments: ['i32', 'i32'], return: 'i32' },
   unshare: { arguments: ['i32'], return: 'i32' },
@@ -111,6 +112,11 @@ export function bindNetlink(fd: number): void {
   const address = Buffer.alloc(12);
   address.writeUInt16LE(AF_NETLINK, 0);
   check(c.bind(fd, address, address.length), 'bind');
+}
+
+/** dup(2). The caller closes it. Throws {@link KernelError}, EMFILE where there are too many. */
+export function duplicate(fd: number): number {
+  return check(c.dup(fd), 'dup');
 }
 
 /** setsockopt(2) with an int value. Throws {@link KernelError}. */
