@@ -7,22 +7,20 @@
  * tried again, at growing intervals and whenever a link or an address changes; of several gateways, one that works is
  * used meanwhile.
  */
-import type { PoolRouting } from '../../api/encapsulation.ts';
 import type { Cancel, Clock, Millis } from '../../clock/clock.ts';
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../speaker/ports.ts';
 import { FAMILIES, type Family } from '../wire/types.ts';
 import { Batches, type Outcomes } from './batches.ts';
-import { Carriage, type CarriageConfig, leftTo } from './carriage.ts';
-import { Learned } from './learned.ts';
+import type { CarriageConfig } from './carriage.ts';
+import { Goals } from './goals.ts';
 import { DEFAULTS, type FibOptions } from './options.ts';
-import { goalOf, plan } from './plan.ts';
+import { plan } from './plan.ts';
 import type { RouteOwner, RouteTable, TableOperation, TableRefusal } from './route-table.ts';
 import { Routes } from './routes.ts';
 import { sameEntry, type TableEntry } from './table-entry.ts';
 import { isOver, type Trouble } from './trouble.ts';
-import { goalIn, Wants } from './wants.ts';
-import { Ways } from './ways.ts';
+import { Wants } from './wants.ts';
 
 /** Routes looked at in one turn. */
 const SLICE = 2_000;
@@ -38,15 +36,7 @@ export class Fib implements ForwardingTable {
   readonly #options: FibOptions;
   readonly #routes = new Routes();
   readonly #wants = new Wants();
-  readonly #learned = new Learned((prefix) => {
-    // Inside a pool, what leads through a tunnel or is another's is no way to a next hop.
-    const id = this.#carriage.poolOf(prefix) === undefined ? this.#routes.find(prefix) : undefined;
-    return id === undefined ? undefined : this.#routes.want(id)?.entry;
-  });
-  #ways = new Ways([], this.#learned);
-  #carriage = new Carriage();
-  /** Changes with what goals depend on beside what is wanted. */
-  #epoch = 0;
+  readonly #goals = new Goals(this.#routes);
   readonly #batches: Batches;
   #linksChanged: () => void = () => {};
   readonly #adopted = new Set<4 | 6>();
@@ -100,20 +90,16 @@ export class Fib implements ForwardingTable {
     const want = entry === undefined ? undefined : this.#wants.take(entry);
     if (before !== undefined) this.#wants.give(before);
     if (before === want) return;
-    this.#learned.count(prefix, before?.entry, entry);
+    this.#goals.learned.count(prefix, before?.entry, entry);
     routes.setWant(id, want);
-    if (this.#ways.mayLeadBy(prefix)) this.#resolveSoon();
+    if (this.#goals.mayLeadBy(prefix)) this.#resolveSoon();
     this.#startOver(id);
     if (routes.queued >= FIRST && !this.#batches.busy) this.#advance();
   }
 
   /** How routes inside pools leave this node. What stands in the kernel is changed in place. */
   carry(config: CarriageConfig): void {
-    const carriage = new Carriage(config);
-    if (carriage.equals(this.#carriage)) return;
-    this.#carriage = carriage;
-    this.#ways.forget();
-    this.#epoch++;
+    if (!this.#goals.carry(config)) return;
     for (const id of this.#routes.ids()) if (this.#routes.want(id) !== undefined) this.#startOver(id);
   }
 
@@ -126,16 +112,17 @@ export class Fib implements ForwardingTable {
   status(prefix: Prefix): ForwardingStatus | undefined {
     const id = this.#routes.find(prefix);
     if (id === undefined || this.#routes.want(id) === undefined) return undefined;
-    const left = leftTo(this.#carriage.poolOf(prefix));
+    const left = this.#goals.leftTo(prefix);
     if (left !== undefined) return { state: 'yielded', reason: left };
     const obstacle = this.#routes.trouble(id)?.obstacle;
     const actual = this.#routes.actual(id);
-    if (obstacle === undefined) return { state: sameEntry(this.#goal(id), actual) ? 'installed' : 'pending' };
+    if (obstacle === undefined)
+      return { state: sameEntry(this.#goals.of(id), actual) ? 'installed' : 'pending' };
     return actual === undefined ? obstacle : { state: 'degraded', reason: obstacle.reason };
   }
 
   linkTo(address: Address): string | undefined {
-    return this.#ways.linkTo(address);
+    return this.#goals.linkTo(address);
   }
 
   watchLinks(changed: () => void): void {
@@ -158,7 +145,7 @@ export class Fib implements ForwardingTable {
     // Our own writes come back as events; they say what we know.
     const news =
       owner !== 'ours'
-        ? id !== undefined || this.#ways.concerns(prefix)
+        ? id !== undefined || this.#goals.concerns(prefix)
         : change === 'deleted' &&
           id !== undefined &&
           this.#routes.want(id) !== undefined &&
@@ -218,8 +205,7 @@ export class Fib implements ForwardingTable {
     this.#resolveAgain = true;
     this.#resolveTimer ??= this.#clock.after(this.#options.gatherMs, 'resolve next hops', () => {
       this.#resolveAgain = false;
-      this.#ways.forget();
-      this.#epoch++;
+      this.#goals.resolveAnew();
       this.#resolveSome(this.#routes.ids());
     });
   }
@@ -234,7 +220,7 @@ export class Fib implements ForwardingTable {
         return;
       }
       const unicast = this.#routes.want(id)?.entry.type === 'unicast';
-      if (unicast && !sameEntry(this.#goal(id), this.#routes.actual(id))) this.#startOver(id);
+      if (unicast && !sameEntry(this.#goals.of(id), this.#routes.actual(id))) this.#startOver(id);
     }
     this.#resolveTimer = this.#clock.after(0, 'resolve next hops', () => this.#resolveSome(ids));
   }
@@ -305,7 +291,7 @@ export class Fib implements ForwardingTable {
   }
 
   #plan(id: number): void {
-    const goal = this.#goal(id);
+    const goal = this.#goals.of(id);
     const actual = this.#routes.actual(id);
     const trouble = this.#routes.trouble(id);
     const step = plan(goal, actual, trouble, goal !== undefined || this.#mayRemove(id));
@@ -320,11 +306,9 @@ export class Fib implements ForwardingTable {
     } else this.#batches.add(id, step, (step === 'delete' ? actual : goal) as TableEntry);
   }
 
-  /** Another's to write from now on stays until that one has taken its place. */
   #mayRemove(id: number): boolean {
-    const want = this.#routes.want(id);
-    if (want === undefined) return this.#complete.has(this.#routes.version(id));
-    return want.entry.type !== 'unicast' || leftTo(this.#poolOf(id)) === undefined;
+    if (this.#routes.want(id) === undefined) return this.#complete.has(this.#routes.version(id));
+    return !this.#goals.isHandedOver(id);
   }
 
   async #readAgain(): Promise<void> {
@@ -352,10 +336,7 @@ export class Fib implements ForwardingTable {
   async #readTable(): Promise<number> {
     this.#relist = false;
     const { routes, ways } = await this.#table.list();
-    const before = this.#ways;
-    this.#ways = new Ways(ways, this.#learned);
-    this.#epoch++;
-    if (!before.leadsAlike(this.#ways)) this.#linksChanged();
+    if (!this.#goals.setWays(ways)) this.#linksChanged();
     const actual: (TableEntry | undefined)[] = [];
     const others = new Map<number, Pick<Trouble, 'foreign' | 'kin'>>();
     for (const route of routes) {
@@ -383,7 +364,7 @@ export class Fib implements ForwardingTable {
     const same = sameEntry(believed, actual);
     if (same && this.#routes.trouble(id)?.foreign === foreign) {
       // Also what a batch left undone whose outcome we never learned.
-      if (!sameEntry(this.#goal(id), actual)) this.#routes.touch(id);
+      if (!sameEntry(this.#goals.of(id), actual)) this.#routes.touch(id);
       return false;
     }
     if (!same) this.#routes.setActual(id, actual);
@@ -391,24 +372,6 @@ export class Fib implements ForwardingTable {
     if (trouble !== undefined) Object.assign(trouble, { foreign, kin, refusals: 0, obstacle: undefined });
     this.#routes.touch(id);
     return believed !== undefined && !same && kin === undefined;
-  }
-
-  #poolOf(id: number): PoolRouting | undefined {
-    return this.#carriage.isPlain ? undefined : this.#carriage.poolOf(this.#routes.prefix(id));
-  }
-
-  /** What to aim at now: what is wanted, over the gateways of the moment, less what the kernel has refused. */
-  #goal(id: number): TableEntry | undefined {
-    const want = this.#routes.want(id);
-    if (want === undefined) return undefined;
-    const pool = this.#poolOf(id);
-    const goal = goalIn(this.#epoch, want, pool, (entry) =>
-      leftTo(pool) === undefined
-        ? this.#ways.resolve(entry, (nextHop) => this.#carriage.tunnelTo(pool, nextHop))
-        : undefined,
-    );
-    const refusals = this.#routes.trouble(id)?.refusals ?? 0;
-    return refusals === 0 ? goal : goalOf(goal, refusals);
   }
 
   readonly #outcomes: Outcomes = {
@@ -428,14 +391,14 @@ export class Fib implements ForwardingTable {
       if (actual !== undefined && trouble.refusals === 0) trouble.told = undefined;
       if (isOver(trouble)) this.#routes.untrouble(id);
     }
-    if (!sameEntry(this.#goal(id), actual)) this.#routes.touch(id);
+    if (!sameEntry(this.#goals.of(id), actual)) this.#routes.touch(id);
   }
 
   #refused(id: number, op: TableOperation, entry: TableEntry, { cause, reason }: TableRefusal): void {
     if (cause === 'absent') this.#done(id, op, undefined);
     else if (op === 'delete') this.#obstruct(id, 'refused', reason);
     else {
-      if (sameEntry(this.#goal(id), entry)) this.#countRefusal(id, cause, reason);
+      if (sameEntry(this.#goals.of(id), entry)) this.#countRefusal(id, cause, reason);
       this.#routes.touch(id);
     }
   }
