@@ -166,6 +166,51 @@ describeOnKernel('VXLAN', function () {
     });
   });
 
+  it('follows the MTU of the interface below, and packets that are too large by now get smaller, not lost', async () => {
+    for (const [below, four, six] of [
+      [1400, 1350, 1330],
+      [1500, 1450, 1430],
+    ] as const) {
+      for (const node of NODES) {
+        await fabric.lab.run('r', 'ip', ['link', 'set', `to-${node}`, 'mtu', String(below)]);
+        await fabric.lab.run(node, 'ip', ['link', 'set', 'eth0', 'mtu', String(below)]);
+      }
+      for (const node of NODES)
+        for (const [device, mtu] of [
+          ['vxlan.calico', four],
+          ['vxlan-v6.calico', six],
+        ] as const)
+          await fabric.until(
+            `MTU of ${device} of ${node}`,
+            () => fabric.lab.run(node, 'ip', ['link', 'show', device]),
+            (text) => text.includes(`mtu ${mtu} `),
+          );
+      for (const version of [4, 6] as const) await fabric.transfer('a1', 'b1', version, MEGABYTES / 4);
+    }
+  });
+
+  it("changes to Flannel's port and network in a live cluster: the connection goes on", async () => {
+    const text = await fabric.captured('to-b1', 'udp port 8472', () =>
+      fabric.whileTransferring('a1', 'b1', 4, async () => {
+        await fabric.apply({
+          apiVersion: 'projectcalico.org/v3',
+          kind: 'FelixConfiguration',
+          metadata: { name: 'default' },
+          spec: { vxlanPort: 8472, vxlanVNI: 1 },
+        });
+        for (const node of NODES)
+          await fabric.until(
+            `device of ${node}`,
+            () => fabric.lab.run(node, 'ip', ['-d', 'link', 'show', 'vxlan.calico']).catch(() => ''),
+            (link) => /vxlan id 1 .*dstport 8472/.test(link),
+          );
+        await fabric.routed((from, to) => (sameSubnet(from, to) ? /./ : /dev vxlan.calico/));
+      }),
+    );
+    // Of the outer packets the port says nothing to tcpdump's decoder unless it is the one that it knows for VXLAN's.
+    expect(text.join('\n')).to.match(new RegExp(`${underlay('a1', 4)}\\.\\d+ > ${underlay('b1', 4)}\\.8472`));
+  });
+
   /** Of felix-lite on a1, once it has looked at the kernel; else 0. */
   const pid = async (): Promise<number> => {
     const status = await fabric.status('a1', 'felix').catch(() => undefined);
