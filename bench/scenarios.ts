@@ -57,7 +57,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'e',
-    title: `one prefix flaps ${FLAPS} times beside a loaded table of 400,000`,
+    title: `one prefix flaps ${FLAPS} times beside a loaded table of 400,000, until both other peers know`,
     figure: 'latency',
     limitSeconds: 150,
     plan: (scale) => flap(scaled(400_000, scale)),
@@ -119,13 +119,16 @@ function mesh(clients: number): Plan {
   return { version: 4, target: targetOf(4), stations, act: { kind: 'flood' } };
 }
 
-/** A loaded table from one peer, one prefix beside it from another, and a receiver that watches. */
+/** A loaded table from one peer, one prefix beside it from another, and a receiver. Both others have to hear of a flap. */
 function flap(count: number): Plan {
   const stations = [
-    onCable(4, 0, { sends: { first: 0, count, perSet: PER_SET } }),
+    {
+      ...onCable(4, 0, { sends: { first: 0, count, perSet: PER_SET }, expects: { first: count, count: 2 } }),
+      complete: 1,
+    },
     onCable(4, 1, { sends: { first: count + 1, count: 1, perSet: 1 } }),
-    onCable(4, 2, { expects: { first: 0, count: count + 2 } }),
-  ].map((station) => (station.expects === undefined ? station : { ...station, complete: count + 1 }));
+    { ...onCable(4, 2, { expects: { first: 0, count: count + 2 } }), complete: count + 1 },
+  ];
   return { version: 4, target: targetOf(4), stations, act: { kind: 'flap', times: FLAPS, prefix: count } };
 }
 
