@@ -42,7 +42,7 @@ export class World {
   readonly policies: readonly (NetworkPolicy | GlobalNetworkPolicy)[];
   readonly workloads: readonly WorkloadEndpoint[];
   readonly hosts: readonly HostEndpoint[];
-  readonly nodes: readonly Node[];
+  readonly nodes: ReadonlyMap<string, Node>;
   readonly #sets: readonly (NetworkSet | GlobalNetworkSet)[];
   #parties: readonly Party[] | undefined;
 
@@ -73,7 +73,7 @@ export class World {
     ];
     this.workloads = of('WorkloadEndpoint');
     this.hosts = of('HostEndpoint');
-    this.nodes = of('Node');
+    this.nodes = byName(of('Node'));
     this.#sets = [...of('NetworkSet'), ...of('GlobalNetworkSet')];
   }
 
@@ -142,7 +142,8 @@ export class World {
   }
 
   /** By canonical text: a cluster has a hundred thousand workloads, and a packet two ends. */
-  #byAddress: Map<string, readonly WorkloadEndpoint[]> | undefined;
+  #byAddress: ReadonlyMap<string, readonly WorkloadEndpoint[]> | undefined;
+  #hostsByAddress: ReadonlyMap<string, readonly HostEndpoint[]> | undefined;
   readonly #owners = new Map<string, readonly Party[]>();
 
   /** The first of those whose the address is. */
@@ -151,7 +152,7 @@ export class World {
   }
 
   workloadsAt(address: Address): readonly WorkloadEndpoint[] {
-    this.#byAddress ??= byAddress(this.workloads);
+    this.#byAddress ??= byText(this.workloads, ({ spec }) => spec.ipNetworks);
     return this.#byAddress.get(address.toString()) ?? [];
   }
 
@@ -160,10 +161,11 @@ export class World {
     const text = address.toString();
     const known = this.#owners.get(text);
     if (known !== undefined) return known;
-    const others = [...this.hosts.map((each) => this.host(each)), ...this.#setParties()];
+    this.#hostsByAddress ??= byText(this.hosts, ({ spec }) => spec.expectedIPs);
     const found = [
       ...this.workloadsAt(address).map((each) => this.workload(each)),
-      ...others.filter((party) => owns(party, address)),
+      ...(this.#hostsByAddress.get(text) ?? []).map((each) => this.host(each)),
+      ...this.#setParties().filter((party) => owns(party, address)),
     ];
     this.#owners.set(text, found);
     return found;
@@ -215,15 +217,19 @@ const CONVERTED = [
 /** What they become. */
 const MADE = ['Profile', 'NetworkPolicy', 'GlobalNetworkPolicy'] as const satisfies readonly Kind[];
 
-function byAddress(workloads: readonly WorkloadEndpoint[]): Map<string, readonly WorkloadEndpoint[]> {
-  const found = new Map<string, readonly WorkloadEndpoint[]>();
-  for (const workload of workloads)
-    for (const text of workload.spec.ipNetworks ?? []) {
+/** @param textsOf  addresses in canonical text, with or without the length of a whole one */
+function byText<T>(
+  list: readonly T[],
+  textsOf: (each: T) => readonly string[] | undefined,
+): ReadonlyMap<string, readonly T[]> {
+  const found = new Map<string, T[]>();
+  for (const each of list)
+    for (const text of textsOf(each) ?? []) {
       const slash = text.indexOf('/');
       const address = slash < 0 ? text : text.slice(0, slash);
       const owners = found.get(address);
-      if (owners === undefined) found.set(address, [workload]);
-      else if (!owners.includes(workload)) found.set(address, [...owners, workload]);
+      if (owners === undefined) found.set(address, [each]);
+      else if (!owners.includes(each)) owners.push(each);
     }
   return found;
 }
@@ -232,7 +238,7 @@ function identity({ kind, metadata }: Resource): string {
   return `${kind}/${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
-function byName<R extends Tier | Profile>(list: readonly R[]): ReadonlyMap<string, R> {
+function byName<R extends Node | Profile | Tier>(list: readonly R[]): ReadonlyMap<string, R> {
   return new Map(list.map((each) => [each.metadata.name, each]));
 }
 

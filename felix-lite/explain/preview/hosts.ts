@@ -76,7 +76,7 @@ export function judgesForwarded({ endpoints }: Guarded, worlds: readonly [World,
 /** Of the host behind the endpoint: its own, else those of its node. */
 export function addressesOfHost({ node, endpoints }: Guarded, world: World): Addresses {
   const own = endpoints.flatMap((each) => each?.spec.expectedIPs ?? []);
-  const { bgp, addresses = [] } = world.nodes.find(({ metadata }) => metadata.name === node)?.spec ?? {};
+  const { bgp, addresses = [] } = world.nodes.get(node)?.spec ?? {};
   const known = [
     ...own,
     ...[bgp?.ipv4Address, bgp?.ipv6Address].filter((each) => each !== undefined),
