@@ -70,11 +70,31 @@ const WITHIN_MS = 400_000;
   it('runs a command on a node, with its exit code, whether or not it reads what it is given', async () => {
     const command = ['sh', '-c', 'ip -4 -o address show tunl0 | grep -q 10.244 && exit 3'];
     const failed: unknown = await run(POPLIN, ['lab', 'exec', '--lab', NAME, 'a1', '--', ...command], {
-      stdin: 'nobody reads this\n'.repeat(100_000),
+      stdin: 'nobody reads this\n'.repeat(10_000),
       deadlineMs: WITHIN_MS,
     }).catch((error: unknown) => error);
     if (!(failed instanceof CommandError)) expect.fail(String(failed));
     expect(failed.exitCode).to.equal(3);
+  });
+
+  it('lets no IPIP packets in from whom the datastore does not know', async () => {
+    // On the router: to a1's workload, wrapped for a1, under an address that is nobody's.
+    const forge = `
+web=$(ip netns exec clab-${NAME}-a1 ip -4 route show | awk '/ dev cali/ { print $1; exit }')
+ip link add forged type ipip local 10.1.0.1 remote 10.1.0.11
+ip address add 10.99.0.1/32 dev forged
+ip link set forged up
+ip route add "$web" dev forged src 10.99.0.1
+ping -c 3 -i 0.2 -W 1 "$web" >/dev/null && echo let in
+ip link delete forged
+ip netns exec clab-${NAME}-a1 iptables-legacy -t filter -S cali-INPUT -v | grep 'Drop IPIP packets from others'
+`;
+    const { stdout } = await run(POPLIN, ['lab', 'exec', '--lab', NAME, 'r', '--', 'sh'], {
+      stdin: forge,
+      deadlineMs: WITHIN_MS,
+    });
+    expect(stdout).not.to.contain('let in');
+    expect(stdout, 'they came, and were dropped').to.match(/Drop IPIP packets from others.* -c [3-9] /);
   });
 
   it('hands a command what comes on standard input, whole', async () => {
