@@ -95,8 +95,9 @@ export class FamilyTable implements ChangeSink {
 
   /** Decides and forwards a slice; true while more waits. {@link advanceGroups} tells peers. */
   advance(): boolean {
-    const sweeping = this.#sweep();
-    const judging = this.#judgeSlice();
+    // Asked here, as what is done seldom is compiled seldom, and would take with it what is done always.
+    const sweeping = this.#condemned.size > 0 && this.#sweep();
+    const judging = this.#unjudged.size > 0 && this.#judgeSlice();
     if (this.#phase === 'deferred') return sweeping || judging;
     const undecided = this.locRib.decideSome(DECISIONS);
     if (this.#phase === 'deciding') {

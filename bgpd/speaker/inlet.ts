@@ -10,7 +10,7 @@ const BUFFER = new Uint8Array(64 * 1024);
 
 /** Longer chunks have memory of their own; shorter ones share some, as a piece from the system for each costs more than the copy. */
 const SMALL = 4 * 1024;
-const SHARED_OCTETS = 64 * 1024;
+const SHARED_OCTETS = 8 * 1024;
 
 let shared = new Uint8Array(SHARED_OCTETS);
 let used = 0;
