@@ -137,38 +137,39 @@ describeOnKernel('packets through what may happen to felix-lite', function () {
       }
     });
 
-  it('another program holds nf_tables for a long transaction: packets go on, and what changed meanwhile comes after it', async () => {
-    await configure('nftables');
-    await node.put(...WORLD);
-    await node.startFelix();
-    const connection = await connect();
-    const stream = await Stream.start(node.network, flows());
-    const file = join(mkdtempSync(join(tmpdir(), 'poplin-long-')), 'rules.nft');
-    const rules = Array.from(
-      { length: 60_000 },
-      (_, index) => `add rule ip busy c ip saddr 198.18.${(index >> 8) & 255}.${index & 255} counter drop`,
-    );
-    writeFileSync(file, `add table ip busy\nadd chain ip busy c\n${rules.join('\n')}\n`);
-    try {
-      const loading = { isOver: false };
-      const loaded = node.run('nft', '-f', file).finally(() => void (loading.isOver = true));
-      let changes = 0;
-      while (!loading.isOver) {
-        await node.put(policy(changes++ % 2 === 0 ? [8080, 9090] : [8080]));
+  for (const backend of ['nftables', 'iptables NFT'] as const)
+    it(`another program holds nf_tables for a long transaction: packets go on, and what changed meanwhile comes after it, ${backend}`, async () => {
+      await configure(backend);
+      await node.put(...WORLD);
+      await node.startFelix();
+      const connection = await connect();
+      const stream = await Stream.start(node.network, flows());
+      const file = join(mkdtempSync(join(tmpdir(), 'poplin-long-')), 'rules.nft');
+      const rules = Array.from(
+        { length: 60_000 },
+        (_, index) => `add rule ip busy c ip saddr 198.18.${(index >> 8) & 255}.${index & 255} counter drop`,
+      );
+      writeFileSync(file, `add table ip busy\nadd chain ip busy c\n${rules.join('\n')}\n`);
+      try {
+        const loading = { isOver: false };
+        const loaded = node.run('nft', '-f', file).finally(() => void (loading.isOver = true));
+        let changes = 0;
+        while (!loading.isOver) {
+          await node.put(policy(changes++ % 2 === 0 ? [8080, 9090] : [8080]));
+          await node.settled();
+        }
+        await loaded;
+        await node.put(policy([8080, 9090]));
         await node.settled();
+        expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 9090, true)).to.equal(true);
+        expectUnbroken(await stream.stop());
+        expect(await node.prober('web').ping(connection, true)).to.equal(true);
+        // One at least had to wait.
+        expect(changes).to.be.greaterThan(0);
+      } finally {
+        rmSync(dirname(file), { recursive: true });
       }
-      await loaded;
-      await node.put(policy([8080, 9090]));
-      await node.settled();
-      expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 9090, true)).to.equal(true);
-      expectUnbroken(await stream.stop());
-      expect(await node.prober('web').ping(connection, true)).to.equal(true);
-      // One at least had to wait.
-      expect(changes).to.be.greaterThan(0);
-    } finally {
-      rmSync(dirname(file), { recursive: true });
-    }
-  });
+    });
 });
 
 /** The restore programs of iptables, in front of the real ones, that refuse when told to. */
