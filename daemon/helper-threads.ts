@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 
-const NICE = 19;
+const NICE = 10;
 /** As Node names them. */
 const OWN = /V8Worker$/;
 

@@ -96,12 +96,13 @@ export class NftDataplane implements Dataplane {
     let underWay: Promise<void> = Promise.resolve();
     let failure: unknown;
     const start = async (stage: readonly Owned[]): Promise<void> => {
-      await underWay;
       steps += stepsIn(stage);
+      const before = underWay;
       underWay = this.#commit(stage).catch((error: unknown) => {
         failure ??= error;
       });
-      // The kernel is at work when the event loop has had its turn.
+      // The kernel is at work on this one once it is done with the one before and the event loop has had its turn.
+      await before;
       await new Promise((resolve) => setImmediate(resolve));
     };
     await start(this.#tables.flatMap((table) => owned(table, table.planSets())));
