@@ -77,7 +77,16 @@ export class Routing {
     this.#known = new KernelMirror(this.#netlink, (event) => this.#gather(...this.#concerns(event)));
     this.#devices = new TunnelDevices(this.#netlink, clock, grace, this.#known);
     this.#workloads = new WorkloadRoutes(this.#netlink, this.#known);
-    this.#wireguard = new WireGuard({ node, store, clock, netlink: this.#netlink, netns, stateDir, grace });
+    this.#wireguard = new WireGuard({
+      node,
+      store,
+      clock,
+      netns,
+      stateDir,
+      grace,
+      netlink: this.#netlink,
+      known: this.#known,
+    });
     this.#mirror = new Mirror(
       store,
       ROUTING_KINDS.map((kind) => ({ kind })),

@@ -16,16 +16,21 @@ import {
 } from '../../../net/kernel/index.ts';
 import type { Problem } from '../../../api/index.ts';
 import { PROTOCOL_FELIX } from '../kernel.ts';
+import type { KernelReads } from '../mirror.ts';
 import { routeRefused, told } from '../refusals.ts';
 import type { TunnelledRoute } from './plan.ts';
 
-/** @param device  index of the WireGuard device */
+/**
+ * @param device  index of the WireGuard device
+ * @param known  what the kernel has
+ */
 export async function applyTable(
   netlink: Netlink,
   version: IpVersion,
   table: number,
   device: number,
   routes: readonly TunnelledRoute[],
+  known: Pick<KernelReads, 'listRoutes'> = netlink,
 ): Promise<{ readonly steps: number; readonly problems: readonly Problem[] }> {
   const wanted = new Map(
     routes.map((each) => {
@@ -35,7 +40,7 @@ export async function applyTable(
   );
   // Listed routes name their interface; a name is as good as the index of the one device there is.
   const name = (await netlink.getLink(device))?.name;
-  const actual = await netlink.listRoutes({ version, table, protocol: PROTOCOL_FELIX });
+  const actual = await known.listRoutes({ version, table, protocol: PROTOCOL_FELIX });
   const there = new Map(actual.map((route) => [routeKey(route), route]));
   const changes = [...wanted].flatMap(([key, route]): readonly RouteChange[] => {
     const before = there.get(key);

@@ -19,6 +19,7 @@ import {
   writeSysctl,
 } from '../../../net/kernel/index.ts';
 import type { Facts, NodeEnd } from '../facts.ts';
+import type { KernelReads } from '../mirror.ts';
 import { type Implementation, type Standing, WireGuardDevice } from './device.ts';
 import { keyIn, publicKeyOf } from './keys.ts';
 import type { WireGuardMeasured } from './metrics.ts';
@@ -33,6 +34,8 @@ export interface WireGuardOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly netlink: Netlink;
+  /** What the kernel has; default: to be asked of it. */
+  readonly known?: Pick<KernelReads, 'listRoutes'>;
   readonly netns?: string | undefined;
   /** Where private keys are kept. */
   readonly stateDir: string;
@@ -174,7 +177,7 @@ export class WireGuard {
     }
     if (published !== publicKey) problems.push(...(await publishKey(this.#client, node, version, publicKey)));
     const table = settings.tables[version];
-    const routes = await applyTable(netlink, version, table, device.index, plan.routes);
+    const routes = await applyTable(netlink, version, table, device.index, plan.routes, this.#options.known);
     steps += routes.steps;
     problems.push(...routes.problems);
     if (settings.hosts) steps += this.#believeMarks();
