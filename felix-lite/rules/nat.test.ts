@@ -29,6 +29,18 @@ const verdicts = (options: Partial<NatOptions>, version: 4 | 6 = 4): string[] =>
     .flatMap(({ rules }) => rules.map(({ verdict }) => JSON.stringify(verdict)));
 
 describe('chains of table nat', () => {
+  it('spare what goes to nodes, too, where natOutgoingExclusions says so', () => {
+    const spared = (options: Partial<NatOptions>): readonly boolean[] =>
+      (natChains(6, { ...NONE, masquerade: [6], ...options }) ?? [])
+        .filter(({ name }) => name === 'cali-nat-outgoing')
+        .flatMap(({ rules }) => rules)
+        .map(({ matches }) => JSON.stringify(matches).includes('all-hosts-net'));
+    expect(spared({})).to.deep.equal([false]);
+    expect(spared({ spareHosts: true })).to.deep.equal([true]);
+    const ranged = spared({ spareHosts: true, ports: { first: 1000, last: 2000 } });
+    expect(ranged.every(Boolean), ranged.join()).to.equal(true);
+  });
+
   it('are none where nothing changes', () => {
     expect(natChains(4, NONE)).to.equal(undefined);
     expect([natHooks(NONE), natVersions(NONE)]).to.deep.equal([[], []]);
