@@ -90,7 +90,7 @@ const LOCAL = 50;
 const relabel: Scenario = async (backend, bench) => {
   const rows: Row[] = [];
   for (const endpoints of bench.clusters)
-    for (const whose of ['remote', 'local', 'moving'] as const)
+    for (const whose of ['remote', 'local', 'moving', 'arriving'] as const)
       rows.push(
         await inFreshNamespace((netns) =>
           inFreshNamespace(async (twin) => {

@@ -9,7 +9,17 @@ import type { Pipeline } from '../../felix-lite/daemon/pipeline.ts';
 import { Recording, replay } from './replay.ts';
 import { compareStates, inputsBetween, savedState, tell } from './same-state.ts';
 import { type BackendName, bring, openPipeline } from './subject.ts';
-import { bigSet, endpoint, moved, oneMore, podsOf, relabelled, type WorldSize, worldOf } from './world.ts';
+import {
+  arrived,
+  bigSet,
+  endpoint,
+  moved,
+  oneMore,
+  podsOf,
+  relabelled,
+  type WorldSize,
+  worldOf,
+} from './world.ts';
 
 export type Order =
   | {
@@ -23,8 +33,11 @@ export type Order =
       readonly backend: BackendName;
       readonly netns: string;
       readonly size: WorldSize;
-      /** A pod of this node changes a policy of its own too, another one only sets; a moving one all of its policies. */
-      readonly of: 'local' | 'remote' | 'moving';
+      /**
+       * A pod of this node changes a policy of its own too, another one only sets; a moving one all of its policies, for those
+       * of another pod here; an arriving one for such as no pod here has.
+       */
+      readonly of: 'local' | 'remote' | 'moving' | 'arriving';
       readonly rounds: number;
       /** An empty namespace, for bare netlink to do the same in. */
       readonly twin: string;
@@ -108,13 +121,17 @@ async function relabel(order: Order & { readonly measure: 'relabel' }): Promise<
   const changeOf = (round: number): ResourceChange => {
     const pod = pods[(round >> 1) % pods.length];
     if (pod === undefined) throw new Error('no pods');
+    if (of === 'arriving') return arrived(pod, round, size);
     return of === 'moving' ? moved(pod, round) : relabelled(pod, round);
   };
+  // Of one that arrives, its going back is none, nor that what rests is cleared away.
+  const counts = (_: number, round: number): boolean => of !== 'arriving' || round % 2 === 0;
   const ms: number[] = [];
   const total = rounds + WARM_UP;
   for (let round = 0; round < total; round++) {
     recording?.mark();
     ms.push(await bring(pipeline, [changeOf(round)]));
+    if (!counts(0, round)) await pipeline.apply(false);
     await pause();
   }
   let limitMs: readonly number[];
@@ -125,7 +142,10 @@ async function relabel(order: Order & { readonly measure: 'relabel' }): Promise<
     await compareStates(backend, netns, twin);
   } else limitMs = await toolChanges(pipeline, backend, netns, [changeOf(total), changeOf(total + 1)]);
   pipeline.close();
-  return { ms: ms.slice(WARM_UP), limitMs: backend === 'nftables' ? limitMs.slice(WARM_UP) : limitMs };
+  const [warm, warmLimit] = [ms, limitMs].map((each) =>
+    each.filter(counts).slice(counts(0, 1) ? WARM_UP : WARM_UP / 2),
+  );
+  return { ms: warm ?? [], limitMs: (backend === 'nftables' ? warmLimit : limitMs) ?? [] };
 }
 
 /** How often the tools make a change and take it back. */

@@ -147,6 +147,16 @@ export function moved(pod: Pod, round: number): ResourceChange {
   return endpoint(pod, round % 2 === 0 ? (own + 1) % APPLICATIONS : own);
 }
 
+/**
+ * Has the pod come to an application of which this node has no other pod, and go back with the next odd round: all of its
+ * policies are new here.
+ */
+export function arrived(pod: Pod, round: number, { local }: WorldSize): ResourceChange {
+  const own = pod.index % APPLICATIONS;
+  const unknown = local + ((round >> 1) % Math.max(1, APPLICATIONS - local));
+  return endpoint(pod, round % 2 === 0 ? unknown % APPLICATIONS : own);
+}
+
 /** One policy that looks into a set of many addresses. */
 export function bigSet(members: number): readonly ResourceChange[] {
   const nets = Array.from({ length: members }, (_, i) => `11.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
