@@ -28,13 +28,15 @@ const verdicts = (options: Partial<NatOptions>, version: 4 | 6 = 4): string[] =>
     .filter(({ name }) => name === 'cali-nat-outgoing')
     .flatMap(({ rules }) => rules.map(({ verdict }) => JSON.stringify(verdict)));
 
+/** Of each rule that masquerades: whether it looks at the addresses of nodes. */
+const spared = (options: Partial<NatOptions>): readonly boolean[] =>
+  (natChains(6, { ...NONE, masquerade: [6], ...options }) ?? [])
+    .filter(({ name }) => name === 'cali-nat-outgoing')
+    .flatMap(({ rules }) => rules)
+    .map(({ matches }) => JSON.stringify(matches).includes('all-hosts-net'));
+
 describe('chains of table nat', () => {
   it('spare what goes to nodes, too, where natOutgoingExclusions says so', () => {
-    const spared = (options: Partial<NatOptions>): readonly boolean[] =>
-      (natChains(6, { ...NONE, masquerade: [6], ...options }) ?? [])
-        .filter(({ name }) => name === 'cali-nat-outgoing')
-        .flatMap(({ rules }) => rules)
-        .map(({ matches }) => JSON.stringify(matches).includes('all-hosts-net'));
     expect(spared({})).to.deep.equal([false]);
     expect(spared({ spareHosts: true })).to.deep.equal([true]);
     const ranged = spared({ spareHosts: true, ports: { first: 1000, last: 2000 } });

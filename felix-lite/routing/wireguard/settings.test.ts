@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import { wireguardSettings } from './settings.ts';
 
-describe('what FelixConfiguration says of WireGuard', () => {
-  const tables = (spec: object): string => {
-    const { tables } = wireguardSettings(spec);
-    return `${tables[4]} ${tables[6]}`;
-  };
+const tables = (spec: object): string => {
+  const { 4: four, 6: six } = wireguardSettings(spec).tables;
+  return `${four} ${six}`;
+};
 
+describe('what FelixConfiguration says of WireGuard', () => {
   it('has tables of its own out of the ranges that are left to us, and never those of the kernel', () => {
     expect(tables({})).to.equal('1 2');
     expect(tables({ routeTableRange: { min: 20, max: 30 } })).to.equal('20 21');
