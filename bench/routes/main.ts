@@ -14,7 +14,7 @@ import { joiners } from './join.ts';
 import { expectRoutes, type Figure, gateway, inNamespace, prefixes, timed } from './rig.ts';
 import { SpeakerAndKernel, updates } from './speaker.ts';
 
-export const ROUTES_USAGE = `usage: npm run bench -- routes [--routes 10000,100000] [--runs 5] [--nodes 1000] [--json]`;
+export const ROUTES_USAGE = `usage: npm run bench -- routes [--routes 10000,100000] [--runs 5] [--nodes 1000,5000] [--json]`;
 /** Times bare netlink. */
 const TARGET = 1.2;
 const MOVED = 5_000;
@@ -26,7 +26,7 @@ export async function routesBench(args: readonly string[], machine: object): Pro
     options: {
       routes: { type: 'string', default: '10000,100000' },
       runs: { type: 'string', default: '5' },
-      nodes: { type: 'string', default: '1000' },
+      nodes: { type: 'string', default: '1000,5000' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -40,10 +40,11 @@ export async function routesBench(args: readonly string[], machine: object): Pro
     title: `a next hop that changes under ${MOVED} routes`,
     figures: await medians(runs, () => inNamespace(movedNextHop)),
   });
-  sections.push({
-    title: `${values.nodes} nodes join a VXLAN cluster`,
-    figures: await medians(1, () => inNamespace((netns) => joiners(netns, Number(values.nodes)))),
-  });
+  for (const nodes of values.nodes.split(',').map(Number))
+    sections.push({
+      title: `${nodes} nodes join a VXLAN cluster`,
+      figures: await inNamespace((netns) => joiners(netns, nodes)),
+    });
   const verdicts = sections.flatMap(({ title, figures }) => ratios(title, figures));
   if (values.json) {
     console.log(JSON.stringify({ machine, target: TARGET, sections, verdicts }, undefined, 2));
