@@ -21,8 +21,8 @@ function ignored(kind: string, spec: string, name = 'default'): string[] {
 describe('api: fields that are stored without effect', () => {
   it('are told by their paths', () => {
     expect(
-      ignored('FelixConfiguration', '{bpfEnabled: true, logPrefix: x, wireguardThreadingEnabled: true}'),
-    ).to.deep.equal(['spec.wireguardThreadingEnabled', 'spec.bpfEnabled']);
+      ignored('FelixConfiguration', '{bpfEnabled: true, logPrefix: x, bpfLogLevel: Debug}'),
+    ).to.deep.equal(['spec.bpfEnabled', 'spec.bpfLogLevel']);
     expect(ignored('CalicoNodeStatus', '{node: w-1, classes: [BGP]}')).to.deep.equal(['spec']);
     expect(
       ignored('NetworkPolicy', '{ingress: [{action: Deny}, {action: Allow, http: {methods: [GET]}}]}'),

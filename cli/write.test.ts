@@ -26,11 +26,11 @@ describe('poplin writes', () => {
 
     it('tells of fields that are stored and do nothing, one line a resource, and programs too', async () => {
       const felix = 'apiVersion: projectcalico.org/v3\nkind: FelixConfiguration\nmetadata: {name: default}\n';
-      const text = `${felix}spec: {bpfEnabled: true, wireguardThreadingEnabled: true, logPrefix: x}`;
+      const text = `${felix}spec: {bpfEnabled: true, bpfLogLevel: Debug, logPrefix: x}`;
       const first = await poplin('apply -f -', [text, pool('a', '10.0.0.0/16')].join('\n---\n'));
       expect(first.code).to.equal(0);
       expect(first.err).to.equal(
-        'warning: FelixConfiguration/default: stored, not acted on: spec.wireguardThreadingEnabled, spec.bpfEnabled\n',
+        'warning: FelixConfiguration/default: stored, not acted on: spec.bpfEnabled, spec.bpfLogLevel\n',
       );
       const { out, err } = await poplin('replace -o json -f -', text);
       expect(err).to.contain('stored, not acted on');
@@ -40,7 +40,7 @@ describe('poplin writes', () => {
           kind: 'FelixConfiguration',
           name: 'default',
           outcome: 'unchanged',
-          notActedOn: ['spec.wireguardThreadingEnabled', 'spec.bpfEnabled'],
+          notActedOn: ['spec.bpfEnabled', 'spec.bpfLogLevel'],
         },
       ]);
       expect((await poplin('get felixconfig default -o yaml')).out).to.contain(

@@ -11,12 +11,9 @@ describe('the table of conformance', () => {
     for (const [asked, ours] of Object.entries(NETWORK_POLICY)) {
       expect(ours, asked).to.not.deep.equal([]);
       for (const each of ours) {
-        const [, elsewhere] = /^policy\.test\.ts: (.*)$/.exec(each) ?? [];
-        if (elsewhere === undefined) expect(names, asked).to.include(`Kubernetes: ${each}`);
-        else
-          expect(readFileSync(new URL('policy.test.ts', import.meta.url), 'utf8')).to.include(
-            `'${elsewhere}'`,
-          );
+        const [, file, elsewhere] = /^([a-z-]+\.ts): (.*)$/.exec(each) ?? [];
+        if (file === undefined) expect(names, asked).to.include(`Kubernetes: ${each}`);
+        else expect(readFileSync(new URL(file, import.meta.url), 'utf8')).to.include(`'${elsewhere}'`);
       }
     }
   });

@@ -62,15 +62,13 @@ export const NETWORK_POLICY: Readonly<Record<string, readonly string[]>> = {
     'a pod that it no longer selects',
   ],
   'should deny egress from pods based on PodSelector': ['default deny of egress'],
-  'should deny egress from all pods in a namespace': [
-    'policy.test.ts: Kubernetes: isolates a whole namespace',
-  ],
+  'should deny egress from all pods in a namespace': ['few-cases.ts: Kubernetes: isolates a whole namespace'],
   'should work with Ingress, Egress specified together': [
     'both directions in one policy, the way in',
     'both directions in one policy, the way out',
   ],
   'should support denying of egress traffic on the client side (even if the server explicitly allows this traffic)':
-    ['policy.test.ts: Kubernetes: denies at the client what the server allows'],
+    ['few-cases.ts: Kubernetes: denies at the client what the server allows'],
   'should enforce egress policy allowing traffic to a server in a different namespace based on PodSelector and NamespaceSelector':
     ['to pods of a namespace'],
   'should enforce ingress policy allowing any port traffic to a server on a specific protocol': [
