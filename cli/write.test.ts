@@ -43,9 +43,7 @@ describe('poplin writes', () => {
           notActedOn: ['spec.bpfEnabled', 'spec.bpfLogLevel'],
         },
       ]);
-      expect((await poplin('get felixconfig default -o yaml')).out).to.contain(
-        'wireguardThreadingEnabled: true',
-      );
+      expect((await poplin('get felixconfig default -o yaml')).out).to.contain('bpfLogLevel: Debug');
     });
 
     it('takes policies of Kubernetes, and shows them as Kubernetes has them', async () => {
