@@ -188,7 +188,9 @@ async function watchPairs(
       }
     } catch (error) {
       if (!(error instanceof CompactedError)) throw error;
+      // Up to here there is nothing to see any more: it may be the last revision of all.
       from = error.oldest;
+      seen(Number(from));
     }
   }
 }
