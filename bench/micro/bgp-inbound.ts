@@ -20,7 +20,8 @@ import type { RestartState, SessionFactory } from '../../bgpd/speaker/ports.ts';
 import { Peer } from '../../bgpd/speaker/peer.ts';
 import type { SessionConfig, SessionEvents } from '../../bgpd/speaker/session.ts';
 import { Speaker } from '../../bgpd/speaker/speaker.ts';
-import type { ConnectionHandler, Transport } from '../../bgpd/speaker/transport.ts';
+import type { ConnectionHandler } from '../../bgpd/speaker/transport.ts';
+import { ThisProcess } from '../this-process.ts';
 import { encodeKeepalive, encodeOpen, encodeUpdates, type Negotiated } from '../../bgpd/wire/index.ts';
 
 const [prefixes = 1_000_000, perSet = 5, version = 4] = process.argv.slice(2, 5).map(Number);
@@ -91,26 +92,8 @@ if (file === undefined) {
   process.exit(status ?? 1);
 }
 
-/** A connection whose other end is this script. */
-class Wire implements Transport {
-  handler: ConnectionHandler | undefined;
-
-  connect(_target: unknown, handler: ConnectionHandler): ReturnType<Transport['connect']> {
-    this.handler = handler;
-    return {
-      localAddress: '10.0.0.1',
-      remoteAddress: '10.0.0.2',
-      write: () => true,
-      pause: () => undefined,
-      resume: () => undefined,
-      close: () => undefined,
-      writableLength: 0,
-    } as never;
-  }
-}
-
 const clock = new SystemClock();
-const wire = new Wire();
+const wire = new ThisProcess('10.0.0.1', '10.0.0.2');
 const sessions: SessionFactory = {
   create: (config: SessionConfig, events: SessionEvents, restart: RestartState) =>
     new Peer({ config, events, transport: wire, clock, random: Math.random, restart }),

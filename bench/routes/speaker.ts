@@ -9,7 +9,8 @@ import { Peer } from '../../bgpd/speaker/peer.ts';
 import type { ForwardingTable, RestartState, SessionFactory } from '../../bgpd/speaker/ports.ts';
 import type { SessionConfig, SessionEvents } from '../../bgpd/speaker/session.ts';
 import { Speaker } from '../../bgpd/speaker/speaker.ts';
-import type { ConnectionHandler, Transport } from '../../bgpd/speaker/transport.ts';
+import type { ConnectionHandler } from '../../bgpd/speaker/transport.ts';
+import { ThisProcess } from '../this-process.ts';
 import { encodeKeepalive, encodeOpen, encodeUpdates, type Negotiated } from '../../bgpd/wire/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import type { Address, Prefix } from '../../net/addr/index.ts';
@@ -36,24 +37,6 @@ const SESSION: Negotiated = {
   addPathSend: [],
 };
 
-/** A connection whose other end is this process. */
-class Wire implements Transport {
-  handler: ConnectionHandler | undefined;
-
-  connect(_target: unknown, handler: ConnectionHandler): ReturnType<Transport['connect']> {
-    this.handler = handler;
-    return {
-      localAddress: '192.0.2.1',
-      remoteAddress: '192.0.2.2',
-      write: () => true,
-      pause: () => undefined,
-      resume: () => undefined,
-      close: () => undefined,
-      writableLength: 0,
-    } as never;
-  }
-}
-
 export class SpeakerAndKernel {
   readonly #fib: Fib;
   readonly #speaker: Speaker;
@@ -68,7 +51,7 @@ export class SpeakerAndKernel {
   private constructor(fib: Fib) {
     this.#fib = fib;
     const clock = new SystemClock();
-    const wire = new Wire();
+    const wire = new ThisProcess('192.0.2.1', '192.0.2.2');
     const sessions: SessionFactory = {
       create: (config: SessionConfig, events: SessionEvents, restart: RestartState) =>
         new Peer({ config, events, transport: wire, clock, random: Math.random, restart }),
