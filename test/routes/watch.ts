@@ -192,7 +192,8 @@ export class Watch {
 
   async #capture(node: string, link: string, filter: string): Promise<Capturing> {
     const file = join(this.#lab.folder, `${node}-${link}-${++this.#captures}.pcap`);
-    const args = ['-i', link, '-B', '8192', '-U', '--immediate-mode', '-w', file, '-Z', 'root', filter];
+    // 32 MiB: what a busy machine lets lie for a while must not be lost (tcpdump counts in KiB).
+    const args = ['-i', link, '-B', '32768', '-U', '--immediate-mode', '-w', file, '-Z', 'root', filter];
     const dump = spawn('nsenter', [`--net=${this.#lab.netns(node)}`, 'tcpdump', ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -97,7 +97,7 @@ if (!present)
       };
       const everything = version === 4 ? 'ip' : 'ip6 and not icmp6';
       const raw = await fabric.capturedRaw('to-b1', everything, both);
-      expect(raw.length).to.be.greaterThan(2 * MEGABYTES);
+      expect(raw.length, 'enough to judge by').to.be.greaterThan(MEGABYTES / 2);
       expect(longestRun(raw), 'octets of the transfer').to.be.lessThan(64);
       const text = (await fabric.captured('to-b1', everything, both)).join('\n');
       const port = version === 4 ? 51_820 : 51_821;
@@ -223,7 +223,7 @@ if (!present)
           transfer.send(MEGABYTES),
         ),
       );
-      expect(raw.length).to.be.greaterThan(MEGABYTES);
+      expect(raw.length, 'enough to judge by').to.be.greaterThan(MEGABYTES / 2);
       expect(longestRun(raw), 'octets of the transfer').to.be.lessThan(64);
     }
     expect(echo.listening).to.equal(true);
