@@ -79,6 +79,21 @@ describe('OPEN', () => {
     expect(text(sized(127).subarray(28, 35))).to.equal('ff ff 01 01 02 00 fe');
   });
 
+  it('keeps the plain lengths up to 255 octets, and reads them back (RFC 9072 §2)', () => {
+    const capability = { code: 'unknown', number: 99, value: new Uint8Array(251) } as const;
+    const message = encodeOpen({
+      version: 4,
+      asn: 1,
+      holdSeconds: 0,
+      routerId: 1,
+      capabilities: [capability],
+    });
+    expect(text(message.subarray(28, 31))).to.equal('ff 02 fd');
+    expect(decodeMessage(message, undefined))
+      .to.have.nested.property('message.capabilities')
+      .deep.equal([capability]);
+  });
+
   it('refuses to make an OPEN that no peer could read', () => {
     const huge: Capability = { code: 'unknown', number: 99, value: new Uint8Array(256) };
     const message = { version: 4, asn: 1, holdSeconds: 0, routerId: 1 };

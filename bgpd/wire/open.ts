@@ -105,7 +105,7 @@ function decodeParameters(r: Reader, capabilities: Capability[]): ParameterError
 }
 
 /**
- * All capabilities go into one optional parameter, with 2-octet lengths only where they do not fit 255 octets.
+ * All capabilities go into one optional parameter, with 2-octet lengths only where that exceeds 255 octets (RFC 9072 §2).
  *
  * @throws RangeError when the capabilities exceed the 4096 octets an OPEN may have
  */
@@ -127,7 +127,7 @@ export function encodeOpen(open: Omit<OpenMessage, 'type'>): Uint8Array {
 function putParameters(w: Writer, capabilities: Uint8Array): void {
   if (capabilities.length === 0) {
     w.u8(0);
-  } else if (capabilities.length + 2 <= 254) {
+  } else if (capabilities.length + 2 <= 255) {
     w.u8(capabilities.length + 2)
       .u8(OPTIONAL_PARAMETER.capabilities)
       .u8(capabilities.length)
