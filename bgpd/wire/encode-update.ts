@@ -25,6 +25,7 @@ import { Writer } from './writer.ts';
 const LENGTH_FIELDS = 4;
 /** Flags, code and 2-octet length of MP_REACH_NLRI and MP_UNREACH_NLRI, which always use the extended length. */
 const MP_HEADER = 4;
+const AGGREGATOR = 7;
 
 /** The longest message that may be sent on the session (RFC 8654 §3). */
 export function maxMessageLength(session: Negotiated): number {
@@ -34,8 +35,8 @@ export function maxMessageLength(session: Negotiated): number {
 /**
  * Encodes an UPDATE of any size as messages that fit the session.
  *
- * Routes whose attributes leave no room for even one prefix are withdrawn instead: the peer must not keep an older
- * version of them. {@link fits} tells beforehand.
+ * Routes whose attributes leave no room for even one prefix are told without those that {@link lighter} leaves out; where
+ * that does not help they are withdrawn, as the peer must not keep an older version of them. {@link fits} tells beforehand.
  */
 export function encodeUpdates(update: UpdateMessage, session: Negotiated): Uint8Array[] {
   const messages: Uint8Array[] = [];
@@ -43,12 +44,37 @@ export function encodeUpdates(update: UpdateMessage, session: Negotiated): Uint8
   const { attributes } = update;
   if (attributes === undefined) return messages;
   for (const reach of update.reach) {
-    const encoded = encodeReachAttributes(attributes, reach, session);
-    const room = roomBeside(encoded, reach, session);
-    if (room < longestNlri(reach.family, session)) putUnreach(messages, reach, session);
-    else putReach(messages, reach, encoded, room, session);
+    const encoded = encodeFitting(attributes, reach, session);
+    if (encoded === undefined) putUnreach(messages, reach, session);
+    else putReach(messages, reach, encoded, roomBeside(encoded, reach, session), session);
   }
   return messages;
+}
+
+/** Undefined: no prefix has room beside them, not even without what may be left out. */
+function encodeFitting(
+  attributes: PathAttributes,
+  reach: NextHopOf,
+  session: Negotiated,
+): Uint8Array | undefined {
+  const encoded = encodeReachAttributes(attributes, reach, session);
+  if (roomBeside(encoded, reach, session) >= longestNlri(reach.family, session)) return encoded;
+  const less = lighter(attributes);
+  return less === undefined ? undefined : encodeFitting(less, reach, session);
+}
+
+/**
+ * The attributes without those that have no say in which route is chosen or where packets go (RFC 8654 §4, RFC 7606 §2):
+ * AGGREGATOR, and with it AS4_AGGREGATOR. ATOMIC_AGGREGATE shall stay (RFC 4271 §5.1.6), and of what we do not know nobody
+ * can tell.
+ *
+ * @returns undefined where there is nothing to leave out
+ */
+export function lighter(attributes: PathAttributes): PathAttributes | undefined {
+  const { aggregator, partial, ...rest } = attributes;
+  if (aggregator === undefined) return undefined;
+  const marked = partial?.filter((code) => code !== AGGREGATOR) ?? [];
+  return { ...rest, ...(marked.length === 0 ? {} : { partial: marked }) };
 }
 
 /** End-of-RIB marker of the family (RFC 4724 §2). */
@@ -65,8 +91,7 @@ type NextHopOf = Pick<Reach, 'family' | 'nextHop'>;
 
 /** Whether one prefix of the family, the longest there can be, has room in a message beside these attributes. */
 export function fits(attributes: PathAttributes, reach: NextHopOf, session: Negotiated): boolean {
-  const encoded = encodeReachAttributes(attributes, reach, session);
-  return roomBeside(encoded, reach, session) >= longestNlri(reach.family, session);
+  return encodeFitting(attributes, reach, session) !== undefined;
 }
 
 /** All attributes but MP_REACH_NLRI: NEXT_HOP is among them where the family uses it. */

@@ -7,7 +7,7 @@
  */
 import { CLASS_FLAGS, FLAG } from './decode-attributes.ts';
 import { HEADER_LENGTH, MESSAGE_TYPE } from './header.ts';
-import { maxMessageLength, putAttributes } from './encode-update.ts';
+import { lighter, maxMessageLength, putAttributes } from './encode-update.ts';
 import { FAMILIES, type Family, type Negotiated, type NextHop, type PathAttributes } from './types.ts';
 import { Writer } from './writer.ts';
 
@@ -24,7 +24,7 @@ const INITIAL_CAPACITY = 65_536;
 
 /**
  * What all prefixes of a route set share, as octets: the Path Attributes field, in families other than IPv4 unicast
- * behind the head of its MP_REACH_NLRI.
+ * behind the head of its MP_REACH_NLRI. Where they leave no room for a prefix, without what {@link lighter} leaves out.
  *
  * @returns how many octets were written behind what `w` held; -1 where no prefix would fit beside them in a message
  */
@@ -43,7 +43,9 @@ export function encodeRoute(
     putAttributes(w, attributes, session);
   }
   const length = w.length - start;
-  return fitsMessage(length, family, session) ? length : -1;
+  if (fitsMessage(length, family, session)) return length;
+  const less = lighter(attributes);
+  return less === undefined ? -1 : encodeRoute(w.truncate(start), family, less, nextHop, session);
 }
 
 /** Whether a prefix, the longest there can be, has room beside a route of so many octets. */

@@ -74,6 +74,12 @@ export class Writer {
     return this.#bytes;
   }
 
+  /** Forgets what was written behind the first `length` octets. */
+  truncate(length: number): this {
+    this.#length = Math.min(length, this.#length);
+    return this;
+  }
+
   /** Forgets what was written and keeps the space. */
   reset(): this {
     this.#length = 0;
