@@ -36,11 +36,17 @@ function attribute(flags: string, code: string, value: string): string {
   return `${flags}${code}${(value.length / 2).toString(16).padStart(2, '0')}${value}`;
 }
 
-/** An UPDATE of these attributes alone, decoded. */
-function plain(attributes: string): Plain | undefined {
+/** An UPDATE of these attributes alone, decoded behind other lines. */
+function plain(attributes: string, before: readonly string[] = []): Plain | undefined {
   const length = attributes.length / 2;
   const [whole, field] = [23 + length, length].map((value) => value.toString(16).padStart(4, '0'));
-  return decodeLines([`${MARKER}${whole}020000${field}${attributes}`])[0];
+  return decodeLines([...before, `${MARKER}${whole}020000${field}${attributes}`]).at(-1);
+}
+
+/** Of the MP_REACH_NLRI among these attributes. */
+function labelledNlri(attributes: string, opens: readonly string[]): unknown {
+  const [ignored] = (plain(attributes, opens)?.['ignored'] ?? []) as { readonly nlri?: unknown }[];
+  return ignored?.nlri ?? 'octets';
 }
 
 describe('poplin bgp decode, of text and octets', () => {
@@ -101,6 +107,34 @@ describe('poplin bgp decode, of text and octets', () => {
       expect(plain(attribute('80', '0f', '0019460102'))?.['ignored']).to.deep.equal([
         { attribute: 'MP_UNREACH_NLRI', afi: 25, safi: 70, octets: '0102' },
       ]);
+    });
+
+    it('reads stacks of labels as the OPENs have settled it (RFC 8277 §2.1), or as makes sense', () => {
+      const rest = `${attribute('40', '01', '00')}${attribute('40', '02', '02010000fde9')}`;
+      /** A label whose S bit is not set, and behind it what is either the prefix or another label. */
+      const reach = (nlri: string): string => attribute('80', '0e', `00010404c000020100${nlri}`) + rest;
+      const several = (asn: number, ...value: number[]): string =>
+        hexOf(open(asn, [{ code: 'unknown', number: 8, value: Uint8Array.from(value) }]));
+      const one = reach('3005dc100a0002');
+      const two = reach('4805dc100006410a0001');
+      const oneRead = [{ prefix: '10.0.2.0/24', labels: [24_001] }];
+      const twoRead = [{ prefix: '10.0.1.0/24', labels: [24_001, 100] }];
+      const both = [several(65001, 0, 1, 4, 2), several(65002, 0, 1, 4, 255)];
+      expect(labelledNlri(one, both)).to.equal('octets');
+      expect(labelledNlri(two, both)).to.deep.equal(twoRead);
+      const singles = {
+        'one of them does not': [several(65001, 0, 1, 4, 2), hexOf(open(65002))],
+        'a count of 1': [several(65001, 0, 1, 4, 2), several(65002, 0, 1, 4, 1)],
+        'only the first counts': [several(65001, 0, 1, 4, 2), several(65002, 0, 1, 4, 1, 0, 1, 4, 9)],
+        'another family': [several(65001, 0, 1, 4, 2), several(65002, 0, 2, 4, 2)],
+        'cut short': [several(65001, 0, 1, 4, 2), several(65002, 0, 1, 4, 2, 0)],
+      };
+      for (const [why, opens] of Object.entries(singles)) {
+        expect(labelledNlri(one, opens), why).to.deep.equal(oneRead);
+        expect(labelledNlri(two, opens), why).to.equal('octets');
+      }
+      expect(labelledNlri(one, [])).to.deep.equal(oneRead);
+      expect(labelledNlri(two, [])).to.deep.equal(twoRead);
     });
 
     it('takes path ids from the option, or from OPENs that settle them', () => {

@@ -28,8 +28,11 @@ const EXTENDED_LENGTH = 0x10;
 
 const VERSIONS: Readonly<Record<number, 4 | 6>> = { 1: 4, 2: 6 };
 
+/** Whether the Multiple Labels capability was settled for the IP version; undefined where that is not known. */
+export type MultipleLabels = (version: 4 | 6) => boolean | undefined;
+
 /** @param bytes  an UPDATE that was decoded without a session reset: its framing is sound */
-export function ignoredFamilies(bytes: Uint8Array): readonly IgnoredFamily[] {
+export function ignoredFamilies(bytes: Uint8Array, multipleLabels: MultipleLabels): readonly IgnoredFamily[] {
   const message = new Reader(bytes, HEADER_LENGTH);
   message.slice(message.u16());
   const attributes = message.slice(message.u16());
@@ -39,12 +42,12 @@ export function ignoredFamilies(bytes: Uint8Array): readonly IgnoredFamily[] {
     const code = attributes.u8();
     const value = attributes.slice((flags & EXTENDED_LENGTH) === 0 ? attributes.u8() : attributes.u16());
     if (attributes.overrun) break;
-    if (code === MP_REACH || code === MP_UNREACH) found.push(...plainMp(value, code));
+    if (code === MP_REACH || code === MP_UNREACH) found.push(...plainMp(value, code, multipleLabels));
   }
   return found;
 }
 
-function plainMp(value: Reader, code: number): readonly IgnoredFamily[] {
+function plainMp(value: Reader, code: number, multipleLabels: MultipleLabels): readonly IgnoredFamily[] {
   const afi = value.u16();
   const safi = value.u8();
   if (value.overrun || familyOf(afi, safi) !== undefined) return [];
@@ -55,15 +58,32 @@ function plainMp(value: Reader, code: number): readonly IgnoredFamily[] {
   const version = safi === LABELLED_SAFI ? VERSIONS[afi] : undefined;
   const family = version === undefined ? { afi, safi } : { family: `ipv${version}-labelled-unicast` };
   const told = nextHop === undefined ? {} : { nextHop: plainNextHop(nextHop) };
-  const labelled = version === undefined ? undefined : readLabelled(value, version, code === MP_UNREACH);
+  const labelled =
+    version === undefined
+      ? undefined
+      : readLabelled(value, version, code === MP_UNREACH, multipleLabels(version));
   return [{ attribute, ...family, ...told, ...(labelled === undefined ? { octets } : { nlri: labelled }) }];
 }
 
-/** Undefined: malformed, so the octets have to do. */
-function readLabelled(r: Reader, version: 4 | 6, withdrawn: boolean): IgnoredFamily['nlri'] {
-  const nlri: LabelledNlri[] = [];
-  if (decodeLabelledNlri(r, { version, addPath: false, withdrawn }, nlri) !== undefined) return undefined;
-  return nlri.map(({ labels, prefix }) => ({ prefix: prefix.toString(), labels }));
+/**
+ * Where nobody heard whether stacks of labels were settled, one label is what RFC 8277 allows and a stack is what speakers
+ * of RFC 3107 may have sent all the same.
+ *
+ * @returns undefined where it is malformed, so that the octets have to do
+ */
+function readLabelled(
+  r: Reader,
+  version: 4 | 6,
+  withdrawn: boolean,
+  settled: boolean | undefined,
+): IgnoredFamily['nlri'] {
+  for (const multipleLabels of settled === undefined ? [false, true] : [settled]) {
+    const nlri: LabelledNlri[] = [];
+    const field = new Reader(r.bytes, r.at, r.end);
+    const error = decodeLabelledNlri(field, { version, addPath: false, withdrawn, multipleLabels }, nlri);
+    if (error === undefined) return nlri.map(({ labels, prefix }) => ({ prefix: prefix.toString(), labels }));
+  }
+  return undefined;
 }
 
 function plainNextHop(octets: Uint8Array): string {

@@ -21,7 +21,9 @@ function tell(cut: Cut, knowledge: SessionKnowledge, direction: Direction, place
   switch (cut.type) {
     case 'message': {
       const { session, assumed } = knowledge.assume(direction, cut.bytes);
-      const { plain, open } = plainMessage(cut.bytes, session);
+      const { plain, open } = plainMessage(cut.bytes, session, (version) =>
+        knowledge.multipleLabels(version),
+      );
       if (open !== undefined) knowledge.learn(direction, open);
       const guesses = plain['type'] === 'update' && Object.keys(assumed).length > 0 ? { assumed } : {};
       return { ...place, at: cut.offset, length: cut.bytes.length, ...plain, ...guesses };

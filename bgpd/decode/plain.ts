@@ -16,17 +16,21 @@ import {
   type OpenMessage,
   type UpdateMessage,
 } from '../wire/index.ts';
-import { ignoredFamilies } from './ignored-families.ts';
+import { ignoredFamilies, type MultipleLabels } from './ignored-families.ts';
 import { attributeName } from '../wire/fault.ts';
 
 export type Plain = Readonly<Record<string, unknown>>;
 
 const TYPES = ['open', 'update', 'notification', 'keepalive', 'route-refresh'];
 
-/** @param session how to read an UPDATE */
+/**
+ * @param session  how to read an UPDATE
+ * @param multipleLabels  likewise, what the speaker does not speak of it
+ */
 export function plainMessage(
   bytes: Uint8Array,
   session: Negotiated,
+  multipleLabels: MultipleLabels = () => undefined,
 ): { readonly plain: Plain; readonly open?: OpenMessage } {
   const decoded = decodeMessage(bytes, session);
   const type = TYPES[(bytes[18] ?? 0) - 1] ?? 'unknown';
@@ -34,7 +38,8 @@ export function plainMessage(
   const { message, faults } = decoded;
   if (message === undefined) return { plain: { type, ignored: true, octets: hex(bytes.subarray(19)) } };
   const outcome = outcomeOf(faults);
-  const ignored = message.type === 'update' && faults.length > 0 ? ignoredFamilies(bytes) : [];
+  const ignored =
+    message.type === 'update' && faults.length > 0 ? ignoredFamilies(bytes, multipleLabels) : [];
   const plain = {
     type,
     ...fieldsOf(message),

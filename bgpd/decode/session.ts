@@ -4,6 +4,7 @@
  */
 import { CAPABILITY, FAMILIES, type Family, type Negotiated, type OpenMessage } from '../wire/index.ts';
 import { HEADER_LENGTH } from '../wire/header.ts';
+import { LABELLED_SAFI } from '../wire/labelled-nlri.ts';
 import { Reader } from '../wire/reader.ts';
 
 export interface DecodeOptions {
@@ -78,6 +79,14 @@ export class SessionKnowledge {
     return { session, assumed };
   }
 
+  /** Whether both have said that a prefix may have several labels (RFC 8277 §2.1); undefined where one was not heard. */
+  multipleLabels(version: 4 | 6): boolean | undefined {
+    const [a, b] = this.#opens;
+    return a === undefined || b === undefined
+      ? undefined
+      : [a, b].every((open) => takesLabels(open, version));
+  }
+
   #pathIds(
     direction: Direction,
     sender: OpenMessage | undefined,
@@ -111,6 +120,20 @@ function sends(from: OpenMessage | undefined, to: OpenMessage | undefined, famil
       (c) => c.code === CAPABILITY.addPath && c.families.some((each) => each.family === family && each[what]),
     ) ?? false;
   return says(from, 'send') && says(to, 'receive');
+}
+
+const MULTIPLE_LABELS = 8;
+
+/** The first copy of the capability counts; a family with a count of 0 or 1 was not said (RFC 8277 §2.1). */
+function takesLabels({ capabilities }: OpenMessage, version: 4 | 6): boolean {
+  const said = capabilities.find((c) => c.code === 'unknown' && c.number === MULTIPLE_LABELS);
+  if (said?.code !== 'unknown' || said.value.length % 4 !== 0) return false;
+  const r = new Reader(said.value);
+  while (r.remaining > 0) {
+    const [afi, safi, count] = [r.u16(), r.u8(), r.u8()];
+    if (afi === (version === 4 ? 1 : 2) && safi === LABELLED_SAFI) return count > 1;
+  }
+  return false;
 }
 
 /** Those that both offer; RFC 4760 §8 for a side that offers none. All, where a side was not heard. */
