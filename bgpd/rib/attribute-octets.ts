@@ -26,7 +26,7 @@ export interface Figures {
   readonly originatorId: number | undefined;
   readonly clusterListLength: number;
   /** RFC 7311; above 2^53 to the nearest number there is. */
-  readonly aigp: number | undefined;
+  readonly aigp: bigint | undefined;
 }
 
 /** A run of octets that is looked at and then overwritten: one for everybody, as nobody keeps it. */
@@ -70,7 +70,7 @@ export function figuresOf(bytes: Uint8Array, length: number): Figures {
   let neighbourAs = 0;
   let originatorId: number | undefined;
   let clusterListLength = 0;
-  let aigp: number | undefined;
+  let aigp: bigint | undefined;
   for (let start = 0; start < length; ) {
     const next = endOf(bytes, start);
     const value = valueOf(bytes, start);
@@ -96,7 +96,7 @@ export function figuresOf(bytes: Uint8Array, length: number): Figures {
         break;
       case 26:
         // The metric stands first in canonical form: type, length, 8 octets.
-        aigp = (u32(bytes, value + 3) >>> 0) * 2 ** 32 + (u32(bytes, value + 7) >>> 0);
+        aigp = (BigInt(u32(bytes, value + 3) >>> 0) << 32n) | BigInt(u32(bytes, value + 7) >>> 0);
         break;
       default:
     }

@@ -59,7 +59,7 @@ export class AttributeSet implements Figures {
     return this.#pool.figures.clusterListLength(this.id);
   }
 
-  get aigp(): number | undefined {
+  get aigp(): bigint | undefined {
     return this.#pool.figures.aigp(this.id);
   }
 

@@ -16,6 +16,13 @@ const ladder: { step: string; better: PathSketch; worse: PathSketch; options?: P
     { step: 'higher LOCAL_PREF', better: { localPref: 101, asPath: [1, 2] }, worse: { asPath: [1] } },
     { step: 'lower AIGP', better: { aigp: 9, asPath: [7, 8] }, worse: { aigp: 10 }, options: { aigp: true } },
     { step: 'lower AIGP', better: { aigp: 9, asPath: [7, 8] }, worse: {}, options: { aigp: true } },
+    // Equal as floating-point numbers.
+    {
+      step: 'lower AIGP',
+      better: { aigp: 0xffff_ffff_ffff_fff0n, asPath: [7, 8] },
+      worse: { aigp: 0xffff_ffff_ffff_fff0n, interiorCost: 1 },
+      options: { aigp: true },
+    },
     { step: 'shorter AS_PATH', better: { asPath: [7], origin: 'incomplete' }, worse: { asPath: [7, 8] } },
     { step: 'lower ORIGIN', better: { origin: 'IGP', med: 9 }, worse: { origin: 'EGP' } },
     { step: 'lower ORIGIN', better: { origin: 'EGP' }, worse: { origin: 'incomplete' } },
@@ -50,9 +57,16 @@ const ladder: { step: string; better: PathSketch; worse: PathSketch; options?: P
     { step: 'lower path id', better: { id: 1, pathId: 1 }, worse: { id: 1, pathId: 2 } },
   ];
 
+/** In a title. */
+function shown(sketch: PathSketch): string {
+  return JSON.stringify(sketch, (_key, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  );
+}
+
 describe('decision process', () => {
   for (const { step, better, worse, options } of ladder) {
-    it(`prefers ${step}: ${JSON.stringify(better)} to ${JSON.stringify(worse)}`, () => {
+    it(`prefers ${step}: ${shown(better)} to ${shown(worse)}`, () => {
       const [a, b] = [path(better), path(worse)];
       const settings = { ...DEFAULT_DECISION, ...options };
       for (const order of [

@@ -43,7 +43,7 @@ export interface DecisionStep {
   /** Where it stands. */
   readonly source: string;
   /** Lower is better. */
-  readonly measure: (path: Path, options: DecisionOptions) => number;
+  readonly measure: (path: Path, options: DecisionOptions) => number | bigint;
   /** Paths compare only within a group of equal value. */
   readonly group?: (path: Path, options: DecisionOptions) => number;
 }
@@ -53,15 +53,17 @@ const WORST_MED = 2 ** 32;
 /** Not a preference: a path without a way to its next hop takes no part at all. */
 const REACHABLE = { reason: 'next hop reachable', source: 'RFC 4271 §9.1.2' } as const;
 
+/** The metric has 64 bits, and no number holds them. */
+function accumulated({ attributes, interiorCost }: Path): number | bigint {
+  const { aigp } = attributes;
+  return aigp === undefined ? Number.POSITIVE_INFINITY : aigp + BigInt(Math.ceil(interiorCost));
+}
+
 /** Steps that make a path better; what survives them is equally good, and may be used together. */
 const PREFERENCE: readonly DecisionStep[] = [
   { reason: 'our own route', source: 'local policy', measure: (p) => (p.source.kind === 'local' ? 0 : 1) },
   { reason: 'higher LOCAL_PREF', source: 'RFC 4271 §9.1.1', measure: (p) => -p.attributes.localPref },
-  {
-    reason: 'lower AIGP',
-    source: 'RFC 7311 §4.1',
-    measure: (p, o) => (o.aigp ? (p.attributes.aigp ?? Number.POSITIVE_INFINITY) + p.interiorCost : 0),
-  },
+  { reason: 'lower AIGP', source: 'RFC 7311 §4.1', measure: (p, o) => (o.aigp ? accumulated(p) : 0) },
   {
     reason: 'shorter AS_PATH',
     source: 'RFC 4271 §9.1.2.2 a',
@@ -163,8 +165,11 @@ function keepLowest(
   options: DecisionOptions,
   trace?: Trace,
 ): readonly Path[] {
-  let lowest = Number.POSITIVE_INFINITY;
-  for (const path of paths) lowest = Math.min(lowest, step.measure(path, options));
+  let lowest: number | bigint = Number.POSITIVE_INFINITY;
+  for (const path of paths) {
+    const measured = step.measure(path, options);
+    if (measured < lowest) lowest = measured;
+  }
   return strike(paths, (path) => step.measure(path, options) > lowest, step, trace);
 }
 
@@ -175,10 +180,11 @@ function keepLowestByGroup(
   trace?: Trace,
 ): readonly Path[] {
   const groupOf = step.group ?? (() => 0);
-  const lowest = new Map<number, number>();
+  const lowest = new Map<number, number | bigint>();
   for (const path of paths) {
     const group = groupOf(path, options);
-    lowest.set(group, Math.min(lowest.get(group) ?? Number.POSITIVE_INFINITY, step.measure(path, options)));
+    const measured = step.measure(path, options);
+    if (measured < (lowest.get(group) ?? Number.POSITIVE_INFINITY)) lowest.set(group, measured);
   }
   return strike(
     paths,

@@ -13,7 +13,7 @@ const figures: fc.Arbitrary<Figures> = fc.record({
   neighbourAs: word,
   originatorId: maybe,
   clusterListLength: fc.integer({ min: 0, max: 16_383 }),
-  aigp: maybe,
+  aigp: fc.option(fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_fffen }), { nil: undefined }),
 });
 
 describe('FigureColumns', () => {

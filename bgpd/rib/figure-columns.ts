@@ -25,7 +25,7 @@ export class FigureColumns {
   /** Combined with the default by exclusive or, so that the default is 0. */
   readonly #localPref = new Column();
   /** Rare. */
-  readonly #aigp = new Map<number, number>();
+  readonly #aigp = new Map<number, bigint>();
 
   /** In place of what the set that had the number before left behind. */
   put(id: number, figures: Figures): void {
@@ -73,7 +73,7 @@ export class FigureColumns {
     return (this.#shape.get(id) & HAS_ORIGINATOR) === 0 ? undefined : this.#originatorId.get(id);
   }
 
-  aigp(id: number): number | undefined {
+  aigp(id: number): bigint | undefined {
     return this.#aigp.size === 0 ? undefined : this.#aigp.get(id);
   }
 }

@@ -4,27 +4,33 @@
  *
  * Hot (bench/micro/bgp-inbound.ts). Open addressing, hash and id side by side, so that a lookup reads one cache line
  * and asks the owner about one id. Spread over 256 tables that grow each by itself, so that no single insert pays for
- * moving a million others.
+ * moving a million others; and by a third each time, as doubling leaves half of what is the largest table but for the
+ * columns free.
  */
 import { discard } from './widen.ts';
 
-const FREE = 0;
 const TABLES = 256;
 const INITIAL_SLOTS = 4;
+/** Words of a slot: 16 bits of the hash, lower and upper half of id + 1; a free one has zeros. */
+const SLOT = 3;
+const HASHES = 2 ** 16;
 
 export class HashIndex {
-  /** By the upper bits of the hash. Slot n is [2n] hash, [2n + 1] id + 1 or free; their number is a power of two. */
-  readonly #tables = Array.from({ length: TABLES }, () => new Int32Array(2 * INITIAL_SLOTS));
+  /** By the upper 8 bits of the hash. */
+  readonly #tables = Array.from({ length: TABLES }, () => new Uint16Array(SLOT * INITIAL_SLOTS));
   readonly #used = new Uint32Array(TABLES);
 
   /** @param hash  signed 32 bits (larger numbers would be objects on the heap), well mixed */
   find(hash: number, isIt: (id: number) => boolean): number | undefined {
-    const table = this.#tables[hash >>> 24] as Int32Array;
-    const mask = table.length - 2;
-    for (let at = (hash << 1) & mask; ; at = (at + 2) & mask) {
-      const slot = table[at + 1] as number;
-      if (slot === FREE) return undefined;
-      if (table[at] === hash && isIt(slot - 1)) return slot - 1;
+    const table = this.#tables[hash >>> 24] as Uint16Array;
+    const low = hash & (HASHES - 1);
+    const end = table.length;
+    for (let at = homeOf(low, end); ; ) {
+      const slot = slotAt(table, at);
+      if (slot === 0) return undefined;
+      if (table[at] === low && isIt(slot - 1)) return slot - 1;
+      at += SLOT;
+      if (at === end) at = 0;
     }
   }
 
@@ -33,47 +39,70 @@ export class HashIndex {
     const n = hash >>> 24;
     const used = (this.#used[n] as number) + 1;
     this.#used[n] = used;
-    const table = this.#tables[n] as Int32Array;
+    const table = this.#tables[n] as Uint16Array;
     // Three quarters of the slots.
-    insert(used * 8 > table.length * 3 ? this.#grow(n) : table, hash, id + 1);
+    insert(used * 4 * SLOT > table.length * 3 ? this.#grow(n) : table, hash & (HASHES - 1), id + 1);
   }
 
   /** @param hash  under which the id was added */
   remove(hash: number, id: number): void {
     const n = hash >>> 24;
-    const table = this.#tables[n] as Int32Array;
-    const mask = table.length - 2;
-    let gap = (hash << 1) & mask;
-    while (table[gap + 1] !== id + 1) gap = (gap + 2) & mask;
+    const table = this.#tables[n] as Uint16Array;
+    const end = table.length;
+    let gap = homeOf(hash & (HASHES - 1), end);
+    while (slotAt(table, gap) !== id + 1) gap = behind(gap, end);
     // No tombstones: whatever the hole would cut off from its home slot moves into it.
-    for (let at = (gap + 2) & mask; table[at + 1] !== FREE; at = (at + 2) & mask) {
-      const home = ((table[at] as number) << 1) & mask;
-      if (((at - home) & mask) < ((at - gap) & mask)) continue;
-      table[gap] = table[at] as number;
-      table[gap + 1] = table[at + 1] as number;
+    for (let at = behind(gap, end); slotAt(table, at) !== 0; at = behind(at, end)) {
+      const home = homeOf(table[at] as number, end);
+      if (distance(home, at, end) < distance(gap, at, end)) continue;
+      put(table, gap, table[at] as number, slotAt(table, at));
       gap = at;
     }
-    table[gap + 1] = FREE;
+    put(table, gap, 0, 0);
     this.#used[n] = (this.#used[n] as number) - 1;
   }
 
-  #grow(n: number): Int32Array {
-    const old = this.#tables[n] as Int32Array;
-    const table = new Int32Array(old.length * 2);
-    for (let at = 0; at < old.length; at += 2)
-      if (old[at + 1] !== FREE) insert(table, old[at] as number, old[at + 1] as number);
+  #grow(n: number): Uint16Array {
+    const old = this.#tables[n] as Uint16Array;
+    const table = new Uint16Array(SLOT * Math.ceil((old.length / SLOT / 3) * 4));
+    for (let at = 0; at < old.length; at += SLOT) {
+      const slot = slotAt(old, at);
+      if (slot !== 0) insert(table, old[at] as number, slot);
+    }
     this.#tables[n] = table;
     discard(old);
     return table;
   }
 }
 
-function insert(table: Int32Array, hash: number, slot: number): void {
-  const mask = table.length - 2;
-  let at = (hash << 1) & mask;
-  while (table[at + 1] !== FREE) at = (at + 2) & mask;
-  table[at] = hash;
+/** Where a hash belongs: in the order of hashes, so a table that grows is read and written from one end to the other. */
+function homeOf(low: number, end: number): number {
+  return ((low * (end / (SLOT * HASHES))) | 0) * SLOT;
+}
+
+function slotAt(table: Uint16Array, at: number): number {
+  return (table[at + 1] as number) | ((table[at + 2] as number) << 16);
+}
+
+function behind(at: number, end: number): number {
+  return at + SLOT === end ? 0 : at + SLOT;
+}
+
+function distance(from: number, to: number, end: number): number {
+  return to >= from ? to - from : to - from + end;
+}
+
+function insert(table: Uint16Array, low: number, slot: number): void {
+  const end = table.length;
+  let at = homeOf(low, end);
+  while (slotAt(table, at) !== 0) at = behind(at, end);
+  put(table, at, low, slot);
+}
+
+function put(table: Uint16Array, at: number, low: number, slot: number): void {
+  table[at] = low;
   table[at + 1] = slot;
+  table[at + 2] = slot >>> 16;
 }
 
 /** Murmur3, one word at a time: start with any number, {@link mixWord} each word, {@link finishHash}. */
@@ -94,7 +123,8 @@ export function finishHash(mixed: number): number {
 
 /**
  * The hash, in the table that all of a group share: what is looked for together stays in the cache. The upper 8 bits
- * choose the table. Groups should be many or small, as one of a million would grow in one go.
+ * choose the table, the lower 16 the place in it. Groups should be many or small, as one of a million would grow in one
+ * go.
  */
 export function inTableOf(group: number, hash: number): number {
   return (Math.imul(group, 0x9e3779b1) & 0xff000000) | (hash & 0x00ffffff);

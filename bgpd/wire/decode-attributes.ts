@@ -2,7 +2,7 @@
  * Splits the Path Attributes field of one UPDATE into values and faults: framing, flags, repetition, and who may
  * send what. The values' own checks are their codecs'. RFC 4271 §4.3 (layout), RFC 7606 §3 and §4 (errors).
  */
-import { Refusal, SUBCODE, type AttributeValues, type Check } from './attributes/codec.ts';
+import { Mended, Refusal, SUBCODE, type AttributeValues, type Check } from './attributes/codec.ts';
 import { UPDATE_CHECKS, codecOf, type AnyCodec } from './attributes/table.ts';
 import type { Fault } from './fault.ts';
 import { Reader } from './reader.ts';
@@ -109,7 +109,8 @@ function decodeKnown(
     fault(decoded.check, decoded.offset);
     return;
   }
-  (values as Record<string, unknown>)[codec.field] = decoded;
+  if (decoded instanceof Mended) fault(decoded.check, decoded.offset);
+  (values as Record<string, unknown>)[codec.field] = decoded instanceof Mended ? decoded.value : decoded;
   if ((flags & FLAG.partial) !== 0 && staysPartial(codec))
     values.partial = [...(values.partial ?? []), codec.code].sort((a, b) => a - b);
 }

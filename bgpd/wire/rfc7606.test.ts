@@ -80,6 +80,12 @@ const ROWS: readonly Row[] = [
     want: 'accept',
   },
   { it: '§3 d: no attribute at all', attributes: '', want: 'withdraw' },
+  {
+    it: 'RFC 6793 §6: a confederation segment in AS4_PATH goes and is told, the rest stands',
+    attributes: `${ORIGIN} 40 02 06 02 02 5ba0 5ba0 ${NEXT_HOP} c0 11 10 03 01 0000fde9 02 02 00011170 00011171`,
+    on: OLD,
+    want: { discard: 1 },
+  },
   { it: '§3 d: only an unknown transitive one', attributes: 'c0 63 01 00', want: 'withdraw' },
   { it: '§3 d: no LOCAL_PREF inside', attributes: but({}), on: INTERNAL, want: 'withdraw' },
   // §3 g: repeated attributes

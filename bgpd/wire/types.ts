@@ -45,7 +45,7 @@ export interface LargeCommunity {
   readonly local2: number;
 }
 
-/** RFC 7311 §3: the accumulated metric, 64-bit, and TLVs of other types as they came. */
+/** RFC 7311 §3: the accumulated metric, 64-bit, and all TLVs but the first metric, as they came. */
 export interface Aigp {
   readonly metric: bigint;
   readonly others?: Uint8Array;

@@ -16,7 +16,7 @@ export interface PathSketch {
   readonly origin?: Origin;
   readonly med?: number | undefined;
   readonly localPref?: number;
-  readonly aigp?: number | undefined;
+  readonly aigp?: number | bigint | undefined;
   readonly originatorId?: number;
   readonly clusterList?: readonly number[] | undefined;
   readonly reachable?: boolean;

@@ -1,5 +1,5 @@
 import { decodeSegments, encodeSegments, isConfed, type SegmentFault } from './as-path.ts';
-import { Refusal, SUBCODE, attribute, type Check } from './codec.ts';
+import { Mended, Refusal, SUBCODE, attribute, type Check } from './codec.ts';
 import { fromOldSpeakers } from './as4.ts';
 
 function check(when: string, source = 'RFC 6793 §6'): Check {
@@ -12,7 +12,8 @@ const checks = {
   empty: check('segment has no AS number'),
   absent: check('attribute has fewer than 6 octets'),
   'as-zero': check('AS 0 is in the path', 'RFC 7607 §2'),
-} satisfies Record<SegmentFault | 'absent', Check>;
+  confed: check('confederation segment is in it; the rest of the attribute stands'),
+} satisfies Record<SegmentFault | 'absent' | 'confed', Check>;
 
 /** RFC 6793 §4.2.3: the path in 4-octet numbers, carried past speakers that know 2 octets. Never between new ones. */
 export const as4Path = attribute({
@@ -27,8 +28,8 @@ export const as4Path = attribute({
     if (r.remaining < 6) return new Refusal(checks.absent, start);
     const segments = decodeSegments(r, 4);
     if ('fault' in segments) return new Refusal(checks[segments.fault], segments.offset);
-    // RFC 6793 §6: confederation segments have no place here; they are dropped and the rest stands.
-    return segments.filter((segment) => !isConfed(segment));
+    const sound = segments.filter((segment) => !isConfed(segment));
+    return sound.length === segments.length ? sound : new Mended(sound, checks.confed, start);
   },
   encode: (w, value) =>
     encodeSegments(

@@ -59,14 +59,10 @@ export const aigp = attribute({
       const length = r.u16();
       if (r.overrun || length < HEADER || length - HEADER > r.remaining)
         return new Refusal(checks.layout, at);
-      if (type !== METRIC_TYPE) {
-        others.push(Uint8Array.of(type, length >> 8, length & 0xff, ...r.take(length - HEADER)));
-        continue;
-      }
-      if (length !== METRIC_LENGTH) return new Refusal(checks.layout, at);
-      const value = (BigInt(r.u32()) << 32n) | BigInt(r.u32());
-      // Of several, the first counts.
-      metric ??= value;
+      if (type === METRIC_TYPE && length !== METRIC_LENGTH) return new Refusal(checks.layout, at);
+      // Of several metrics the first counts; the others are passed on as they came, like TLVs that nobody knows.
+      if (type === METRIC_TYPE && metric === undefined) metric = (BigInt(r.u32()) << 32n) | BigInt(r.u32());
+      else others.push(Uint8Array.of(type, length >> 8, length & 0xff, ...r.take(length - HEADER)));
     }
     if (metric === undefined) return new Refusal(checks.missing, r.at);
     if (metric === HIGHEST) return new Refusal(checks.highest, start);

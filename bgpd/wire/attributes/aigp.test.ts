@@ -44,7 +44,12 @@ function told(nextHop: ExportContext['nextHop'], interiorCost: number): bigint |
 describe('AIGP', () => {
   const cases: readonly [what: string, value: string, metric: bigint | undefined, others?: string][] = [
     ['a metric of 64 bits', METRIC, 0x1_0000_0002n],
-    ['the first of two metrics', `${METRIC}01000b0000000000000009`, 0x1_0000_0002n],
+    [
+      'the first of two metrics, the other kept as it came (RFC 7311 §3)',
+      `${METRIC}01000b0000000000000009`,
+      0x1_0000_0002n,
+      '01000b0000000000000009',
+    ],
     [
       'TLVs of other types beside it, kept as they came',
       `070004ff${METRIC}080003`,
@@ -90,9 +95,8 @@ describe('AIGP', () => {
     const attributes = { ...PLAIN, aigp: { metric: 0xffff_ffff_ffff_fffen, others: Uint8Array.of(7, 0, 3) } };
     const octets = encodeCanonical(attributes);
     expect(decodeCanonical(octets, 0, octets.length)).to.deep.equal(attributes);
-    expect(new AttributePool().intern({ ...PLAIN, aigp: { metric: 0x1_0000_0002n } }).aigp).to.equal(
-      0x1_0000_0002,
-    );
+    for (const metric of [0x1_0000_0002n, 0xffff_ffff_ffff_fffen])
+      expect(new AttributePool().intern({ ...PLAIN, aigp: { metric } }).aigp).to.equal(metric);
   });
 
   it('decides before AS_PATH unless the decision is told not to look at it, with the way to the next hop added', () => {

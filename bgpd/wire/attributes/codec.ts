@@ -48,6 +48,19 @@ export class Refusal {
   }
 }
 
+/** A decoder's "but for this": the value without what the check speaks of, which is dropped and logged. */
+export class Mended<T> {
+  readonly value: T;
+  readonly check: Check;
+  readonly offset: number;
+
+  constructor(value: T, check: Check, offset: number) {
+    this.value = value;
+    this.check = check;
+    this.offset = offset;
+  }
+}
+
 /** UPDATE Message Error subcodes. */
 export const SUBCODE = {
   malformedList: 1,
@@ -108,7 +121,10 @@ export interface AttributeCodec<K extends AttributeField = AttributeField> {
   readonly transitiveBit?: Check;
   readonly checks: Readonly<Record<string, Check>>;
   /** Reads the whole value. Octets left over are an error that the decoder itself must see. */
-  decode(r: Reader, session: Negotiated): NonNullable<AttributeValues[K]> | Refusal;
+  decode(
+    r: Reader,
+    session: Negotiated,
+  ): NonNullable<AttributeValues[K]> | Refusal | Mended<NonNullable<AttributeValues[K]>>;
   encode(w: Writer, value: NonNullable<AttributeValues[K]>, session: Negotiated): void;
 }
 
