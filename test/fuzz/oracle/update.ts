@@ -213,6 +213,7 @@ class Judge {
     const path = length < 6 ? undefined : this.#segments(attribute, 4);
     if (path === undefined) return 'discard';
     this.#as4Path = path.filter(({ type }) => type <= 2);
+    if (this.#as4Path.length < path.length) this.#findings.push('discard');
     return undefined;
   }
 
