@@ -5,7 +5,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { expect } from 'chai';
 import { SystemClock } from '../../clock/system.ts';
 import { ACCEPT_ALL } from '../../bgpd/filter/policy.ts';
@@ -125,7 +124,6 @@ describeOnKernel('an attack over TCP', function () {
   let node: Node;
   let good: Node;
   let attacker: ChildProcess | undefined;
-  let delay: ReturnType<typeof monitorEventLoopDelay>;
 
   before(async () => {
     lab = new Lab();
@@ -166,13 +164,10 @@ describeOnKernel('an attack over TCP', function () {
   });
 
   beforeEach(() => {
-    delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
     node.lines.length = 0;
   });
 
   afterEach(async () => {
-    delay.disable();
     if (attacker !== undefined) await lab.kill(attacker);
     attacker = undefined;
     expect([node.state('good'), node.ups('good')], 'the honest session').to.deep.equal(['Established', 1]);
@@ -200,20 +195,16 @@ describeOnKernel('an attack over TCP', function () {
     });
   }
 
-  /** A route of the honest peer comes and goes while the attack lasts. @returns the slower of the two, milliseconds */
-  async function flap(prefix: string): Promise<number> {
-    let slowest = 0;
+  /** A route of the honest peer comes and goes while the attack lasts. */
+  async function flap(prefix: string): Promise<void> {
     for (const there of [true, false]) {
-      const start = performance.now();
       good.speaker.configure(goodConfig(there ? ['198.51.100.0/24', prefix] : ['198.51.100.0/24']));
       await eventually(
         `${prefix} ${there ? 'there' : 'gone'}`,
         () => node.knows(prefix),
         (known) => known === there,
       );
-      slowest = Math.max(slowest, performance.now() - start);
     }
-    return slowest;
   }
 
   for (const how of ['connect', 'silent'] as const) {
@@ -246,14 +237,11 @@ describeOnKernel('an attack over TCP', function () {
   it('a flood of UPDATEs, never twice the same, for five seconds', async () => {
     await attack({ how: 'flood' });
     const before = process.memoryUsage().rss;
-    const slowest: number[] = [];
     const end = performance.now() + 5_000;
     for (let i = 0; performance.now() < end; i = (i + 1) % 50) {
-      slowest.push(await flap(`198.51.${120 + i}.0/24`));
+      await flap(`198.51.${120 + i}.0/24`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     expect((process.memoryUsage().rss - before) / MIB, 'MiB grown').to.be.below(300);
-    expect(Math.max(...slowest), 'milliseconds of the slowest flap').to.be.below(2_000);
-    expect(delay.percentile(99) / 1e6, 'milliseconds of all but the longest turns').to.be.below(200);
   });
 });

@@ -1,7 +1,7 @@
 /** `poplin bgp decode` on what a real tcpdump writes. Needs root; the capture is of the loopback. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { expect } from 'chai';
 import { CaptureDecoder, type Plain } from '../../bgpd/decode/index.ts';
 import { open, update } from '../../bgpd/decode/testing.ts';
 import { encodeKeepalive } from '../../bgpd/wire/index.ts';
+import { eventually } from './peers/eventually.ts';
 
 const UPDATES = 500;
 
@@ -20,15 +21,10 @@ const SPEECH = Buffer.concat([
     update(`10.${i >> 8}.${i & 255}.0/24`, [65001, 4_200_000_000]),
   ),
 ]);
-const ANSWER = Buffer.concat([open(65002, [{ code: 65, asn: 65002 }]), encodeKeepalive()]);
+/** What both say together. */
+const SAID = { open: 2, keepalive: 2, update: UPDATES };
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if (holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`never came: ${what}`);
-}
+const ANSWER = Buffer.concat([open(65002, [{ code: 65, asn: 65002 }]), encodeKeepalive()]);
 
 async function talk(host: string, port: number): Promise<void> {
   const socket = connect({ host, port });
@@ -44,6 +40,18 @@ function answering(host: string): Promise<Server> {
     socket.end(ANSWER);
   });
   return new Promise((resolve) => server.listen(0, host, () => resolve(server)));
+}
+
+function decoded(file: string): Plain[] {
+  const decoder = new CaptureDecoder();
+  return [...decoder.push(readFileSync(file)), ...decoder.end()];
+}
+
+/** Of each type. */
+function counted(messages: readonly Plain[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { type } of messages) counts[String(type)] = (counts[String(type)] ?? 0) + 1;
+  return counts;
 }
 
 describe('poplin bgp decode and tcpdump', function () {
@@ -80,21 +88,26 @@ describe('poplin bgp decode and tcpdump', function () {
       let said = '';
       dump.on('error', (error) => void (said = String(error)));
       dump.stderr?.on('data', (chunk: Buffer) => void (said += chunk.toString()));
-      await until('tcpdump listens', () => said.includes('listening on'));
+      await eventually(
+        'tcpdump listens',
+        () => said,
+        (text) => text.includes('listening on'),
+      );
       await talk(host, port);
-      await until('tcpdump wrote everything', () => statSync(file).size > SPEECH.length);
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      // What it has not written when it is told to end, it leaves out.
+      await eventually(
+        'tcpdump wrote everything',
+        () => counted(decoded(file)),
+        (counts) => Object.entries(SAID).every(([type, count]) => counts[type] === count),
+      );
       dump.kill('SIGINT');
       await once(dump, 'exit');
 
-      const decoder = new CaptureDecoder();
-      const found: Plain[] = [...decoder.push(readFileSync(file)), ...decoder.end()];
-      const types = Map.groupBy(found, ({ type }) => type);
-      expect(types.get('open')).to.have.length(2);
-      expect(types.get('keepalive')).to.have.length(2);
-      expect(types.get('update')).to.have.length(UPDATES);
-      expect([...types.keys()]).to.have.members(['open', 'keepalive', 'update']);
-      const paths = types.get('update')?.map(({ attributes }) => (attributes as Plain)['asPath']);
+      const found = decoded(file);
+      expect(counted(found)).to.deep.equal(SAID);
+      const paths = found.flatMap(({ type, attributes }) =>
+        type === 'update' ? [(attributes as Plain)['asPath']] : [],
+      );
       expect(new Set(paths)).to.deep.equal(new Set(['65001 4200000000']));
     });
   }

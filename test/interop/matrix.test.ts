@@ -209,7 +209,7 @@ async function same(
   localPref: boolean,
   got: () => readonly Shown[] | Promise<readonly Shown[]>,
 ): Promise<void> {
-  const until = performance.now() + 8_000;
+  const until = performance.now() + 60_000;
   for (;;) {
     const routes = await got();
     const unknown = routes.every((route) => route.unknown !== undefined);

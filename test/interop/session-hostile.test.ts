@@ -324,7 +324,7 @@ async function converse(
   for (const message of sends) socket.write(message);
   const closed = await Promise.race([
     new Promise<boolean>((resolve) => socket.once('close', () => resolve(true))),
-    new Promise<boolean>((resolve) => setTimeout(resolve, 5_000, false)),
+    new Promise<boolean>((resolve) => setTimeout(resolve, 60_000, false)),
   ]);
   socket.destroy();
   return { closed, notification };
