@@ -49,11 +49,30 @@ export class Link {
    * (RFC 9687 §3.2). Then it runs on.
    */
   peerTakes(holdSeconds: number): boolean {
-    const now = this.#clock.now();
-    const stalledSince = (this.#transport?.buffered ?? 0) === 0 ? now : this.#progress;
-    const left = stalledSince + seconds(sendHoldSeconds(holdSeconds)) - now;
+    const left = this.#stalled() ? this.#sendHoldLeft(holdSeconds) : seconds(sendHoldSeconds(holdSeconds));
     if (left > 0) this.timers.arm('send-hold', left);
     return left > 0;
+  }
+
+  /**
+   * Timers that run, with the time left, for people. The send hold timer is there only while octets wait to leave, and
+   * counts from when the last ones did: the clock's timer behind it is set anew when it fires, not with every message.
+   *
+   * @param holdSeconds  settled; undefined while the session does not stand
+   */
+  pending(holdSeconds: number | undefined): { readonly name: TimerName; readonly inMs: Millis }[] {
+    return this.timers.pending().flatMap((timer) => {
+      if (timer.name !== 'send-hold' || holdSeconds === undefined) return [timer];
+      return this.#stalled() ? [{ name: timer.name, inMs: this.#sendHoldLeft(holdSeconds) }] : [];
+    });
+  }
+
+  #stalled(): boolean {
+    return (this.#transport?.buffered ?? 0) > 0;
+  }
+
+  #sendHoldLeft(holdSeconds: number): Millis {
+    return this.#progress + seconds(sendHoldSeconds(holdSeconds)) - this.#clock.now();
   }
 
   /**

@@ -114,11 +114,16 @@ describe('Peer and UPDATEs', () => {
       const duel = new Duel({ a: { holdSeconds: 0 }, b: { holdSeconds: 0 } });
       expect(duel.start().run(5).states).to.deep.equal(UP);
       const held = new Duel().start().run(5);
+      const sendHold = (): number | undefined =>
+        held.a.peer.pending().find(({ name }) => name === 'send-hold')?.inMs;
+      held.run(100);
+      expect(sendHold(), 'while nothing waits to leave').to.equal(undefined);
       held.network.setReading(B, false);
       // B hears nothing from A, so it would hang up by its own hold timer; it is made to believe that it does not.
       const stop = setBreathing(held);
       held.run(460);
       expect(held.a.peer.state).to.equal('Established');
+      expect(sendHold(), 'since the last octets left').to.be.within(1, 50_000);
       held.run(60);
       stop();
       expect(held.a.told.downs[0]).to.deep.include({ cause: 'notification-sent' });

@@ -117,7 +117,9 @@ export class Peer implements Session {
   }
 
   pending(): { readonly name: string; readonly inMs: Millis }[] {
-    return [...this.#timers.pending(), ...[...this.#links.values()].flatMap((link) => link.timers.pending())];
+    const holdSeconds = this.negotiated?.holdSeconds;
+    const links = [...this.#links.values()];
+    return [...this.#timers.pending(), ...links.flatMap((link) => link.pending(holdSeconds))];
   }
 
   start(): void {
