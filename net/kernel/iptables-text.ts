@@ -110,12 +110,45 @@ export function buildRestore(tables: readonly RestoreTable[]): string {
   return tables.map(({ table, steps }) => tableText(table, steps)).join('');
 }
 
-function tableText(table: string, steps: readonly RestoreStep[]): string {
-  return `*${word(table, 'table')}\n${steps.map((step) => `${stepText(step)}\n`).join('')}COMMIT\n`;
+/** Some of the steps of one table, in order. */
+export interface RestorePart extends RestoreTable {
+  /** A transaction ends here; without it the next part goes on with it. */
+  readonly commit: boolean;
 }
 
-function stepText(step: RestoreStep): string {
-  const chain = chainName(step.chain);
+/**
+ * As {@link buildRestore}, for steps that are not all known yet. Input that ends without a commit is an error to the tools,
+ * and none of what it holds happens.
+ *
+ * @throws RangeError on names and rules that would break out of their line, and on a transaction over two tables
+ */
+export async function* buildParts(parts: AsyncIterable<RestorePart>): AsyncGenerator<string> {
+  let open: string | undefined;
+  for await (const { table, steps, commit } of parts) {
+    if (open !== undefined && open !== table)
+      throw new RangeError(`the transaction of table ${open} is not over, and here is ${table}`);
+    const begin = open === undefined ? `*${word(table, 'table')}\n` : '';
+    open = commit ? undefined : table;
+    yield `${begin}${stepLines(steps)}${commit ? 'COMMIT\n' : ''}`;
+  }
+}
+
+function tableText(table: string, steps: readonly RestoreStep[]): string {
+  return `*${word(table, 'table')}\n${stepLines(steps)}COMMIT\n`;
+}
+
+/** Names of chains are looked at once for all steps in a row: a first load has ten thousand. */
+function stepLines(steps: readonly RestoreStep[]): string {
+  let text = '';
+  let chain = '';
+  for (const step of steps) {
+    if (step.chain !== chain) chain = chainName(step.chain);
+    text += `${stepText(step, chain)}\n`;
+  }
+  return text;
+}
+
+function stepText(step: RestoreStep, chain: string): string {
   switch (step.op) {
     case 'make':
       return `:${chain} - [0:0]`;

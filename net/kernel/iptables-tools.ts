@@ -5,9 +5,11 @@
  */
 import type { Millis } from '../../clock/clock.ts';
 import {
+  buildParts,
   buildRestore,
   parseCounters,
   parseSave,
+  type RestorePart,
   type RestoreTable,
   type SavedCounter,
   type SavedTable,
@@ -102,25 +104,45 @@ export async function restore(
   options: RestoreOptions = {},
 ): Promise<void> {
   const text = typeof input === 'string' ? input : buildRestore(input);
-  const waitMs = options.waitMs ?? 10_000;
-  const args = ['-w', String(Math.ceil(waitMs / 1000))];
-  if (options.noflush ?? true) args.push('--noflush');
-  if (options.test === true) args.push('--test');
-  const program = iptablesProgram(version, '-restore', options.backend);
   for (let attempt = 1; ; attempt++) {
     try {
-      await run(program, args, {
-        stdin: text,
-        netns: options.netns,
-        env: options.env,
-        deadlineMs: waitMs + 60_000,
-        onStart: options.onStart,
-      });
+      await runRestore(version, text, options);
       return;
     } catch (error) {
       if (attempt === ATTEMPTS || !lostRace(error)) throw error;
     }
   }
+}
+
+/**
+ * As {@link restore}, for input that comes into being while the tool reads what there is of it, and once: what has been
+ * read is gone. Under legacy the tool holds the xtables lock from the first part of a transaction to its commit.
+ *
+ * @throws CommandError as {@link restore} does, and what `parts` throws: transactions that were not committed are void
+ */
+export async function restoreParts(
+  version: IpVersion,
+  parts: AsyncIterable<RestorePart>,
+  options: RestoreOptions = {},
+): Promise<void> {
+  await runRestore(version, buildParts(parts), options);
+}
+
+async function runRestore(
+  version: IpVersion,
+  stdin: string | AsyncIterable<string>,
+  { noflush = true, test = false, waitMs = 10_000, backend, netns, env, onStart }: RestoreOptions,
+): Promise<void> {
+  const args = ['-w', String(Math.ceil(waitMs / 1000))];
+  if (noflush) args.push('--noflush');
+  if (test) args.push('--test');
+  await run(iptablesProgram(version, '-restore', backend), args, {
+    stdin,
+    netns,
+    env,
+    deadlineMs: waitMs + 60_000,
+    onStart,
+  });
 }
 
 /**

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import * as iptables from './iptables.ts';
 import { CommandError, run } from './process.ts';
@@ -96,6 +97,10 @@ COMMIT
   });
 });
 
+function made(chain: string, commit: boolean): iptables.RestorePart {
+  return { table: 'filter', steps: [{ op: 'make', chain }], commit };
+}
+
 for (const backend of ['nft', 'legacy'] as const)
   for (const version of [4, 6] as const)
     describeOnKernel(`${version === 4 ? 'iptables' : 'ip6tables'}-${backend}`, () => {
@@ -180,6 +185,29 @@ for (const backend of ['nft', 'legacy'] as const)
           expect(String(error)).to.match(/line:? [34]/);
         }
         expect(await rulesOf('poplin-c')).to.equal(undefined);
+      });
+
+      it('takes a transaction in parts, and has nothing of one that was not committed', async () => {
+        const { promise: gate, reject } = Promise.withResolvers<void>();
+        const parts = async function* (): AsyncGenerator<iptables.RestorePart> {
+          yield made('poplin-d', false);
+          yield made('poplin-e', true);
+          yield made('poplin-f', false);
+          await gate;
+        };
+        const writing = iptables.restoreParts(version, parts(), options());
+        while ((await rulesOf('poplin-e')) === undefined) await setTimeout(10);
+        expect([await rulesOf('poplin-d'), await rulesOf('poplin-f')]).to.deep.equal([[], undefined]);
+        reject(new Error('not to be'));
+        expect(String(await writing.catch((error: unknown) => error))).to.include('not to be');
+        expect(await rulesOf('poplin-f')).to.equal(undefined);
+      });
+
+      it('has nothing of a transaction whose input ends before its commit, as when we die', async () => {
+        const text = '*filter\n:poplin-g - [0:0]\n';
+        const error = await iptables.restore(version, text, options()).catch((reason: unknown) => reason);
+        expect(error).to.be.instanceOf(CommandError);
+        expect(await rulesOf('poplin-g')).to.equal(undefined);
       });
 
       it('prints a hostile comment so that it splits into what was said', async () => {

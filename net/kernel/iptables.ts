@@ -14,6 +14,7 @@ export {
   type IpVersion,
   restore,
   type RestoreOptions,
+  restoreParts,
   save,
   saveText,
 } from './iptables-tools.ts';
@@ -21,6 +22,7 @@ export {
   buildRestore,
   parseSave,
   quoteArgument,
+  type RestorePart,
   type RestoreStep,
   type RestoreTable,
   type SavedChain,

@@ -11,6 +11,17 @@ async function failure(promise: Promise<unknown>): Promise<CommandError> {
   throw new Error('expected a CommandError');
 }
 
+async function* thousandLines(): AsyncGenerator<string> {
+  for (let i = 0; i < 1000; i++) yield `${i} ${'x'.repeat(1000)}\n`;
+}
+
+async function* endless(): AsyncGenerator<string> {
+  for (;;) {
+    yield 'x'.repeat(100_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 describe('run', () => {
   it('hands over arguments untouched by any shell, and standard input', async () => {
     const { stdout } = await run('sh', ['-c', 'printf "%s|" "$@"; cat', 'sh', '$HOME', 'a b', "it's"], {
@@ -21,6 +32,31 @@ describe('run', () => {
 
   it('takes input larger than a pipe that the program does not read', async () => {
     await run('true', [], { stdin: 'x'.repeat(1_000_000) });
+  });
+
+  it('asks for input in pieces as the program reads, and ends it behind the last', async () => {
+    const { stdout } = await run('sh', ['-c', 'wc -l; echo done'], { stdin: thousandLines() });
+    expect(stdout.split(/\s+/).filter((word) => word !== '')).to.deep.equal(['1000', 'done']);
+  });
+
+  it('stops a program whose input fails, and throws why once it has ended', async () => {
+    const reason = new Error('no more of it');
+    const pieces = async function* () {
+      yield 'one\n';
+      throw reason;
+    };
+    let pid = 0;
+    const running = run('sh', ['-c', 'trap "exit 7" TERM; cat; sleep 60'], {
+      stdin: pieces(),
+      onStart: (started) => (pid = started),
+    });
+    expect(await running.catch((error: unknown) => error)).to.equal(reason);
+    expect(() => process.kill(pid, 0)).to.throw('ESRCH');
+  });
+
+  it('judges a program that ends before its input by its exit code', async () => {
+    await run('true', [], { stdin: endless() });
+    expect((await failure(run('sh', ['-c', 'exit 3'], { stdin: endless() }))).exitCode).to.equal(3);
   });
 
   it('tells exit code and stderr of a failure, with the command as typed', async () => {

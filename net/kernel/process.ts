@@ -6,12 +6,17 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type Problem, PoplinError } from '../../api/problem.ts';
 import type { Millis } from '../../clock/clock.ts';
 
 export interface RunOptions {
-  /** Written to the program's standard input, which is then closed. Without it, input is empty. */
-  readonly stdin?: string | Uint8Array;
+  /**
+   * Written to the program's standard input, which is then closed. Without it, input is empty. What comes in pieces is
+   * asked for as fast as the program reads; where that throws, the program is stopped, and {@link run} throws the same.
+   */
+  readonly stdin?: string | Uint8Array | AsyncIterable<string>;
   /** Path of a network namespace to run in, e.g. `/run/netns/a1`. The program is started by `nsenter`. */
   readonly netns?: string | undefined;
   /** The whole environment; default: ours. */
@@ -108,7 +113,14 @@ export function run(file: string, args: readonly string[], options: RunOptions =
 
   // A program that ends without reading all of its input is judged by its exit code, not by our EPIPE.
   child.stdin.on('error', () => undefined);
-  child.stdin.end(options.stdin);
+  const { stdin } = options;
+  let unfed: { readonly error: unknown } | undefined;
+  if (isPiecewise(stdin))
+    feed(child.stdin, stdin, (error) => {
+      unfed = { error };
+      stop(aborted(command));
+    });
+  else child.stdin.end(stdin);
 
   const settle = () => {
     for (const timer of timers) clearTimeout(timer);
@@ -121,13 +133,31 @@ export function run(file: string, args: readonly string[], options: RunOptions =
   child.on('close', (exitCode, signal) => {
     settle();
     const ending = { exitCode: exitCode ?? undefined, stderr: stderr() };
-    if (stopped !== undefined) reject(new CommandError(stopped, command, { stderr: stderr() }));
+    if (unfed !== undefined) reject(unfed.error);
+    else if (stopped !== undefined) reject(new CommandError(stopped, command, { stderr: stderr() }));
     else if (exitCode === 0) resolve({ stdout: stdout(), stderr: stderr() });
     else if (options.netns !== undefined && exitCode === 127 && /^nsenter: failed to execute/m.test(stderr()))
       reject(new CommandError(notInstalled(file), command, { ...ending, notFound: true }));
     else reject(new CommandError(failed(command, exitCode, signal, stderr()), command, ending));
   });
   return promise;
+}
+
+function isPiecewise(stdin: RunOptions['stdin']): stdin is AsyncIterable<string> {
+  return typeof stdin === 'object' && Symbol.asyncIterator in stdin;
+}
+
+/** @param failed  told when there is no more because `pieces` threw, before the program can take that for the end */
+function feed(stdin: Writable, pieces: AsyncIterable<string>, failed: (error: unknown) => void): void {
+  const watched = async function* (): AsyncGenerator<string> {
+    try {
+      yield* pieces;
+    } catch (error) {
+      failed(error);
+      throw error;
+    }
+  };
+  pipeline(watched(), stdin).catch(() => undefined);
 }
 
 function collect(stream: NodeJS.ReadableStream, limit: number, exceeded: () => void): () => string {
