@@ -39,7 +39,7 @@ export class ExportCache {
   /** By number of the path. */
   readonly #paths: (Path | undefined)[] = [];
   readonly #known = new Column();
-  /** Lower 32 bits: a number is not given out four billion times while a path lives. */
+  /** A number is not given out four billion times while a path lives. */
   readonly #births = new Column();
   /** Owned, until the next one is worked out. */
   #last = NO_SET;
@@ -60,14 +60,14 @@ export class ExportCache {
     const { number } = path;
     if (this.#paths[number] === path) {
       const set = this.#known.get(number);
-      if (this.#births.get(number) === this.#sets.birth(set) >>> 0) return set;
+      if (this.#births.get(number) === this.#sets.birth(set)) return set;
     }
     const set = this.#work(path, id);
     // Dense, so that the array stays a plain one.
     while (this.#paths.length < number) this.#paths.push(undefined);
     this.#paths[number] = path;
     this.#known.set(number, set);
-    this.#births.set(number, this.#sets.birth(set) >>> 0);
+    this.#births.set(number, this.#sets.birth(set));
     return set;
   }
 

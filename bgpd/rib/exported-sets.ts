@@ -14,6 +14,9 @@ import { discard, widen } from './widen.ts';
 export const NO_SET = 0;
 
 const INITIAL_SETS = 256;
+/** In place of the birth of a set that is gone; births go round below it. */
+const GONE = 0xffffffff;
+const LAST_BIRTH = GONE - 1;
 
 export class ExportedSets {
   #source = new Int32Array(INITIAL_SETS);
@@ -24,7 +27,7 @@ export class ExportedSets {
   #owners = new Uint32Array(INITIAL_SETS);
   /** Next set of the same bucket; of a number that is free, the next free one. */
   #next = new Uint32Array(INITIAL_SETS);
-  #birth = new Float64Array(INITIAL_SETS);
+  #birth = new Uint32Array(INITIAL_SETS);
   #births = 0;
   #buckets = new Uint32Array(INITIAL_SETS);
   #free = NO_SET;
@@ -65,7 +68,7 @@ export class ExportedSets {
     if (owners === 1) this.#remove(set);
   }
 
-  /** Different for each set that ever had the number; 0 for {@link NO_SET}. */
+  /** Different for each set that has the number, for four billion sets; 0 for {@link NO_SET}. */
   birth(set: number): number {
     return this.#birth[set] as number;
   }
@@ -105,7 +108,8 @@ export class ExportedSets {
     this.#place[set] = this.#octets.put(octets, length, at);
     this.#length[set] = length;
     this.#owners[set] = 1;
-    this.#birth[set] = ++this.#births;
+    this.#births = (this.#births % LAST_BIRTH) + 1;
+    this.#birth[set] = this.#births;
     this.#next[set] = this.#buckets[bucket] as number;
     this.#buckets[bucket] = set;
     this.#count++;
@@ -132,7 +136,7 @@ export class ExportedSets {
     }
     this.#octets.free(this.#place[set] as number, this.#length[set] as number);
     this.#length[set] = 0;
-    this.#birth[set] = -1;
+    this.#birth[set] = GONE;
     this.#next[set] = this.#free;
     this.#free = set;
     this.#count--;

@@ -4,8 +4,8 @@
  *
  * Hot (bench/micro/bgp-inbound.ts). Open addressing, hash and id side by side, so that a lookup reads one cache line
  * and asks the owner about one id. Spread over 256 tables that grow each by itself, so that no single insert pays for
- * moving a million others; and by a third each time, as doubling leaves half of what is the largest table but for the
- * columns free.
+ * moving a million others; and by half each time, as doubling left a third of it empty, 9 MiB beside a table of a
+ * million.
  */
 import { discard } from './widen.ts';
 
@@ -64,7 +64,7 @@ export class HashIndex {
 
   #grow(n: number): Uint16Array {
     const old = this.#tables[n] as Uint16Array;
-    const table = new Uint16Array(SLOT * Math.ceil((old.length / SLOT / 3) * 4));
+    const table = new Uint16Array(SLOT * Math.ceil((old.length / SLOT) * 1.5));
     for (let at = 0; at < old.length; at += SLOT) {
       const slot = slotAt(old, at);
       if (slot !== 0) insert(table, old[at] as number, slot);

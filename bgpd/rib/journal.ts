@@ -12,6 +12,8 @@ import { Column } from './column.ts';
 const SLACK = 4096;
 /** Entries are kept in blocks, so that forgetting the oldest moves none of the others, however far a reader is behind. */
 const BLOCK = 4096;
+/** Entries after which a journal that everybody has read forgets which was the latest of each prefix. */
+const FORGET_AFTER = 16_384;
 
 export interface Cursor {
   /** Sequence number of the next entry to read. */
@@ -29,6 +31,8 @@ export class Journal {
   #end = 0;
   /** Sequence number (its lower 32 bits) of the latest entry per prefix id: an older entry of the same id says nothing. */
   readonly #latest = new Column();
+  /** Entries since {@link #latest} was last empty. */
+  #noted = 0;
   readonly #cursors = new Set<Cursor>();
 
   /** A consumer that starts now: it sees what changes from here on. */
@@ -47,6 +51,7 @@ export class Journal {
   append(id: number, tableSize: number): void {
     if (this.#cursors.size === 0) return;
     this.#latest.set(id, this.#end >>> 0);
+    this.#noted++;
     const at = this.#end++ - this.#base;
     if (at === this.#blocks.length * BLOCK) this.#blocks.push(new Uint32Array(BLOCK));
     (this.#blocks[Math.floor(at / BLOCK)] as Uint32Array)[at % BLOCK] = id;
@@ -89,6 +94,13 @@ export class Journal {
     let oldest = this.#end;
     for (const cursor of this.#cursors) oldest = Math.min(oldest, cursor.next);
     this.#drop(Math.max(oldest, this.#first));
+    if (oldest === this.#end && this.#noted > FORGET_AFTER) this.#forget();
+  }
+
+  /** No entry is left that could be an older one: four octets for each prefix that ever changed are not worth keeping. */
+  #forget(): void {
+    this.#latest.clear();
+    this.#noted = 0;
   }
 
   #shed(keep: number): void {
