@@ -60,11 +60,9 @@ describeOnKernel('packets through what may happen to felix-lite', function () {
         flows().filter(({ expected }) => expected),
       );
       await node.startFelix();
-      // It may be over sooner than packets come to a number.
-      await new Promise((resolve) => setTimeout(resolve, 500));
       const { passed, cut } = await stream.stop();
       expect(cut).to.deep.equal([]);
-      expect(passed).to.be.greaterThan(20);
+      expect(passed).to.be.greaterThan(100);
       expect(await node.prober('web').ping(connection, true)).to.equal(true);
     });
 

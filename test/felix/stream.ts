@@ -41,6 +41,7 @@ export class Stream {
     return new Stream(worker);
   }
 
+  /** It goes on until enough was seen to judge by, however slow the machine is. */
   async stop(): Promise<Streamed> {
     const answer = once(this.#worker, 'message') as Promise<[Streamed]>;
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- not a window
