@@ -118,6 +118,7 @@ class Bench {
       const fresh = {
         received: routes.length - stale.length,
         accepted: accepted.filter(([, route]) => !route.stale).length,
+        judging: rib.judging,
       };
       expect([rib.size, rib.accepted, rib.stale, rib.fresh]).to.deep.equal([
         routes.length,

@@ -6,6 +6,7 @@
  */
 import { Column } from './column.ts';
 import { NO_SET, type ExportedSets } from './exported-sets.ts';
+import type { IdSet } from './id-set.ts';
 import type { PrefixIndex } from './prefix-index.ts';
 import { widen } from './widen.ts';
 
@@ -29,6 +30,8 @@ export class AdjRibOut {
   #changed = new Float64Array(0);
   #size = 0;
   #serial = 0;
+  /** Where {@link drain} goes on. */
+  #drained = 0;
 
   constructor(index: PrefixIndex, sets: ExportedSets) {
     this.#index = index;
@@ -74,6 +77,15 @@ export class AdjRibOut {
     return (this.#next[id] as number) - 1;
   }
 
+  /** All that the member has been told. A plain loop, as it may be a million for each of many members. */
+  addTold(member: number, into: IdSet): void {
+    const sets = this.#set;
+    for (let id = 0; id < sets.length; id++) {
+      const set = sets[id] as number;
+      if (set !== NO_SET && this.sets.source(set) !== member) into.add(id);
+    }
+  }
+
   *ids(): Generator<number, void> {
     for (let id = 0; id < this.#set.length; id++) if (this.#set[id] !== NO_SET) yield id;
   }
@@ -96,11 +108,16 @@ export class AdjRibOut {
     this.#set[id] = set;
   }
 
-  clear(): void {
-    for (const id of this.ids()) {
-      this.put(id, NO_SET);
-      this.#index.release(id);
+  /** Gives up to `limit` ids back, once nobody is told anything any more; true while there are others. */
+  drain(limit: number): boolean {
+    const sets = this.#set;
+    for (let left = limit; this.#drained < sets.length && left > 0; this.#drained++) {
+      if (sets[this.#drained] === NO_SET) continue;
+      sets[this.#drained] = NO_SET;
+      this.#index.release(this.#drained);
+      left--;
     }
+    return this.#drained < sets.length;
   }
 
   #link(id: number, set: number): void {

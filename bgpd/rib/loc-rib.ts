@@ -36,6 +36,8 @@ export class LocRib {
   /** The multipath sets of more than one path, best first. Owned. */
   readonly #equals = new Map<number, readonly Path[]>();
   readonly #dirty = new IdQueue();
+  /** Everything from this id on is to be decided again. */
+  #reviewAt: number | undefined;
   #size = 0;
 
   constructor(index: PrefixIndex, options: DecisionOptions, table: PathTable) {
@@ -49,8 +51,9 @@ export class LocRib {
     return this.#size;
   }
 
+  /** Prefixes known to wait for a decision; more come while other {@link setOptions} are being carried out. */
   get dirty(): number {
-    return this.#dirty.size;
+    return this.#dirty.size + (this.#reviewAt === undefined ? 0 : 1);
   }
 
   /** Adds the path, or puts it in the place of the same source's path with the same path id. */
@@ -81,19 +84,30 @@ export class LocRib {
     this.#dirty.push(id);
   }
 
+  /** Counts for whatever is decided from now on; what has been decided is decided again, over the next slices. */
   setOptions(options: DecisionOptions): void {
     this.#options = options;
-    for (const id of this.#candidates.ids()) this.#dirty.push(id);
+    this.#reviewAt = 0;
   }
 
   /** Decides up to `limit` dirty prefixes; true while more wait. */
   decideSome(limit: number): boolean {
+    if (this.#reviewAt !== undefined) this.#review(this.#reviewAt, limit);
     for (let done = 0; done < limit; done++) {
       const id = this.#dirty.shift();
-      if (id === undefined) return false;
+      if (id === undefined) break;
       this.#decideOne(id);
     }
-    return this.#dirty.size > 0;
+    return this.dirty > 0;
+  }
+
+  #review(from: number, limit: number): void {
+    let id = this.#candidates.next(from);
+    for (let done = 0; done < limit && id !== undefined; done++) {
+      this.#dirty.push(id);
+      id = this.#candidates.next(id + 1);
+    }
+    this.#reviewAt = id;
   }
 
   /** Allocates nothing. Where the prefix is dirty, the outcome before. */

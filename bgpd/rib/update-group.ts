@@ -166,10 +166,16 @@ export class UpdateGroup {
     return this.#builder.build();
   }
 
+  /** Nobody is told anything any more. What it owns it gives back by {@link retire}. */
   close(): void {
-    this.adjRibOut.clear();
     this.#cache.clear();
+    this.#kept.clear();
     this.#follower.close();
+  }
+
+  /** After {@link close}: forgets up to `limit` prefixes; true while it holds others. */
+  retire(limit: number): boolean {
+    return this.adjRibOut.drain(limit);
   }
 
   #consider(id: number, work: Work): void {

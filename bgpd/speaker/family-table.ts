@@ -30,10 +30,12 @@ export class FamilyTable implements ChangeSink {
   readonly #follower: Follower | undefined;
   /** Ids whose prefix the forwarding table has an entry for; owned. */
   readonly #forwarded = new Set<number>();
-  /** Of peers whose sessions ended; with routes that wait to be taken out. */
+  /** Their stale routes are being taken out. */
   readonly #condemned = new Set<AdjRibIn>();
-  /** With routes that wait to be judged by another import policy. */
-  readonly #unjudged = new Set<AdjRibIn>();
+  /** With routes that wait to be judged by another import policy, and what is to be done then. */
+  readonly #unjudged = new Map<AdjRibIn, () => void>();
+  /** Groups nobody is in any more, which have not given back all they own. */
+  readonly #retired = new Set<PeerGroup>();
   #phase: 'deferred' | 'deciding' | 'running' = 'running';
   /** Routes adopted from the process before us stay until this says that whoever could confirm them has spoken. */
   #mayComplete = true;
@@ -68,22 +70,45 @@ export class FamilyTable implements ChangeSink {
     this.#mayComplete = true;
   }
 
-  /** The peer's routes end, over the next turns. */
+  /** The peer's routes end, over the next turns, but for those that its next session tells before. */
   condemn(rib: AdjRibIn): void {
     this.#unjudged.delete(rib);
     rib.condemn();
     this.#condemned.add(rib);
   }
 
-  /** A new session must not find routes of the one before that only wait to be taken out. */
-  finish(rib: AdjRibIn): void {
-    if (this.#condemned.delete(rib)) rib.sweepStale(this);
+  /** Those that are stale end, over the next turns. */
+  sweep(rib: AdjRibIn): void {
+    rib.sweepFromStart();
+    this.#condemned.add(rib);
   }
 
-  /** The peer's routes are judged again by what {@link AdjRibIn.reimport} was given, over the next turns or at once. */
-  judge(rib: AdjRibIn, atOnce: boolean): void {
-    if (atOnce) while (rib.judgeSome(SLICE, this));
-    else if (rib.judging) this.#unjudged.add(rib);
+  /** What is stale is so because it ends, not because it is kept. */
+  sweeps(rib: AdjRibIn): boolean {
+    return this.#condemned.has(rib);
+  }
+
+  /** The peer's routes are kept for it (RFC 4724 §4.2), but those that have ended or were kept already. */
+  keep(rib: AdjRibIn): void {
+    this.#condemned.delete(rib);
+    rib.markStale(this);
+  }
+
+  /**
+   * The peer's routes are judged again by what {@link AdjRibIn.reimport} was given, over the next turns.
+   *
+   * @param done  called once they all are, unless they have ended or are to be judged by yet another policy
+   */
+  judge(rib: AdjRibIn, done: () => void): void {
+    if (rib.judging) this.#unjudged.set(rib, done);
+    else done();
+  }
+
+  /** The group is closed, and gives back what it owns over the next turns. */
+  retire(key: string): void {
+    const peers = this.groups.get(key);
+    this.groups.delete(key);
+    if (peers !== undefined) this.#retired.add(peers);
   }
 
   /** Carries a change of an Adj-RIB-In into the Loc-RIB. */
@@ -98,13 +123,14 @@ export class FamilyTable implements ChangeSink {
     // Asked here, as what is done seldom is compiled seldom, and would take with it what is done always.
     const sweeping = this.#condemned.size > 0 && this.#sweep();
     const judging = this.#unjudged.size > 0 && this.#judgeSlice();
-    if (this.#phase === 'deferred') return sweeping || judging;
+    const retiring = this.#retired.size > 0 && this.#retireSlice();
+    if (this.#phase === 'deferred') return sweeping || judging || retiring;
     const undecided = this.locRib.decideSome(DECISIONS);
     if (this.#phase === 'deciding') {
       if (undecided) return true;
       this.#phase = 'running';
     }
-    return this.#advanceForwarding() || undecided || sweeping || judging;
+    return this.#advanceForwarding() || undecided || sweeping || judging || retiring;
   }
 
   /** Tells peers what there is to tell, until it is late; true while more can be told right now. */
@@ -134,11 +160,21 @@ export class FamilyTable implements ChangeSink {
   }
 
   #judgeSlice(): boolean {
-    for (const rib of this.#unjudged) {
-      if (!rib.judgeSome(SLICE, this)) this.#unjudged.delete(rib);
+    for (const [rib, done] of this.#unjudged) {
+      if (rib.judgeSome(SLICE, this)) break;
+      this.#unjudged.delete(rib);
+      done();
       break;
     }
     return this.#unjudged.size > 0;
+  }
+
+  #retireSlice(): boolean {
+    for (const peers of this.#retired) {
+      if (!peers.group.retire(DECISIONS)) this.#retired.delete(peers);
+      break;
+    }
+    return this.#retired.size > 0;
   }
 
   #advanceForwarding(): boolean {

@@ -120,7 +120,7 @@ export function joinGroup(
     outbox,
     index: table.index,
     endOfRib: current?.endOfRibSent ? undefined : encodeEndOfRib(table.family, negotiated),
-    holds: current?.holds() ?? [],
+    earlier: current,
   });
   if (current !== undefined) leaveGroup(table, current);
   peers.join(member);
@@ -132,7 +132,7 @@ export function leaveGroup(table: FamilyTable, member: Membership): void {
   for (const [key, peers] of table.groups) {
     if (!peers.leave(member) || peers.members.size > 0) continue;
     peers.close();
-    table.groups.delete(key);
+    table.retire(key);
   }
 }
 

@@ -20,8 +20,8 @@ export interface MembershipOptions {
   readonly index: PrefixIndex;
   /** The encoded marker, where it has not been sent on this session yet. */
   readonly endOfRib: Uint8Array | undefined;
-  /** Ids of the prefixes that an earlier group told the peer: withdrawn unless this group tells it too. */
-  readonly holds: Iterable<number>;
+  /** In an earlier group: what that has told the peer is withdrawn unless this group tells it too. */
+  readonly earlier: Membership | undefined;
 }
 
 export class Membership {
@@ -42,7 +42,7 @@ export class Membership {
   /** Prefixes of which batches spoke that the peer did not get. */
   readonly #missed: IdSet;
 
-  constructor(group: UpdateGroup, { member, outbox, index, endOfRib, holds }: MembershipOptions) {
+  constructor(group: UpdateGroup, { member, outbox, index, endOfRib, earlier }: MembershipOptions) {
     this.group = group;
     this.#member = member;
     this.#outbox = outbox;
@@ -51,7 +51,7 @@ export class Membership {
     this.#endOfRibDue = endOfRib !== undefined;
     this.#owed = new IdSet(index);
     this.#missed = new IdSet(index);
-    for (const id of holds) this.#owed.add(id);
+    earlier?.addHeld(this.#owed);
   }
 
   get endOfRibSent(): boolean {
@@ -91,12 +91,10 @@ export class Membership {
     return !this.current && !this.#outbox.slow;
   }
 
-  /** Ids of the prefixes the peer holds from us, for the group that takes over. */
-  *holds(): Generator<number> {
-    yield* this.#owed.ids();
-    yield* this.#missed.ids();
-    if (!this.#begun) return;
-    for (const id of this.group.adjRibOut.ids()) if (this.group.adjRibOut.tells(id, this.#member)) yield id;
+  /** Ids of the prefixes that the peer holds from us, for the group that takes over. */
+  addHeld(into: IdSet): void {
+    for (const set of [this.#owed, this.#missed]) for (const id of set.ids()) into.add(id);
+    if (this.#begun) this.group.adjRibOut.addTold(this.#member, into);
   }
 
   /** Routes this peer has been told, give or take what still waits in its outbox. */

@@ -98,12 +98,11 @@ export class Neighbour {
   }
 
   get staleRoutes(): number {
-    return FAMILY_NAMES.reduce((sum, family) => sum + this.adjRibIn[family].stale, 0);
+    return FAMILY_NAMES.reduce((sum, family) => sum + this.#keptFor(family), 0);
   }
 
   established(negotiated: Negotiated): void {
     this.#cancelTimer();
-    for (const family of FAMILY_NAMES) this.#around.tables[family].finish(this.adjRibIn[family]);
     this.negotiated = negotiated;
     this.#source = this.#sourceFor(negotiated);
     this.#reimportAll();
@@ -142,16 +141,13 @@ export class Neighbour {
     const kept = new Set(offered.families.map(({ family }) => family));
     for (const family of FAMILY_NAMES) {
       const rib = this.adjRibIn[family];
-      if (kept.has(family)) rib.markStale(this.#around.tables[family]);
+      if (kept.has(family)) this.#around.tables[family].keep(rib);
       else this.#around.tables[family].condemn(rib);
     }
     this.#around.wake();
     const limit = Math.min(offered.restartSeconds, this.config.maxStaleSeconds ?? Number.POSITIVE_INFINITY);
     this.#armTimer(limit, `${this.name}: restart time`, 'the peer did not come back in its restart time');
-    return FAMILY_NAMES.reduce(
-      (sum, family) => sum + (kept.has(family) ? this.adjRibIn[family].stale : 0),
-      0,
-    );
+    return FAMILY_NAMES.reduce((sum, family) => sum + (kept.has(family) ? this.#keptFor(family) : 0), 0);
   }
 
   /** The peer and all it ever said are gone. */
@@ -256,10 +252,16 @@ export class Neighbour {
       this.#armTimer(END_OF_RIB_SECONDS, `${this.name}: End-of-RIB`, 'the peer sent no End-of-RIB');
   }
 
+  /** Routes kept for a peer that is restarting; not those that are on their way out. */
+  #keptFor(family: Family): number {
+    const rib = this.adjRibIn[family];
+    return this.#around.tables[family].sweeps(rib) ? 0 : rib.stale;
+  }
+
   #sweep(family: Family, reason: string): void {
-    const swept = this.adjRibIn[family].stale;
+    const swept = this.#keptFor(family);
     if (swept === 0) return;
-    this.adjRibIn[family].sweepStale(this.#around.tables[family]);
+    this.#around.tables[family].sweep(this.adjRibIn[family]);
     this.#around.wake();
     this.#around.staleRemoved(this.name, swept, reason);
   }
@@ -281,11 +283,9 @@ export class Neighbour {
     for (const family of FAMILY_NAMES) {
       const rib = this.adjRibIn[family];
       rib.reimport(importer);
-      // A limit on what import accepts must not look at a table that two policies have judged.
-      this.#around.tables[family].judge(rib, this.limits.countsAccepted(family));
+      this.#around.tables[family].judge(rib, () => this.limits.check());
     }
     this.#around.wake();
-    this.limits.check();
   }
 
   /** The same object as long as nothing about the peer changed: a path from an equal source is the same path. */

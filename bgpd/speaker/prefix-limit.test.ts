@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { policyOfRules } from '../filter/policy-text.ts';
 import { allBut } from './testing/policies.ts';
 import { configOf, peerOf, World, type Router } from './testing/world.ts';
 import type { SimulatedSession } from './testing/simulated-sessions.ts';
@@ -180,6 +181,35 @@ describe('prefix limit', () => {
     expect(pair.session.state).to.equal('Established');
     expect(pair.session.counters.establishedTransitions).to.equal(1);
     expect(pair.told.slice(1)).to.deep.equal(['warning 3/3']);
+  });
+
+  it('goes down together with a narrower policy, without tripping before everything was judged by that one', () => {
+    const pair = new Pair({ max: 9, action: 'warn' }, []);
+    // More than are judged in one go, and the peer says something in between.
+    const many = Array.from({ length: 5_000 }, (_, i) => `10.${100 + (i >> 8)}.${i & 255}.0/24`);
+    pair.limit(undefined);
+    pair.say([...routes(2), ...many]);
+    const importPolicy = policyOfRules(
+      [
+        { match: { prefixes: [{ prefix: '10.9.0.0/16', maxLength: 32 }] }, action: 'accept' },
+        { action: 'reject' },
+      ],
+      'accept',
+    );
+    const prefixLimits = { [FAMILY]: { max: 3, count: 'accepted', action: 'shutdown' } } as const;
+    const told = pair.told.length;
+    pair.us.speaker.configure(
+      configOf(pair.us, [peerOf(pair.us, pair.peer, { prefixLimits, importPolicy })]),
+    );
+    const [neighbour] = pair.us.speaker.neighbours;
+    expect(neighbour?.adjRibIn[FAMILY].judging).to.equal(true);
+    expect(neighbour?.adjRibIn[FAMILY].accepted).to.be.above(3);
+    neighbour?.limits.check();
+    pair.world.settle();
+    expect(neighbour?.adjRibIn[FAMILY].accepted).to.equal(2);
+    expect([pair.session.state, ...pair.told.slice(told)]).to.deep.equal(['Established']);
+    pair.say([...routes(4), ...many]);
+    expect([pair.session.state, ...pair.told.slice(told)]).to.deep.equal(['Idle', 'exceeded 4/3']);
   });
 
   it('is applied to what is there when it is set', () => {

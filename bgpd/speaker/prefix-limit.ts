@@ -46,7 +46,12 @@ export interface HeldDown {
 }
 
 /** Routes of the session that stands, per family. */
-export type RouteCount = (family: Family) => { readonly received: number; readonly accepted: number };
+export type RouteCount = (family: Family) => {
+  readonly received: number;
+  readonly accepted: number;
+  /** Two import policies have judged them: what is accepted says nothing until one has. */
+  readonly judging: boolean;
+};
 
 export const DEFAULT_WARN_PERCENT = 75;
 export const DEFAULT_RESTART_SECONDS = 900;
@@ -124,12 +129,6 @@ export class PrefixLimiter {
     this.#held = undefined;
   }
 
-  /** A change of import policy changes what is counted. */
-  countsAccepted(family: Family): boolean {
-    const watch = this.#watches.get(family);
-    return watch !== undefined && countsAccepted(watch.limit);
-  }
-
   /** Routes have to be asked about one by one: {@link admits} before, {@link overflows} after each. */
   refuses(family: Family): boolean {
     return this.#watches.get(family)?.limit.action === 'reject';
@@ -148,15 +147,17 @@ export class PrefixLimiter {
   overflows(family: Family): boolean {
     const watch = this.#watches.get(family);
     if (watch === undefined || watch.limit.action !== 'reject' || !countsAccepted(watch.limit)) return false;
-    if (this.#count(family).accepted <= watch.limit.max) return false;
+    const { accepted, judging } = this.#count(family);
+    if (judging || accepted <= watch.limit.max) return false;
     watch.refused++;
     return true;
   }
 
-  /** After every UPDATE and every change of import policy. */
+  /** After every UPDATE, and once a change of import policy has been carried out. */
   check(): void {
     if (this.#held !== undefined) return;
     for (const [family, watch] of this.#watches) {
+      if (countsAccepted(watch.limit) && this.#count(family).judging) continue;
       const count = this.#countOf(family, watch.limit);
       this.#checkOne(family, watch, count);
       if (this.#held !== undefined) return;

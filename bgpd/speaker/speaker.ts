@@ -29,6 +29,12 @@ const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
 /** How long the worker decides, and how long it tells, before it leaves the event loop to others. */
 const HALF_TURN_MS: Millis = 5;
 
+/** Where a kernel takes what is decided, which answers meanwhile and then waits for us. */
+const SHORT_TURN_MS: Millis = 1.5;
+
+/** So many prefixes are decided for a hungry forwarding table before what else has come is read. */
+const MEAL = 512;
+
 /** To so many, news of one peer go out before those of the next are read; to more, they are gathered first. */
 const FEW_PEERS = 15;
 
@@ -72,6 +78,8 @@ export class Speaker implements SessionEvents {
   readonly #own: OwnRoutes;
   readonly #seats = new Map<string, Seat>();
   readonly #bySession = new Map<Session, Seat>();
+  /** May belong into other groups than they are in; and whether the change behind it is to be told if they do. */
+  readonly #unsettled = new Map<Seat, boolean>();
   readonly #restartState: RestartState;
   readonly #surroundings: Surroundings;
   #config: SpeakerConfig | undefined;
@@ -173,6 +181,7 @@ export class Speaker implements SessionEvents {
     this.#heard = true;
     const ended = seat.neighbour.update(update);
     if (ended !== undefined) this.deferral.heard(seat.neighbour.name, ended);
+    if (this.#options.forwarding?.hungry === true) this.#feed();
   }
 
   /** One change is acted on at once: another turn of the event loop costs more than all that is done for it. */
@@ -251,8 +260,8 @@ export class Speaker implements SessionEvents {
     }
     if (changes.length > 0) seat.neighbour.session.reconfigure(peer.session);
     const reimported = seat.neighbour.reconfigure(peer);
-    const regrouped = this.#regroup(seat);
-    if (reimported || regrouped) this.#tell({ type: 'peer-changed', peer: peer.session.name });
+    if (reimported) this.#tell({ type: 'peer-changed', peer: peer.session.name });
+    this.#unsettled.set(seat, !reimported);
   }
 
   #addPeer(peer: PeerConfig, why: 'peer-added' | 'peer-restarted'): void {
@@ -301,6 +310,7 @@ export class Speaker implements SessionEvents {
   #ungroup(seat: Seat): void {
     for (const [family, member] of seat.memberships) leaveGroup(this.tables[family], member);
     seat.memberships.clear();
+    this.#unsettled.delete(seat);
     if (seat.outbox === undefined) return;
     this.#standing--;
     this.#teller.forget(seat.outbox);
@@ -309,26 +319,37 @@ export class Speaker implements SessionEvents {
 
   /** Our cluster id or addresses are another: loops look different, and so does next hop self. */
   #identityChanged(): void {
-    for (const seat of this.#seats.values()) {
-      seat.neighbour.reimport();
-      this.#regroup(seat);
-    }
+    for (const { neighbour } of this.#seats.values()) neighbour.reimport();
+    this.#unsettle();
   }
 
   /** Policies that ask for links judge again; others feel nothing. */
   #linksChanged(): void {
     this.#linkGeneration++;
-    for (const seat of this.#seats.values()) {
-      seat.neighbour.linksChanged();
-      this.#regroup(seat);
-    }
-    this.#wake();
+    for (const { neighbour } of this.#seats.values()) neighbour.linksChanged();
+    this.#unsettle();
   }
 
   /** Next hop self may be another: who is told another one joins another group. */
   #addressesChanged(): void {
-    for (const seat of this.#seats.values()) this.#regroup(seat);
+    this.#unsettle();
+  }
+
+  /** What peers are told depends on something that has changed. */
+  #unsettle(): void {
+    for (const seat of this.#seats.values()) if (!this.#unsettled.has(seat)) this.#unsettled.set(seat, false);
     this.#wake();
+  }
+
+  /** Puts some into the groups they belong to: thousands, or one with a large table, are the work of several turns. */
+  #settleSome(): boolean {
+    const end = this.#clock.now() + HALF_TURN_MS;
+    for (const [seat, tells] of this.#unsettled) {
+      this.#unsettled.delete(seat);
+      if (this.#regroup(seat) && tells) this.#tell({ type: 'peer-changed', peer: seat.neighbour.name });
+      if (this.#clock.now() >= end) break;
+    }
+    return this.#unsettled.size > 0;
   }
 
   /** What export depends on beside the peer; also for whoever explains an export. */
@@ -381,14 +402,23 @@ export class Speaker implements SessionEvents {
     this.#worker = undefined;
     if (this.#heard) this.#teller.heard(this.#standing);
     this.#heard = false;
+    const settling = this.#unsettled.size > 0 && this.#settleSome();
     const deciding = this.#decide();
     const telling = this.#teller.turn(HALF_TURN_MS);
-    if (deciding || telling) this.#wake();
+    if (settling || deciding || telling) this.#wake();
+  }
+
+  /** A forwarding table with nothing to do begins while we still read. */
+  #feed(): void {
+    for (const family of FAMILY_NAMES) {
+      const table = this.tables[family];
+      if (table.locRib.dirty >= MEAL) table.advance();
+    }
   }
 
   /** True while more waits. */
   #decide(): boolean {
-    const end = this.#clock.now() + HALF_TURN_MS;
+    const end = this.#clock.now() + (this.#options.forwarding === undefined ? HALF_TURN_MS : SHORT_TURN_MS);
     let more = true;
     while (more && this.#clock.now() < end) {
       more = false;
