@@ -3,7 +3,7 @@
  * have no use for. Packets pass it as well as what is in force, so it goes, but only once that stands.
  */
 import type { IpVersion } from '../../net/addr/index.ts';
-import { IpsetNetlink, NftError, Nftables } from '../../net/kernel/index.ts';
+import { IpsetNetlink, Nftables } from '../../net/kernel/index.ts';
 import { isOurSet } from '../rules/names.ts';
 import { TABLES } from '../rules/tables.ts';
 import type { TableName } from '../rules/types.ts';
@@ -62,16 +62,23 @@ export function ipsetLeftovers(netns: string | undefined): Leftover {
   };
 }
 
+/**
+ * The tables, and in a transaction before that the chains that packets come to. Both at once would cut what policy allows:
+ * from the moment that a transaction holds until its work comes to a chain that packets come to, which is behind all rules
+ * and sets, the kernel runs the rules of such a chain as before, and its maps are empty by then, so that every interface is
+ * unknown. (A chain that goes gets no new list of rules: the kernel's `nf_tables_commit_chain_prepare()`.)
+ */
 export function nftablesLeftovers(
   netns: string | undefined,
   versions: readonly IpVersion[],
 ): readonly Leftover[] {
   return versions.map((version) => async () => {
     using nft = Nftables.open({ netns });
-    try {
-      await nft.commit([{ op: 'delete-table', table: ourTable(version) }]);
-    } catch (error) {
-      if (!(error instanceof NftError && error.code === 'ENOENT')) throw error;
-    }
+    const table = ourTable(version);
+    if (!(await nft.listTables(table.family)).includes(table.name)) return;
+    const hooked = (await nft.listChains(table)).filter(({ base }) => base !== undefined);
+    if (hooked.length > 0)
+      await nft.commit(hooked.map(({ name }) => ({ op: 'delete-chain', table, chain: name })));
+    await nft.commit([{ op: 'delete-table', table }]);
   });
 }
