@@ -12,12 +12,16 @@ import type { RuleTables } from '../rules/tables.ts';
 import type { FelixSettings } from './config.ts';
 import { type PolicyCounter, policyCounters } from './policy-counters.ts';
 import { ReturnPaths } from './return-paths.ts';
+import { divideFeed } from './set-feed.ts';
 
 /**
  * Calico's, where the kernel tells of edits: its `iptablesRefreshInterval`, or with ipsets, of whose edits it tells nothing,
  * its `ipsetsRefreshInterval`. It tells nothing at all of the legacy tables.
  */
 const REFRESH: Readonly<Record<Backend, Millis>> = { nftables: 180_000, nft: 90_000, legacy: 10_000 };
+
+/** Resources that are read in one turn of the event loop, in a few milliseconds. */
+const SLICE = 250;
 
 export interface PipelineOptions {
   readonly node: string;
@@ -38,6 +42,11 @@ export class Pipeline {
   readonly #endpoints = new Map<string, string>();
   readonly #returnPaths: ReturnPaths;
   #changedEndpoints = new Set<string>();
+  #isNew = true;
+  /** Of the first list, what rules do not depend on: see set-feed.ts. */
+  #rest: readonly ResourceChange[] = [];
+  /** Comes while that is being taken in, and goes behind it. */
+  #waiting: ResourceChange[] | undefined;
   /** How often the kernel is to be read for edits by others, unless the configuration says. */
   readonly refreshMs: Millis;
   readonly backend: Backend;
@@ -90,16 +99,26 @@ export class Pipeline {
     this.#calculator.putInterfaces(interfaces);
   }
 
+  /** The first changes are taken for a list of the whole: what feeds sets alone is put off until rules are on their way. */
   update(changes: readonly ResourceChange[]): void {
-    this.#calculator.update(changes);
+    if (this.#waiting !== undefined) this.#waiting.push(...changes);
+    else if (this.#isNew && this.#dataplane.takesRest === true) {
+      const { first, rest } = divideFeed(changes, this.#options.node);
+      this.#calculator.update(first);
+      this.#rest = rest;
+    } else {
+      this.#takeRestAtOnce();
+      this.#calculator.update(changes);
+    }
+    this.#isNew = false;
   }
 
   /** One pass: everything taken in so far is in the kernel when this resolves without failures. */
   async apply(reread: boolean): Promise<Applied> {
-    const delta = this.#calculator.take();
-    this.#dataplane.update(delta);
-    this.#follow(delta);
-    const applied = await this.#dataplane.apply(reread);
+    this.#hand();
+    const applied = await (this.#rest.length === 0
+      ? this.#dataplane.apply(reread)
+      : this.#applyWithRest(reread));
     // After the rules: they look at what the kernel then no longer does.
     if (applied.failures.length === 0) this.#returnPaths.apply(reread);
     // After the rules: a router without them would forward what policy denies.
@@ -107,6 +126,40 @@ export class Pipeline {
       enableForwarding(this.#versions, this.#options.netns);
     }
     return applied;
+  }
+
+  #hand(): void {
+    const delta = this.#calculator.take();
+    this.#dataplane.update(delta);
+    this.#follow(delta);
+  }
+
+  async #applyWithRest(reread: boolean): Promise<Applied> {
+    this.#waiting = [];
+    try {
+      return await this.#dataplane.apply(reread, () => this.#takeRest());
+    } finally {
+      // Where the dataplane came to no end, the next pass has it.
+      this.#takeRestAtOnce();
+      const came = this.#waiting;
+      this.#waiting = undefined;
+      this.#calculator.update(came);
+    }
+  }
+
+  /** In slices: the tools that read rules meanwhile have to be fed. */
+  async #takeRest(): Promise<void> {
+    while (this.#rest.length > 0) {
+      this.#calculator.update(this.#rest.slice(0, SLICE));
+      this.#rest = this.#rest.slice(SLICE);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#hand();
+  }
+
+  #takeRestAtOnce(): void {
+    this.#calculator.update(this.#rest);
+    this.#rest = [];
   }
 
   get endpoints(): ReadonlyMap<string, string> {

@@ -11,9 +11,13 @@ export interface Dataplane {
    * Brings the kernel to what was taken in, in an order in which no packet meets a half-built policy.
    *
    * @param reread  compare with the kernel's present state; the first call does so in any case
+   * @param rest  only where it is taken: calls {@link update} with what is still to come of sets' members and of nothing
+   *   else. Rules may be made ready meanwhile, and none of them comes into force before
    * @throws when nothing could be done at all; the kernel then holds what it held
    */
-  apply(reread: boolean): Promise<Applied>;
+  apply(reread: boolean, rest?: () => Promise<void>): Promise<Applied>;
+  /** {@link apply} may be told of members when it has begun. Absent: it may not. */
+  readonly takesRest?: boolean;
   readonly problems: readonly Problem[];
   /** What the kernel holds of ours. */
   readonly counts: { readonly rules: number; readonly sets: number };

@@ -58,8 +58,12 @@ export class CuttingDataplane implements Dataplane {
     this.#options.inner.update(delta);
   }
 
-  async apply(reread: boolean): Promise<Applied> {
-    const applied = await this.#options.inner.apply(reread);
+  get takesRest(): boolean {
+    return this.#options.inner.takesRest === true;
+  }
+
+  async apply(reread: boolean, rest?: () => Promise<void>): Promise<Applied> {
+    const applied = await this.#options.inner.apply(reread, rest);
     if (applied.steps > 0 && applied.failures.length === 0) this.#soon();
     return applied;
   }

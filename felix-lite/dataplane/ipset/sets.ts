@@ -111,6 +111,12 @@ export class IpSets {
     return steps.length;
   }
 
+  /** Reads the kernel. @returns whether there is no set of ours */
+  async look(): Promise<boolean> {
+    await this.#read();
+    return ![...this.#held.keys()].some(isOurSet);
+  }
+
   /** By name. They are tried again when they change and when the kernel is looked at. */
   get refused(): ReadonlyMap<string, RefusedSet> {
     return this.#refused;

@@ -11,7 +11,8 @@ import { refusedSet } from '../closed-chains.ts';
 import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
 import { type IpsetIo, IpSets } from '../ipset/sets.ts';
 import type { Leftovers } from '../leftovers.ts';
-import { type IptablesIo, IptablesTable } from './table.ts';
+import { loadFirst } from './first-load.ts';
+import { type IptablesIo, IptablesTable, isFresh } from './table.ts';
 
 export interface IptablesDataplaneOptions {
   readonly rules: RuleTables;
@@ -24,22 +25,10 @@ export interface IptablesDataplaneOptions {
   readonly maxSetSize?: number;
 }
 
-interface FirstLoad {
-  readonly table: IptablesTable;
-  readonly seen: readonly iptables.SavedChain[];
-  readonly steps: readonly iptables.RestoreStep[];
-}
-
-interface FirstLoads {
-  readonly tried: ReadonlySet<IptablesTable>;
-  readonly loaded: ReadonlySet<IptablesTable>;
-  /** Of those that were loaded. */
-  readonly steps: number;
-}
+type Present = readonly (readonly iptables.SavedChain[] | undefined)[];
 
 export class IptablesDataplane implements Dataplane {
   readonly #rules: RuleTables;
-  readonly #versions: readonly IpVersion[];
   readonly #sets: IpSets;
   readonly #ipset: IpsetIo;
   readonly #iptables: IptablesIo;
@@ -60,7 +49,6 @@ export class IptablesDataplane implements Dataplane {
   }: IptablesDataplaneOptions) {
     this.#standing = problems ?? [];
     this.#rules = rules;
-    this.#versions = versions;
     this.#ipset = ipset;
     this.#iptables = io;
     this.#sets = new IpSets(ipset, versions, maxSetSize);
@@ -76,30 +64,44 @@ export class IptablesDataplane implements Dataplane {
     this.#rules.update(delta);
   }
 
+  readonly takesRest = true;
+
   /** @throws when no set could be written: no rule is touched then, since it might look into one of them */
-  async apply(reread: boolean): Promise<Applied> {
+  async apply(reread: boolean, rest?: () => Promise<void>): Promise<Applied> {
     const look = reread || this.#fresh;
-    for (const { version, table, chains } of this.#rules.takeChanges()) {
-      this.#tables.find((each) => each.version === version && each.table === table)?.update(chains);
-    }
+    this.#takeRules();
     // Side by side: sets over netlink, and tools that read the tables.
-    const [seen, filled] = await Promise.allSettled([
-      Promise.all(look ? this.#tables.map((table) => table.look()) : []),
-      this.#sets.applyUpdates(look),
-    ]);
-    if (filled.status === 'rejected') throw filled.reason;
-    const refused = new Set(this.#sets.refused.keys());
-    for (const table of this.#tables) table.refuseSets(refused);
-    const present = seen.status === 'fulfilled' ? seen.value : [];
-    const first = await this.#loadFirst(present);
-    let steps = filled.value + first.steps;
+    const looking = this.#look(look);
+    const ahead = rest !== undefined && (await this.#isNew(looking));
+    if (rest !== undefined && !ahead) {
+      await rest();
+      this.#takeRules();
+    }
+    let steps = await this.#sets.applyUpdates(look && !ahead);
+    this.#closeRefused();
+    const present = await looking;
+    const filled = Promise.withResolvers<void>();
+    const loading = loadFirst(this.#iptables, this.#tables, present, filled.promise);
+    try {
+      const completed = ahead ? await this.#complete(rest) : undefined;
+      steps += completed?.steps ?? 0;
+      if (completed?.overtaken === true) filled.reject(new Error('other rules are wanted by now'));
+      else filled.resolve();
+    } catch (error) {
+      filled.reject(error);
+      await loading;
+      throw error;
+    }
+    const first = await loading;
+    steps += first.steps;
     const failures: Applied['failures'][number][] = [];
     // At once: no table depends on another, and each waits for a process of its own.
     await Promise.all(
       this.#tables.map(async (each, index) => {
         if (first.loaded.has(each)) return;
         try {
-          steps += await each.apply(look, first.tried.has(each) ? undefined : present[index]);
+          const taken = await each.apply(look, first.tried.has(each) ? undefined : present[index]);
+          steps += taken;
         } catch (error) {
           failures.push({ version: each.version, table: each.table, error });
         }
@@ -114,39 +116,41 @@ export class IptablesDataplane implements Dataplane {
     return { steps, failures, leftover: left, unseen: this.#tables.some(({ unseen }) => unseen) };
   }
 
-  /**
-   * Tables in which nothing is ours yet: all of a family by one process, beside which the next family is rendered. Why that
-   * fails, if it does, is found out table by table, by {@link IptablesTable.apply}.
-   *
-   * @param present  what each table holds; undefined: not looked at
-   */
-  async #loadFirst(present: readonly (readonly iptables.SavedChain[] | undefined)[]): Promise<FirstLoads> {
-    const tried = new Set<IptablesTable>();
-    const loaded = new Set<IptablesTable>();
-    let steps = 0;
-    const writes: Promise<void>[] = [];
-    for (const version of this.#versions) {
-      const loads: FirstLoad[] = [];
-      for (const [index, table] of this.#tables.entries()) {
-        const seen = present[index];
-        if (table.version !== version || seen === undefined) continue;
-        const first = await table.firstLoad(seen);
-        if (first !== undefined && first.length > 0) loads.push({ table, seen, steps: first });
-      }
-      if (loads.length === 0) continue;
-      for (const { table } of loads) tried.add(table);
-      const input = loads.map((each) => ({ table: each.table.table, steps: each.steps }));
-      const taken = (): void => {
-        for (const each of loads) {
-          each.table.loaded(each.seen);
-          loaded.add(each.table);
-          steps += each.steps.length;
-        }
-      };
-      writes.push(this.#iptables.write(version, input).then(taken, () => undefined));
-    }
-    await Promise.all(writes);
-    return { tried, loaded, steps };
+  /** @returns whether there were changes */
+  #takeRules(): boolean {
+    const changes = this.#rules.takeChanges();
+    for (const { version, table, chains } of changes)
+      this.#tables.find((each) => each.version === version && each.table === table)?.update(chains);
+    return changes.length > 0;
+  }
+
+  /** What each table holds; undefined for one that could not be read. */
+  async #look(look: boolean): Promise<Present> {
+    if (!look) return [];
+    return Promise.all(this.#tables.map((table) => table.look().catch(() => undefined)));
+  }
+
+  /** Nothing of ours is in the kernel: no rules, and no sets that those of another backend may look into. */
+  async #isNew(looking: Promise<Present>): Promise<boolean> {
+    const [present, noSets] = await Promise.all([looking, this.#sets.look()]);
+    return noSets && present.length > 0 && present.every((seen) => seen !== undefined && isFresh(seen));
+  }
+
+  /** Takes in the members that are still missing. Overtaken: the rules are no longer those that were made ready. */
+  async #complete(
+    rest: () => Promise<void>,
+  ): Promise<{ readonly steps: number; readonly overtaken: boolean }> {
+    await rest();
+    const changed = this.#takeRules();
+    const steps = await this.#sets.applyUpdates(false);
+    return { steps, overtaken: this.#closeRefused() || changed };
+  }
+
+  /** Closes what looks into a refused set. @returns whether there is one */
+  #closeRefused(): boolean {
+    const refused = new Set(this.#sets.refused.keys());
+    for (const table of this.#tables) table.refuseSets(refused);
+    return refused.size > 0;
   }
 
   get problems(): readonly Problem[] {

@@ -1,8 +1,9 @@
 /** The iptables tools of one namespace and backend, and who else uses them. */
 import { iptables, presentTables, type WatchedTable, watchTables } from '../../../net/kernel/index.ts';
+import type { IpVersion } from '../../../net/addr/index.ts';
 import type { TableName } from '../../rules/types.ts';
 import { isOurs } from './diff.ts';
-import type { IptablesIo } from './table.ts';
+import type { IptablesIo, LoadPart } from './table.ts';
 
 /** Tools whose work is remembered as ours until the kernel has told of it. */
 const REMEMBERED = 64;
@@ -17,8 +18,29 @@ export function kernelIptables(options: iptables.IptablesOptions): IptablesIo {
       return (await iptables.save(version, table, options))[0]?.chains ?? [];
     },
     write: (version, tables) => iptables.restore(version, tables, { ...options, noflush: true }),
+    load: (version, parts) => load(version, parts, options),
     counters: (version, table) => iptables.counters(version, table, options),
   };
+}
+
+async function load(
+  version: IpVersion,
+  parts: AsyncIterable<LoadPart>,
+  options: iptables.RestoreOptions,
+): Promise<void> {
+  await iptables.restoreParts(version, transactions(parts, options.backend), { ...options, noflush: true });
+}
+
+/**
+ * With the nft tool, chains that nothing leads to yet are committed, which is most of its work. The legacy one writes the
+ * whole table with each commit: it has one.
+ */
+async function* transactions(
+  parts: AsyncIterable<LoadPart>,
+  backend: iptables.IptablesBackend | undefined,
+): AsyncGenerator<iptables.RestorePart> {
+  for await (const { table, steps, end } of parts)
+    yield { table, steps, commit: end === 'whole' || (end === 'unreached' && backend === 'nft') };
 }
 
 /**
@@ -50,16 +72,19 @@ export function watchedIptables(
     const [oldest] = pids;
     if (pids.size > REMEMBERED && oldest !== undefined) pids.delete(oldest);
   };
+  const asOurs = async (work: Promise<void>): Promise<void> => {
+    writing++;
+    try {
+      await work;
+    } finally {
+      writing--;
+    }
+  };
   return {
     ...io,
-    write: async (version, tables) => {
-      writing++;
-      try {
-        await iptables.restore(version, tables, { ...options, noflush: true, onStart });
-      } finally {
-        writing--;
-      }
-    },
+    write: (version, tables) =>
+      asOurs(iptables.restore(version, tables, { ...options, noflush: true, onStart })),
+    load: (version, parts) => asOurs(load(version, parts, { ...options, onStart })),
     close: cancel,
   };
 }

@@ -5,7 +5,7 @@
 import { hash as digest } from 'node:crypto';
 import type { IpVersion } from '../../../net/addr/index.ts';
 import type { PortRange } from '../../calc/model.ts';
-import type { Match, Rule, Side, Verdict } from '../../rules/types.ts';
+import type { Chain, Match, Rule, Side, Verdict } from '../../rules/types.ts';
 
 /** Rules with a comment that begins so are ours. */
 export const HASH_PREFIX = 'cali:';
@@ -40,6 +40,22 @@ export function renderChain(
     return { hash, text: `${comment(HASH_PREFIX + hash)}${body}` };
   });
 }
+
+/**
+ * As {@link renderChain}; of a chain that says the same for both families, which most do, once. The families share the
+ * text then.
+ */
+export function renderShared(chain: Chain, version: IpVersion): readonly RenderedRule[] {
+  const shared = rendered.get(chain);
+  if (shared !== undefined) return shared;
+  const made = renderChain(chain.name, chain.rules, version);
+  if (!chain.rules.some(({ matches }) => matches.some(({ kind }) => kind === 'icmp')))
+    rendered.set(chain, made);
+  return made;
+}
+
+/** For as long as rules/ holds the chain, in which nothing changes. */
+const rendered = new WeakMap<Chain, readonly RenderedRule[]>();
 
 /** Octets that make a rule's hash. */
 const HASHED = (HASH_LENGTH / 4) * 3;

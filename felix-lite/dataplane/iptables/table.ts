@@ -12,7 +12,7 @@ import { ClosedChains, isUsersChain } from '../closed-chains.ts';
 import type { RuleCounter } from '../dataplane.ts';
 import { type Chain, type Hook, type TableName, rule } from '../../rules/types.ts';
 import { hashOf, isOurs, OWNER } from './diff.ts';
-import { type RenderedRule, lastChainName, renderChain } from './render.ts';
+import { type RenderedRule, lastChainName, renderChain, renderShared } from './render.ts';
 
 type SavedChain = iptables.SavedChain;
 type Step = iptables.RestoreStep;
@@ -20,11 +20,23 @@ type HeldChains = iptables.HeldChains;
 
 export type TableSteps = Readonly<{ table: TableName; steps: readonly Step[] }>;
 
+/** Some of the steps that load one table. */
+export interface LoadPart extends TableSteps {
+  /**
+   * - `inside`: the same transaction goes on.
+   * - `unreached`: chains stand that nothing leads to yet. They may be committed, or wait for the end.
+   * - `whole`: the table is as wanted, and is committed.
+   */
+  readonly end: 'inside' | 'unreached' | 'whole';
+}
+
 /** The tools of one namespace and backend: see io.ts. */
 export interface IptablesIo {
   read(version: IpVersion, table: TableName): Promise<readonly SavedChain[]>;
   /** One transaction a table, in order; where one is refused, those before it stand. */
   write(version: IpVersion, tables: readonly TableSteps[]): Promise<void>;
+  /** As parts come, see {@link LoadPart}. Where `parts` throws, that is thrown, and nothing leads to what has been written. */
+  load(version: IpVersion, parts: AsyncIterable<LoadPart>): Promise<void>;
   counters?(version: IpVersion, table: TableName): Promise<readonly iptables.SavedCounter[]>;
   close?(): void;
 }
@@ -94,36 +106,62 @@ export class IptablesTable {
     this.#dirty.add(name);
   }
 
-  /** In slices, as a process that was started meanwhile is to be fed. */
-  async #render(): Promise<void> {
+  /** In slices, as processes that were started meanwhile are to be fed. Tells the chains of each that are to stand. */
+  *#slices(): Generator<readonly string[]> {
     let since = performance.now();
+    let slice: string[] = [];
     for (const [name, chain] of this.#coming) {
       this.#coming.delete(name);
       if (chain === undefined) this.#chains.delete(name);
-      else this.#chains.set(name, renderChain(name, chain.rules, this.version));
+      else {
+        this.#chains.set(name, renderShared(chain, this.version));
+        slice.push(name);
+      }
       if (performance.now() - since < SLICE_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
+      yield slice;
+      slice = [];
       since = performance.now();
     }
+    yield slice;
+  }
+
+  async #render(): Promise<void> {
+    let slices = 0;
+    for (const _ of this.#slices()) if (slices++ > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /**
-   * What brings a table in which nothing is ours to what is wanted, for who writes several at once and then says that they
-   * are {@link loaded}.
-   *
-   * @param seen  what the kernel holds
-   * @returns undefined where something is ours: then it is for {@link apply}
+   * What brings a table in which nothing is ours to what is wanted, chain by chain as they are rendered, for who writes
+   * several tables at once and then says that they are {@link loaded}: all chains, and then {@link hookSteps}, which lead
+   * packets to them.
    */
-  async firstLoad(seen: readonly SavedChain[]): Promise<readonly Step[] | undefined> {
-    const held = new Map(seen.map((chain) => [chain.name, chain]));
-    if (!holdsNothingOfOurs(held)) return undefined;
-    await this.#render();
-    return iptables.diffTable(this.#wanted(), held);
+  *chainSteps(): Generator<readonly Step[]> {
+    const names = [...new Set([...this.#chains.keys(), ...this.#coming.keys()])];
+    const made = names.filter((name) => this.#chains.has(name) || this.#coming.get(name) !== undefined);
+    yield made.map((chain): Step => ({ op: 'make', chain }));
+    const appended = (chain: string): readonly Step[] =>
+      (this.#chains.get(chain) ?? []).map(({ text }) => ({ op: 'append', chain, rule: text }));
+    yield [...this.#chains.keys()].flatMap(appended);
+    for (const slice of this.#slices()) yield slice.flatMap(appended);
   }
 
-  /** @param seen  as it was handed to {@link firstLoad} */
+  /** @param seen  what the kernel held before */
+  hookSteps(seen: readonly SavedChain[]): readonly Step[] {
+    return iptables.diffTable({ ...this.#wanted(), chains: new Map() }, byName(seen));
+  }
+
+  /** Chains that are to stand, as far as is known without rendering. */
+  get size(): number {
+    return this.#chains.size + this.#coming.size;
+  }
+
+  get isEmpty(): boolean {
+    return this.size === 0 && this.#hooks.length === 0;
+  }
+
+  /** @param seen  what the kernel held before */
   loaded(seen: readonly SavedChain[]): void {
-    this.#believe(new Map(seen.map((chain) => [chain.name, chain])), new Set(this.#dirty));
+    this.#believe(byName(seen), this.#dirty);
   }
 
   /** What the kernel holds; for who wants to look beside something else, and then {@link apply}. */
@@ -198,7 +236,7 @@ export class IptablesTable {
     let present = seen;
     for (let attempt = 1; ; attempt++) {
       present ??= await this.look();
-      const held = new Map(present.map((chain) => [chain.name, chain]));
+      const held = byName(present);
       present = undefined;
       const dirty = new Set(this.#dirty);
       const steps = iptables.diffTable(this.#wanted(), held);
@@ -233,8 +271,7 @@ export class IptablesTable {
       const rules = [...first.map(({ text }) => text), ...theirs, ...last.map(({ text }) => text)];
       held.set(chain, { name: chain, rules });
     }
-    this.#learn(held, clean);
-    this.#spelling.clear();
+    this.#hold(held, clean);
     this.#unseen = true;
   }
 
@@ -251,12 +288,16 @@ export class IptablesTable {
     return { owner: OWNER, chains: this.#chains, hooks: this.#hooks, spelling: this.#spelling };
   }
 
-  #learn(held: Map<string, SavedChain>, clean: ReadonlySet<string>): void {
+  #hold(held: Map<string, SavedChain>, clean: ReadonlySet<string>): void {
     this.#held = held;
-    this.#unseen = false;
     this.#foreign = iptables.foreignTargets(held, OWNER);
     for (const name of clean) this.#dirty.delete(name);
     this.#spelling.clear();
+  }
+
+  #learn(held: Map<string, SavedChain>, clean: ReadonlySet<string>): void {
+    this.#hold(held, clean);
+    this.#unseen = false;
     for (const { rules } of held.values()) {
       for (const text of rules) {
         const hash = hashOf(text);
@@ -367,8 +408,11 @@ export class IptablesTable {
   }
 }
 
-function holdsNothingOfOurs(held: HeldChains): boolean {
-  return [...held.values()].every(
-    ({ name, rules }) => !isOurs(name) && rules.every((rule) => hashOf(rule) === undefined),
-  );
+/** Whether nothing in a table is ours. */
+export function isFresh(seen: readonly SavedChain[]): boolean {
+  return seen.every(({ name, rules }) => !isOurs(name) && rules.every((each) => hashOf(each) === undefined));
+}
+
+function byName(chains: readonly SavedChain[]): Map<string, SavedChain> {
+  return new Map(chains.map((chain) => [chain.name, chain]));
 }

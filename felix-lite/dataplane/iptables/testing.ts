@@ -3,7 +3,7 @@
  * `iptables-restore --noflush`. The happy path is tested on the real one (test/felix).
  */
 import { CommandError, type iptables } from '../../../net/kernel/index.ts';
-import type { IptablesIo, TableSteps } from './table.ts';
+import type { IptablesIo, LoadPart, TableSteps } from './table.ts';
 
 export class MemoryKernel implements IptablesIo {
   readonly chains = new Map<string, string[]>([['FORWARD', []]]);
@@ -36,6 +36,10 @@ export class MemoryKernel implements IptablesIo {
     this.chains.clear();
     for (const [name, rules] of copy) this.chains.set(name, rules);
     return Promise.resolve();
+  }
+
+  async load(version: 4 | 6, parts: AsyncIterable<LoadPart>): Promise<void> {
+    for await (const part of transactions(parts)) await this.write(version, [part]);
   }
 
   #step(chains: Map<string, string[]>, step: iptables.RestoreStep): string | undefined {
@@ -85,6 +89,8 @@ export class MemoryTables implements IptablesIo {
   readonly writes: string[] = [];
   /** Thrown by the next writes. */
   readonly failures: Error[] = [];
+  /** Commits chains that nothing leads to yet, as we have the nft tool do. */
+  divided = false;
   readonly #make: () => MemoryKernel;
 
   constructor(kernel: Partial<Pick<MemoryKernel, 'refuses' | 'namesLine'>> = {}) {
@@ -112,6 +118,27 @@ export class MemoryTables implements IptablesIo {
     const failure = this.failures.shift();
     if (failure !== undefined) throw failure;
     for (const each of tables) await this.table(version, each.table).write(version, [each]);
+  }
+
+  async load(version: 4 | 6, parts: AsyncIterable<LoadPart>): Promise<void> {
+    const index = this.writes.push(String(version)) - 1;
+    for await (const each of transactions(parts, this.divided)) {
+      this.writes[index] += ` ${each.table}`;
+      const failure = this.failures.shift();
+      if (failure !== undefined) throw failure;
+      await this.table(version, each.table).write(version, [each]);
+    }
+  }
+}
+
+/** One after the other; of the last nothing where there is no commit. */
+async function* transactions(parts: AsyncIterable<LoadPart>, divided = false): AsyncGenerator<TableSteps> {
+  let steps: iptables.RestoreStep[] = [];
+  for await (const part of parts) {
+    steps.push(...part.steps);
+    if (part.end === 'inside' || (part.end === 'unreached' && !divided)) continue;
+    yield { table: part.table, steps };
+    steps = [];
   }
 }
 
