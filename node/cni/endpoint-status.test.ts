@@ -6,6 +6,9 @@ import { expect } from 'chai';
 import { SystemClock } from '../../clock/system.ts';
 import { EndpointStatusFolder } from './endpoint-status.ts';
 
+/** For what comes at once, unless the machine is busy. */
+const PATIENCE_MS = 40_000;
+
 describe('endpoint status', () => {
   let runDir = '';
   let folder: EndpointStatusFolder;
@@ -36,12 +39,13 @@ describe('endpoint status', () => {
   });
 
   it('comes soon after the file does', async () => {
-    const waiting = wait(5000);
+    const waiting = wait(PATIENCE_MS);
     await sleep(30);
     write('7');
     const written = clock.now();
     expect(await waiting).to.equal(true);
-    expect(clock.now() - written).to.be.lessThan(1000);
+    // Told by the folder, not found when time was over.
+    expect(clock.now() - written).to.be.lessThan(PATIENCE_MS / 2);
   });
 
   it('is not taken from an earlier life of the endpoint, nor from one that is down', async () => {
@@ -57,8 +61,8 @@ describe('endpoint status', () => {
   });
 
   it('serves many who wait at once', async () => {
-    const waiting = [wait(5000), wait(5000), wait(20)];
-    await sleep(60);
+    const waiting = [wait(PATIENCE_MS), wait(PATIENCE_MS), wait(20)];
+    expect(await waiting[2]).to.equal(false);
     write('7');
     expect(await Promise.all(waiting)).to.deep.equal([true, true, false]);
   });

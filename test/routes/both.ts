@@ -3,8 +3,11 @@
  * but the process and the clock.
  */
 import { flushCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { Bgpd } from '../../bgpd/daemon/bgpd.ts';
+import { controlRoutes } from '../../bgpd/daemon/control.ts';
 import { SystemClock } from '../../clock/system.ts';
+import { serveControl } from '../../daemon/control.ts';
 import { createLog } from '../../daemon/log.ts';
 import { parseDaemonOptions } from '../../daemon/options.ts';
 import { onShutdown } from '../../daemon/process.ts';
@@ -14,7 +17,7 @@ import { Netlink } from '../../net/kernel/index.ts';
 
 const parsed = parseDaemonOptions(process.argv.slice(2), process.env);
 if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
-const { node, datastore } = parsed.value;
+const { node, datastore, runDir } = parsed.value;
 const clock = new SystemClock();
 const log = createLog(node, 'info');
 const store = await openStore(datastore);
@@ -22,9 +25,11 @@ const netlink = Netlink.open();
 const bgpd = await Bgpd.start({ node, store, netlink, clock, random: Math.random.bind(Math), log });
 const routing = new Routing({ node, store, clock, log, grace: 1_000 });
 routing.start();
+const control = await serveControl(join(runDir, 'both.sock'), controlRoutes(bgpd));
 // Nobody waits for our end, where it would be written.
 flushCompileCache();
 onShutdown(async () => {
+  await control.close();
   await bgpd.stop();
   await routing.stop();
 });

@@ -118,7 +118,7 @@ ${sessions.join('\n')}
 }
 
 describeOnKernel('no encapsulation, by two ways', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const lab = new Lab();
   const watch = new Watch(lab);
   const birds = new Map(ROUTERS.map((router) => [router, new Bird(lab, router)]));

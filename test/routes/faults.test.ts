@@ -156,7 +156,7 @@ const TAKEN: readonly {
 ];
 
 describeOnKernel('faults around a node', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const fabric = new Fabric();
   const codes = async (node: NodeName): Promise<string> => {
     const status = (await fabric.status(node, 'felix').catch(() => undefined)) as Status | undefined;

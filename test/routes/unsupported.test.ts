@@ -11,7 +11,7 @@ interface Status {
 }
 
 describeOnKernel('a kernel without a kind of tunnel', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const scratch = freshNamespace();
   const fabric = new Fabric();
   after(() => fabric.close());

@@ -19,7 +19,7 @@ import { pod } from './wiring.ts';
 const MEGABYTES = 4 * 1024 * 1024;
 
 describeOnKernel('VXLAN', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const fabric = new Fabric();
 
   before(async () => {

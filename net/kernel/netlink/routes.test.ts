@@ -1,6 +1,5 @@
 /** Routes on the real kernel, in namespaces of the tests' own, with iproute2 as the judge. */
 import { expect } from 'chai';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Address, Prefix } from '../../addr/index.ts';
 import { describeOnKernel, freshNamespace, textLines } from '../testing.ts';
 import { Netlink } from './netlink.ts';
@@ -218,14 +217,18 @@ for (const version of [4, 6] as const) {
         { length: 20_000 },
         (_, i): RouteChange => ({ op: 'replace', route: via(near, i) }),
       );
-      const delay = monitorEventLoopDelay({ resolution: 1 });
-      delay.enable();
+      // How often the loop turns, rather than how long each turn takes on this machine.
+      let turns = 0;
+      let watch = setImmediate(function turn() {
+        turns++;
+        watch = setImmediate(turn);
+      });
       const outcomes = await kernel.applyRoutes(changes);
       const listed = await mine();
-      delay.disable();
+      clearImmediate(watch);
       expect(outcomes.every(({ errno }) => errno === 0)).to.equal(true);
       expect(new Set(listed.map(({ destination }) => destination.toString())).size).to.equal(changes.length);
-      expect(delay.percentile(99) / 1e6).to.be.lessThan(300);
+      expect(turns).to.be.greaterThan(100);
     });
 
     it('answers many at once, each its own question', async () => {
