@@ -5,6 +5,7 @@
 import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { BACKENDS, type BackendName, configurationOf } from './backends.ts';
+import { LONG_POLICY } from './long-policy.ts';
 import { DB, TestNode, WEB, addressesOf, endpointOf, np, openProfile } from './node.ts';
 import { Stream, expectUnbroken } from './stream.ts';
 
@@ -18,17 +19,6 @@ const TO_DB = np('db', {
       destination: { ports: [8080] },
     },
   ],
-});
-
-/** So many that removing them takes the kernel longer than the stream pauses between two packets. */
-const RULES = 3000;
-const LONG = np('long', {
-  selector: "role == 'db'",
-  ingress: Array.from({ length: RULES }, (_, index) => ({
-    action: 'Allow',
-    protocol: 'UDP',
-    destination: { ports: [index + 1] },
-  })),
 });
 
 describeOnKernel('a node moves to another backend', function () {
@@ -74,5 +64,5 @@ describeOnKernel('a node moves to another backend', function () {
 
   for (const to of ['iptables Legacy', 'iptables NFT'] as const)
     it(`from nftables, with tables that take the kernel long to remove, to ${to}`, () =>
-      move('nftables', [to, 'nftables', to], [TO_DB, LONG]));
+      move('nftables', [to, 'nftables', to], [TO_DB, LONG_POLICY]));
 });

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { BACKENDS, type BackendName, configurationOf } from './backends.ts';
+import { LONG_POLICY } from './long-policy.ts';
 import { DB, TestNode, WEB, addressesOf, endpointOf, np, openProfile } from './node.ts';
 import { Stream, expectUnbroken } from './stream.ts';
 import type { Flow } from './wire.ts';
@@ -113,6 +114,33 @@ describeOnKernel('packets through what may happen to felix-lite', function () {
       }
     });
 
+  it('a stranger moves a chain of ours to another hook, and changes where a map leads: all is put back and nothing cut', async () => {
+    await configure('nftables');
+    await node.put(...WORLD, LONG_POLICY);
+    await node.startFelix();
+    const connection = await connect();
+    const rules = await node.run('nft', '-s', 'list', 'chain', 'ip', 'calico', 'mangle-POSTROUTING');
+    const stream = await Stream.start(node.network, flows());
+    // A workload that nobody has: what is cut then is cut by us.
+    const edit = `delete chain ip calico mangle-POSTROUTING
+add chain ip calico mangle-POSTROUTING { type filter hook postrouting priority 7; }
+add element ip calico filter-cali-tw-dispatch { "cali77" : drop }
+`;
+    const file = join(node.runDir, 'edit.nft');
+    writeFileSync(file, edit);
+    await node.run('nft', '-f', file);
+    await until(
+      async () =>
+        (await node.run('nft', '-s', 'list', 'chain', 'ip', 'calico', 'mangle-POSTROUTING')) === rules &&
+        !(await node.run('nft', '-s', 'list', 'map', 'ip', 'calico', 'filter-cali-tw-dispatch')).includes(
+          'cali77',
+        ),
+    );
+    await node.settled();
+    expectUnbroken(await stream.stop());
+    expect(await node.prober('web').ping(connection, true)).to.equal(true);
+  });
+
   for (const backend of ['nftables', 'iptables NFT'] as const)
     it(`another program holds nf_tables for a long transaction: packets go on, and what changed meanwhile comes after it, ${backend}`, async () => {
       await configure(backend);
@@ -180,9 +208,9 @@ class StubbornTools {
   }
 }
 
-async function until(isSo: () => boolean): Promise<void> {
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 60_000;
-  while (!isSo()) {
+  while (!(await isSo())) {
     if (performance.now() > deadline) throw new Error('not within 60 s');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

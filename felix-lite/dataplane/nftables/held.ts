@@ -8,11 +8,9 @@ export interface HeldTable {
   readonly exists: boolean;
   readonly chains: readonly NftChain[];
   readonly rules: readonly ListedRule[];
-  /** Names of interfaces to chains, by map. */
+  /** Names of interfaces to chains, by map; to no chain where anything else becomes of the packet, which is none of our doing. */
   readonly maps: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly sets: ReadonlyMap<string, HeldSet>;
-  /** There is a map that could not be ours: the table is better made anew. */
-  readonly foreign: boolean;
 }
 
 const NOTHING: HeldTable = {
@@ -21,7 +19,6 @@ const NOTHING: HeldTable = {
   rules: [],
   maps: new Map(),
   sets: new Map(),
-  foreign: false,
 };
 
 export async function readTable(nft: Nftables, version: IpVersion): Promise<HeldTable> {
@@ -30,7 +27,6 @@ export async function readTable(nft: Nftables, version: IpVersion): Promise<Held
   const chains = await nft.listChains(table);
   const sets = new Map<string, HeldSet>();
   const maps = new Map<string, ReadonlyMap<string, string>>();
-  let foreign = false;
   for (const { name, anonymous, verdicts, make } of await nft.listSets(table)) {
     if (anonymous) continue;
     const elements = await nft.listElements(table, name);
@@ -40,13 +36,12 @@ export async function readTable(nft: Nftables, version: IpVersion): Promise<Held
     }
     const entries = new Map<string, string>();
     for (const { key, verdict } of elements) {
-      if (verdict?.code !== 'goto') foreign = true;
-      entries.set(nameOf(key), verdict?.chain ?? '');
+      entries.set(nameOf(key), verdict?.code === 'goto' ? (verdict.chain ?? '') : '');
     }
     maps.set(name, entries);
   }
   const rules = await nft.listRules(table);
-  return { exists: true, chains, rules, maps, sets, foreign };
+  return { exists: true, chains, rules, maps, sets };
 }
 
 function nameOf(key: string): string {

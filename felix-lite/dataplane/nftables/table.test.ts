@@ -178,6 +178,23 @@ describe('our table in nf_tables', () => {
     }
   });
 
+  it('takes a chain that packets come to away from the wrong place in the transaction that puts it right, and keeps the table', () => {
+    const table = loaded(['10.0.0.1']);
+    take(table);
+    const base = { type: 'filter', hook: 'forward', priority: 7 } as const;
+    table.hold({
+      exists: true,
+      chains: [{ name: 'filter-FORWARD', base }],
+      rules: [],
+      maps: new Map(),
+      sets: new Map(),
+    });
+    const { rules } = take(table);
+    const told = ops(rules).filter((each) => /filter-FORWARD|table/.test(each));
+    expect(told.slice(0, 2)).to.deep.equal(['delete-chain filter-FORWARD', 'add-chain filter-FORWARD']);
+    expect(told.join(' ')).to.not.include('delete-table');
+  });
+
   it('lets nothing rest that it only found', () => {
     const table = loaded(['10.0.0.1']);
     change(table, { name: FORWARD.name, rules: FORWARD.rules.slice(1) });
@@ -189,7 +206,6 @@ describe('our table in nf_tables', () => {
       rules: [],
       maps: new Map(),
       sets: new Map(),
-      foreign: false,
     });
     expect(ops(take(table).rules)).to.include('delete-chain filter-cali-pi-np/a');
     expect(table.resting).to.equal(0);
@@ -258,7 +274,7 @@ describe('our table in nf_tables', () => {
   it('gives a set of another make a new name beside it, its ranges before the rules, and keeps the table', () => {
     const table = loaded(['10.0.0.0/24']);
     const sets = new Map([[KERNEL_NAME, { make: 'another', elements: [] }]]);
-    table.hold({ exists: true, chains: [], rules: [], maps: new Map(), sets, foreign: false });
+    table.hold({ exists: true, chains: [], rules: [], maps: new Map(), sets });
     const stages = take(table);
     const anew = `${KERNEL_NAME}-anew`;
     expect(ops(stages.before)).to.deep.equal([`add-set ${anew}`, `add-elements ${anew}`]);

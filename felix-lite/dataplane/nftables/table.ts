@@ -248,11 +248,8 @@ export class NftTable {
     }
     this.#maps.hold(found.maps);
     this.#sets.held(found.sets);
-    const sameBases = [...this.#bases.values()].every((base) => {
-      const there = this.#held.get(base.name);
-      return there === undefined || there.base === baseText(base);
-    });
-    this.#rebuild = !sameBases || found.foreign;
+    // Somebody's chain that no packet comes to, under the name of one of ours, may be in use.
+    this.#rebuild = [...this.#bases.keys()].some((name) => this.#held.get(name)?.base === '');
     for (const name of [...this.#chains.keys(), ...this.#held.keys()]) this.#dirtyChains.add(name);
   }
 
@@ -362,17 +359,21 @@ export class NftTable {
         remove: [{ operation: { op: 'delete-chain', table, chain: name }, done: forget }],
       };
     }
-    const present = held?.rules ?? [];
+    const chain = this.#bases.get(name) ?? { name };
+    // Another in its place: a table made anew would have empty maps while its old chains still ask them.
+    const isElsewhere = held !== undefined && held.base !== baseText(chain);
+    const isNew = held === undefined || isElsewhere;
+    const present = isNew ? [] : held.rules;
     let kept = 0;
     while (kept < wanted.length && this.#isIntact(wanted[kept], present[kept])) kept++;
-    if (held !== undefined && kept === wanted.length && kept === present.length) return NOTHING;
+    if (!isNew && kept === wanted.length && kept === present.length) return NOTHING;
     // After a large load nobody knows handles yet: such a chain is written anew, once.
     if (present.slice(kept).some(({ handle }) => handle === undefined)) kept = 0;
     return {
-      make:
-        held === undefined
-          ? [{ operation: { op: 'add-chain', table, chain: this.#bases.get(name) ?? { name } } }]
-          : [],
+      make: [
+        ...(isElsewhere ? planned([{ op: 'delete-chain', table, chain: name }]) : []),
+        ...(isNew ? planned([{ op: 'add-chain', table, chain }]) : []),
+      ],
       rules: [...this.#cut(name, present, kept), ...this.#append(name, wanted, present, kept)],
       remove: [],
     };
