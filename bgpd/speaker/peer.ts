@@ -30,6 +30,7 @@ import {
   type Negotiated,
 } from '../wire/index.ts';
 import type { SessionHistory } from './history.ts';
+import type { DialTurns } from './dial-turns.ts';
 import { Link } from './link.ts';
 import type { LogData } from './log-data.ts';
 import { SessionRecord } from './record.ts';
@@ -43,6 +44,8 @@ export interface PeerOptions {
   readonly config: SessionConfig;
   readonly events: SessionEvents;
   readonly transport: Transport;
+  /** When to call; answers what takes the call back. Absent: at once. */
+  readonly dials?: Pick<DialTurns, 'dial'>;
   readonly clock: Clock;
   /** Uniform in [0, 1): jitter of timers (RFC 4271 §10). */
   readonly random: () => number;
@@ -298,7 +301,14 @@ export class Peer implements Session {
       ...(hops === undefined ? {} : { hops }),
       ...(password === undefined ? {} : { password }),
     };
-    this.#linkOf(id).attach(this.#options.transport.connect(target, this.#handler(id)));
+    const link = this.#linkOf(id);
+    const call = (): void => {
+      // It may have ended before its turn came.
+      if (this.#links.get(id) === link)
+        link.attach(this.#options.transport.connect(target, this.#handler(id)));
+    };
+    if (this.#options.dials === undefined) call();
+    else this.#options.dials.dial(call);
   }
 
   /** Made when the first of its timers or its TCP connection is; gone with `close`. */

@@ -1,5 +1,6 @@
 /** Real sessions for the speaker: peers over TCP, each waited for by the listener. */
 import type { Clock } from '../../clock/clock.ts';
+import { DialTurns } from './dial-turns.ts';
 import type { Listener } from './listener.ts';
 import type { LogData } from './log-data.ts';
 import { Peer } from './peer.ts';
@@ -20,10 +21,12 @@ export interface TcpSessionsOptions {
 
 export class TcpSessions implements SessionFactory {
   readonly #options: TcpSessionsOptions;
+  readonly #dials: DialTurns;
   readonly #forget = new Map<Session, () => void>();
 
   constructor(options: TcpSessionsOptions) {
     this.#options = options;
+    this.#dials = new DialTurns(options.clock);
   }
 
   create(config: SessionConfig, events: SessionEvents, restart: RestartState): Peer {
@@ -32,6 +35,7 @@ export class TcpSessions implements SessionFactory {
       config,
       events,
       transport,
+      dials: this.#dials,
       clock,
       random,
       restart,
