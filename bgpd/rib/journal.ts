@@ -12,8 +12,8 @@ import { Column } from './column.ts';
 const SLACK = 4096;
 /** Entries are kept in blocks, so that forgetting the oldest moves none of the others, however far a reader is behind. */
 const BLOCK = 4096;
-/** Entries after which a journal that everybody has read forgets which was the latest of each prefix. */
-const FORGET_AFTER = 16_384;
+/** Entries after which a journal that everybody has read forgets which was the latest of each prefix; a rehearsal has more. */
+const FORGET_AFTER = 8192;
 
 export interface Cursor {
   /** Sequence number of the next entry to read. */
