@@ -40,7 +40,12 @@ export type {
 } from './netlink/nftables/model.ts';
 export { type ListedSet, makeOf } from './netlink/nftables/messages.ts';
 export { type Committed, NftError, Nftables } from './netlink/nftables/nftables.ts';
-export { type RulesetEdit, type WatchedTable, watchTables } from './netlink/nftables/watch.ts';
+export {
+  type RulesetEdit,
+  type RulesetWatch,
+  type WatchedTable,
+  watchTables,
+} from './netlink/nftables/watch.ts';
 export type { ForwardingEntry } from './netlink/fdb.ts';
 export type { Step } from './netlink/steps.ts';
 export type { Ipv4Settings, Link, LinkChange, VethEnd } from './netlink/link.ts';

@@ -4,15 +4,16 @@
  * behind; a pass that changes no rule is a single one.
  */
 import type { Problem } from '../../../api/problem.ts';
-import type { Cancel } from '../../../clock/clock.ts';
 import type { IpVersion } from '../../../net/addr/index.ts';
-import { NftError, Nftables, type RulesetEdit, watchTables } from '../../../net/kernel/index.ts';
+import { NftError, Nftables, type RulesetWatch, watchTables } from '../../../net/kernel/index.ts';
 import type { CalcDelta } from '../../calc/model.ts';
-import type { RuleTables } from '../../rules/tables.ts';
+import type { RuleTables, TableChange } from '../../rules/tables.ts';
+import type { Chain } from '../../rules/types.ts';
 import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
 import type { Leftovers } from '../leftovers.ts';
+import { Generations } from './generations.ts';
 import { type HeldTable, readTable } from './held.ts';
-import { ourTable, unlayered } from './names.ts';
+import { layered, ourTable, unlayered } from './names.ts';
 import { hashOfComment } from './render.ts';
 import type { Planned } from './planned.ts';
 import { NftTable, type Stages } from './table.ts';
@@ -29,12 +30,10 @@ export interface NftDataplaneOptions {
 
 /** How often a pass is tried. */
 const ATTEMPTS = 3;
-/** New rules in one transaction beyond which nobody asks for their handles: the echoes would fill the socket. */
-const ECHOES = 2000;
+/** Rules of a transaction of a first load. */
+const PART = 1000;
 /** Chains and sets that rest; when there are more, the pass that finds them removes them behind its changes. */
 const MOST_RESTING = 1000;
-/** Generations of ours that are remembered until the kernel tells of them. */
-const REMEMBERED = 256;
 
 export class NftDataplane implements Dataplane {
   readonly #rules: RuleTables;
@@ -43,16 +42,12 @@ export class NftDataplane implements Dataplane {
   readonly #leftovers: Leftovers;
   readonly #netns: string | undefined;
   readonly #onEdited: () => void;
-  #unwatch: Cancel | undefined;
+  /** Pauses while we are at work. */
+  #watch: RulesetWatch | undefined;
+  /** Transactions that we made, read behind or were told of. */
+  #generations: Generations | undefined;
   /** The kernel's state is what our tables say that it is. */
   #known = false;
-  #applying = false;
-  /** Generations that we made. */
-  readonly #ours = new Set<number>();
-  /** The generation that was read, or that the last transaction since made of it; undefined: somebody else came between. */
-  #followed: number | undefined;
-  /** Told of while a transaction of ours was under way: whose they are shows when it is answered. */
-  #edits: RulesetEdit[] = [];
 
   constructor({ rules, versions, netns, leftovers, onEdited }: NftDataplaneOptions) {
     this.#rules = rules;
@@ -70,24 +65,24 @@ export class NftDataplane implements Dataplane {
 
   async apply(reread: boolean): Promise<Applied> {
     const look = reread || !this.#known;
-    this.#applying = true;
+    this.#watch?.pause();
     try {
       if (look) this.#tryAgain('all');
       const found = look ? await this.#read() : undefined;
       const fresh = found !== undefined && !found.some(({ exists }) => exists);
       const steps = fresh ? await this.#load(found) : await this.#change(found);
       if (look) await this.#leftovers.clear();
+      this.#watch ??= this.#startWatch();
       return { steps, failures: [], leftover: this.#tryAgain('new'), resting: this.#resting };
     } finally {
-      this.#applying = false;
-      this.#judgeEdits();
+      this.#listen();
     }
   }
 
   /**
    * The first load of all, into tables that are not there: a second processor does the kernel's work while this one goes on
-   * with what is next. Sets come before any rule looks into them, then a family's rules, hooks and all, in one transaction;
-   * no packet is of two families.
+   * with what is next. Sets and empty chains come first, then rules, some at a time. No packet comes to any of it until all
+   * has been taken: the chains at the hooks are the last transaction, of both families together.
    */
   async #load(found: readonly HeldTable[]): Promise<number> {
     this.#hold(found);
@@ -105,16 +100,21 @@ export class NftDataplane implements Dataplane {
       await before;
       await new Promise((resolve) => setImmediate(resolve));
     };
-    await start(this.#tables.flatMap((table) => owned(table, table.planSets())));
-    for (const table of this.#tables) {
-      for (const change of changes.get(table.version) ?? []) table.update(change);
-      const { before, rules, after } = table.plan();
-      await start(owned(table, [...before, ...rules, ...after]));
-    }
+    await start(
+      this.#tables.flatMap((table) =>
+        owned(table, table.planFrame((changes.get(table.version) ?? []).flatMap(chainsIn))),
+      ),
+    );
+    for (const table of this.#tables)
+      for (const part of partsOf(changes.get(table.version) ?? [])) {
+        for (const change of part) table.update(change);
+        await start(owned(table, table.planPart()));
+      }
+    await underWay;
+    if (failure === undefined) await start(this.#tables.flatMap((table) => owned(table, table.planHooks())));
     await underWay;
     if (failure === undefined) {
       this.#settle();
-      await this.#watch();
       return steps;
     }
     if (!(failure instanceof StageError)) throw failure;
@@ -151,7 +151,6 @@ export class NftDataplane implements Dataplane {
       try {
         for (const stage of stages) await this.#commit(stage);
         this.#settle();
-        await this.#watch();
         return stepsIn(stages.flat());
       } catch (error) {
         this.#known = false;
@@ -182,34 +181,42 @@ export class NftDataplane implements Dataplane {
 
   async #commit(stage: readonly Owned[]): Promise<void> {
     try {
-      const { generation, handles } = await this.#nft.commit(
-        stage.map(({ planned }) => planned.operation),
-        { handles: addedRules(stage) <= ECHOES },
-      );
-      this.#remember(generation);
+      const { generation, handles } = await this.#nft.commit(stage.map(({ planned }) => planned.operation));
+      this.#generations?.add(generation);
       for (const [index, { planned }] of stage.entries()) planned.done?.(handles.get(index));
     } catch (error) {
       throw error instanceof NftError ? new StageError(error, stage) : error;
     }
   }
 
-  /**
-   * From the first time that the kernel is as wanted: it tells of every rule of ours too, a fifth of its work in a first load.
-   * What others did in the meantime shows in the count of transactions, of all tables together.
-   */
-  async #watch(): Promise<void> {
-    if (this.#unwatch !== undefined) return;
-    this.#unwatch = watchTables(
+  /** From the first time that the kernel is as wanted. */
+  #startWatch(): RulesetWatch {
+    return watchTables(
       this.#netns,
       this.#tables.map(({ version }) => ourTable(version)),
-      (edit) => this.#heard(edit),
+      () => this.#onEdited(),
+      (generation) => this.#generations?.add(generation),
     );
+  }
+
+  /** To the kernel, again. What others did in the meantime shows in the count of transactions, of all tables together. */
+  #listen(): void {
+    if (this.#watch === undefined) return;
+    this.#watch.resume();
+    this.#watch.drain();
+    if (this.#generations?.takeMissed() === true) this.#onEdited();
+    // It fails where we are closed by now, or else the next pass says why.
+    this.#lookForOthers().catch(() => undefined);
+  }
+
+  async #lookForOthers(): Promise<void> {
     const generation = await this.#nft.generation();
-    if (generation !== this.#followed) this.#heard({ generation: undefined, program: '', pid: 0 });
+    this.#watch?.drain();
+    if (this.#generations?.takeMissed(generation) === true) this.#onEdited();
   }
 
   async #read(): Promise<readonly HeldTable[]> {
-    if (this.#unwatch === undefined) this.#followed = await this.#nft.generation();
+    if (this.#watch === undefined) this.#generations = new Generations(await this.#nft.generation());
     const found: HeldTable[] = [];
     for (const { version } of this.#tables) found.push(await readTable(this.#nft, version));
     return found;
@@ -239,26 +246,6 @@ export class NftDataplane implements Dataplane {
       any = true;
     }
     return any;
-  }
-
-  #remember(generation: number): void {
-    if (this.#followed !== undefined) this.#followed = nextIs(this.#followed, generation);
-    this.#ours.add(generation);
-    const [oldest] = this.#ours;
-    if (this.#ours.size > REMEMBERED && oldest !== undefined) this.#ours.delete(oldest);
-  }
-
-  #heard(edit: RulesetEdit): void {
-    this.#edits.push(edit);
-    if (!this.#applying) this.#judgeEdits();
-  }
-
-  #judgeEdits(): void {
-    const strange = this.#edits.some(
-      ({ generation }) => generation === undefined || !this.#ours.has(generation),
-    );
-    this.#edits = [];
-    if (strange) this.#onEdited();
   }
 
   get problems(): readonly Problem[] {
@@ -296,14 +283,35 @@ export class NftDataplane implements Dataplane {
   }
 
   close(): void {
-    this.#unwatch?.();
+    this.#watch?.();
+    this.#watch = undefined;
     this.#nft.close();
   }
 }
 
-/** The kernel counts in 32 bits, and leaves 0 out. */
-function nextIs(before: number, generation: number): number | undefined {
-  return generation === (before === 0xffff_ffff ? 1 : before + 1) ? generation : undefined;
+/** Names of those that are going to be there. */
+function chainsIn({ table, chains }: TableChange): readonly string[] {
+  return [...chains].flatMap(([name, chain]) => (chain === undefined ? [] : [layered(table, name)]));
+}
+
+/** Maps first, which rules ask, and chains until they have rules for some milliseconds of work. */
+function* partsOf(changes: readonly TableChange[]): Generator<readonly TableChange[]> {
+  let part: TableChange[] = [];
+  let rules = 0;
+  for (const change of changes) {
+    let chains = new Map<string, Chain | undefined>();
+    part.push({ ...change, chains });
+    for (const [name, chain] of change.chains) {
+      chains.set(name, chain);
+      rules += chain?.rules.length ?? 0;
+      if (rules < PART) continue;
+      yield part;
+      chains = new Map();
+      part = [{ ...change, chains, maps: new Map() }];
+      rules = 0;
+    }
+  }
+  yield part;
 }
 
 interface Owned {
@@ -336,10 +344,6 @@ function refusedSets({
     const name = planned === undefined ? undefined : table?.setOf(planned);
     return table === undefined || name === undefined ? [] : [{ table, name }];
   });
-}
-
-function addedRules(stage: readonly Owned[]): number {
-  return stage.filter(({ planned }) => planned.operation.op === 'add-rule').length;
 }
 
 function owned(table: NftTable, planned: readonly Planned[]): readonly Owned[] {

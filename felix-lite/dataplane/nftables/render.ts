@@ -2,7 +2,7 @@
 import { Address, Prefix, type IpVersion } from '../../../net/addr/index.ts';
 import type { Expression, NftVerdict, WrittenExpressions } from '../../../net/kernel/index.ts';
 import type { PortRange, Protocol } from '../../calc/model.ts';
-import type { Match, Rule, Side, TableName, Verdict } from '../../rules/types.ts';
+import type { Chain, Match, Rule, Side, TableName, Verdict } from '../../rules/types.ts';
 import { protocolNumber } from '../iptables/meaning.ts';
 import { HASH_PREFIX } from '../iptables/render.ts';
 import { layered, setOf } from './names.ts';
@@ -60,9 +60,54 @@ export function renderNftChain(
   return rendered;
 }
 
-/** One that says all in its text, and looks into no set. */
-function isCommon({ kind }: Match): boolean {
-  return kind === 'mark' || kind === 'mark-clear' || kind === 'mark-not-clear' || kind === 'conntrack';
+/** One that says all in its text, the same for both families, and looks into no set. */
+function isCommon(match: Match): boolean {
+  return COMMON_MATCHES.has(match.kind) && (match.kind !== 'ports' || match.ranges.length === 1);
+}
+
+const COMMON_MATCHES: ReadonlySet<Match['kind']> = new Set<Match['kind']>([
+  'mark',
+  'mark-clear',
+  'mark-not-clear',
+  'conntrack',
+  'protocol',
+  'ports',
+  'in-interface',
+  'out-interface',
+]);
+const COMMON_VERDICTS: ReadonlySet<Verdict['kind']> = new Set<Verdict['kind']>([
+  'accept',
+  'drop',
+  'return',
+  'jump',
+  'goto',
+  'set-mark',
+  'clear-mark',
+  'dispatch',
+]);
+
+/**
+ * As {@link renderNftChain}; of a chain that says the same for both families, as that of a workload, once. The families share
+ * the rules then, and how they are written.
+ */
+export function renderShared(
+  table: TableName,
+  chain: Chain,
+  version: IpVersion,
+  known: KnownRules,
+): readonly RenderedNftRule[] {
+  const found = shared.get(chain)?.get(table);
+  if (found !== undefined) return found;
+  const rules = renderNftChain(table, chain.name, chain.rules, version, known);
+  if (chain.rules.every(isOfBoth)) shared.set(chain, new Map(shared.get(chain)).set(table, rules));
+  return rules;
+}
+
+/** For as long as rules/ holds the chain, in which nothing changes. */
+const shared = new WeakMap<Chain, ReadonlyMap<TableName, readonly RenderedNftRule[]>>();
+
+function isOfBoth({ matches, verdict }: Rule): boolean {
+  return (verdict === undefined || COMMON_VERDICTS.has(verdict.kind)) && matches.every(isCommon);
 }
 
 function knownRule(

@@ -19,7 +19,14 @@ import type { HeldTable } from './held.ts';
 import { NftMaps } from './maps.ts';
 import { baseChain, layered, ourTable, setOf, unlayered } from './names.ts';
 import type { Planned } from './planned.ts';
-import { hashOfComment, type KnownRules, type RenderedNftRule, renderNftChain, setsIn } from './render.ts';
+import {
+  hashOfComment,
+  type KnownRules,
+  type RenderedNftRule,
+  renderNftChain,
+  renderShared,
+  setsIn,
+} from './render.ts';
 import { NftSets } from './sets.ts';
 
 /** A rule as it stands in the kernel. */
@@ -119,8 +126,7 @@ export class NftTable {
 
   /** Chains of policies and profiles, which go and come back as they were, are rendered once. */
   #render(table: TableName, chain: Chain): readonly RenderedNftRule[] {
-    if (!isUsersChain(chain))
-      return renderNftChain(table, chain.name, chain.rules, this.version, this.#knownRules);
+    if (!isUsersChain(chain)) return renderShared(table, chain, this.version, this.#knownRules);
     const rendered = this.#rendered.get(chain) ?? new Map<TableName, readonly RenderedNftRule[]>();
     const known = rendered.get(table);
     if (known !== undefined) return known;
@@ -254,14 +260,37 @@ export class NftTable {
   }
 
   /**
-   * The table and its sets alone, where the kernel has neither and no rule looks into them. It is taken for granted that the
-   * kernel takes them: who learns otherwise reads, and says {@link hold}.
+   * A first load in parts, where the kernel does not have the table: its sets and its chains, which are empty and to which no
+   * packet comes. {@link planPart} and {@link planHooks} have the rest. It is taken for granted that the kernel takes them all:
+   * who learns otherwise reads, and says {@link hold}.
+   *
+   * @param chains  those that are going to be wanted
    */
-  planSets(): readonly Planned[] {
+  planFrame(chains: Iterable<string>): readonly Planned[] {
+    const table = ourTable(this.version);
     const { before, ahead } = this.#sets.operations(false);
     this.#sets.done();
     this.#exists = true;
-    return planned([{ op: 'add-table', table: ourTable(this.version) }, ...before, ...ahead]);
+    for (const name of this.#bases.keys()) this.#dirtyChains.delete(name);
+    const frame: NftOperation[] = [{ op: 'add-table', table }, ...before, ...ahead];
+    for (const name of chains) {
+      frame.push({ op: 'add-chain', table, chain: { name } });
+      this.#held.set(name, { base: '', rules: [] });
+    }
+    return planned(frame);
+  }
+
+  /** What was taken in since {@link planFrame} or the last part. */
+  planPart(): readonly Planned[] {
+    const { before, rules, after } = this.plan();
+    this.finished();
+    return [...before, ...rules, ...after];
+  }
+
+  /** The chains that packets come to, and thereby all: when the kernel has taken every part. */
+  planHooks(): readonly Planned[] {
+    for (const name of this.#bases.keys()) this.#dirtyChains.add(name);
+    return this.planPart();
   }
 
   /**

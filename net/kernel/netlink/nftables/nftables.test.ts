@@ -91,6 +91,14 @@ const BASE: NftOperation = {
   chain: { name: 'forward', base: { type: 'filter', hook: 'forward', priority: -5 } },
 };
 
+function rules(table: TableRef, chain: string, count: number): readonly NftOperation[] {
+  return Array.from({ length: count }, (_, index) => ({
+    op: 'add-rule',
+    table,
+    rule: { chain, expressions: [], comment: `${chain} ${index}` },
+  }));
+}
+
 describeOnKernel('nf_tables over netlink', () => {
   const netns = freshNamespace();
   let nft: Nftables;
@@ -252,6 +260,62 @@ describeOnKernel('nf_tables over netlink', () => {
     } finally {
       cancel();
     }
+  });
+
+  it('tells nothing while it pauses, and goes on then', async () => {
+    await nft.commit([{ op: 'add-table', table: V4 }, BASE]);
+    const rule: NftOperation = { op: 'add-rule', table: V4, rule: { chain: 'forward', expressions: [] } };
+    const edits: (number | undefined)[] = [];
+    const passed: number[] = [];
+    const watch = watchTables(
+      netns.path(),
+      [V4],
+      ({ generation }) => edits.push(generation),
+      (generation) => passed.push(generation),
+    );
+    try {
+      const before = await nft.commit([rule]);
+      watch.pause();
+      await nft.commit([rule]);
+      watch.resume();
+      const after = await nft.commit([rule]);
+      const other = await nft.commit([{ op: 'add-table', table: V6 }]);
+      watch.drain();
+      expect(edits).to.deep.equal([before.generation, after.generation]);
+      expect(passed).to.deep.equal([...edits, other.generation]);
+    } finally {
+      watch();
+    }
+    watch.drain();
+  });
+
+  it('knows the handles of all rules of a transaction, whatever else is made in it', async () => {
+    const operations: readonly NftOperation[] = [
+      { op: 'add-table', table: V4 },
+      { op: 'add-table', table: V6 },
+      BASE,
+      { op: 'add-chain', table: V6, chain: { name: 'a' } },
+      ...rules(V4, 'forward', 3),
+      ...rules(V6, 'a', 4),
+      ...rules(V4, 'forward', 1),
+      { op: 'add-set', table: V4, set: { name: 'nets', key: ['ipv4_addr'] } },
+      { op: 'add-chain', table: V4, chain: { name: 'b' } },
+      ...rules(V4, 'b', 2),
+      ...rules(V4, 'forward', 2),
+    ];
+    const { handles } = await nft.commit(operations);
+    const [told, listed] = [new Map<string, string>(), new Map<string, string>()];
+    for (const table of [V4, V6]) {
+      for (const [index, handle] of handles) {
+        const operation = operations[index];
+        if (operation?.op !== 'add-rule' || operation.table !== table) continue;
+        told.set(`${table.family} ${handle}`, `${operation.rule.chain} ${operation.rule.comment}`);
+      }
+      for (const { chain, handle, comment } of await nft.listRules(table))
+        listed.set(`${table.family} ${handle}`, `${chain} ${comment}`);
+    }
+    expect(handles.size).to.equal(12);
+    expect(told).to.deep.equal(listed);
   });
 
   it('lists nothing where there is no such table', async () => {

@@ -105,15 +105,17 @@ export class Nftables {
   /**
    * Carries out all operations, in order, or none.
    *
-   * @param options.handles  ask for the handles of new rules; default true
+   * @param options.handles  ask for the handles of new rules; default true. The kernel counts them up in each table, one for
+   *   each thing that is made, so of rules behind one another it is asked for the first and the last
    * @throws NftError when the kernel refuses, with every operation that it refused
    */
   async commit(
     operations: readonly NftOperation[],
     { handles: wanted = true }: { readonly handles?: boolean } = {},
   ): Promise<Committed> {
-    const { writer, operationOf } = encodeTransaction(operations, wanted);
-    const handles = new Map<number, bigint>();
+    const runs = wanted ? runsOfRules(operations) : [];
+    const { writer, operationOf } = encodeTransaction(operations, new Set(runs.flat()));
+    const told = new Map<number, bigint>();
     let generation = 0;
     const refusals: {
       readonly errno: number;
@@ -127,12 +129,12 @@ export class Nftables {
       } else if (message.type === MESSAGE.generation) generation = decodeGeneration(bytes, message).id;
       else if (message.type === MESSAGE.rule) {
         const operation = operationOf[index];
-        if (operation !== undefined) handles.set(operation, decodeHandle(bytes, message));
+        if (operation !== undefined) told.set(operation, decodeHandle(bytes, message));
       }
     };
     await this.#socket.burst(writer, hear, { atOnce: AT_ONCE });
     const [first] = refusals;
-    if (first === undefined) return { generation, handles };
+    if (first === undefined) return { generation, handles: handlesBetween(runs, told) };
     const refused = [...new Set(refusals.map(({ message }) => operationOf[message]))].filter(
       (each) => each !== undefined,
     );
@@ -150,7 +152,7 @@ export class Nftables {
    * @throws KernelError where it has no nf_tables at all
    */
   async refusals(operations: readonly NftOperation[]): Promise<ReadonlyMap<number, string>> {
-    const { writer, operationOf } = encodeTransaction(operations, false, false);
+    const { writer, operationOf } = encodeTransaction(operations, NO_ECHOES, false);
     const refused = new Map<number, string>();
     let whole: number | undefined;
     await this.#socket.burst(writer, (index, bytes, message) => {
@@ -231,10 +233,55 @@ export class Nftables {
   }
 }
 
-/** Messages of the transaction, and for each the operation that it belongs to. Without its end the kernel only checks it. */
+const NO_ECHOES: ReadonlySet<number> = new Set();
+
+/** First and last place of new rules of one table with nothing else of that table that is made in between. */
+type Run = readonly [number, number];
+
+function runsOfRules(operations: readonly NftOperation[]): readonly Run[] {
+  const runs: Run[] = [];
+  let from: number | undefined;
+  let last = 0;
+  const close = (): void => {
+    if (from !== undefined) runs.push([from, last]);
+    from = undefined;
+  };
+  for (const [index, { op, table }] of operations.entries()) {
+    if (op !== 'add-rule') {
+      close();
+      continue;
+    }
+    const before = operations[last]?.table;
+    if (from !== undefined && (before?.name !== table.name || before.family !== table.family)) close();
+    from ??= index;
+    last = index;
+  }
+  close();
+  return runs;
+}
+
+/** @param told  of the first and the last rule of each run; who counts otherwise than expected tells of no others */
+function handlesBetween(
+  runs: readonly Run[],
+  told: ReadonlyMap<number, bigint>,
+): ReadonlyMap<number, bigint> {
+  const handles = new Map(told);
+  for (const [first, last] of runs) {
+    const [from, to] = [told.get(first), told.get(last)];
+    if (from === undefined || to === undefined || to - from !== BigInt(last - first)) continue;
+    for (let index = first + 1; index < last; index++) handles.set(index, from + BigInt(index - first));
+  }
+  return handles;
+}
+
+/**
+ * Messages of the transaction, and for each the operation that it belongs to. Without its end the kernel only checks it.
+ *
+ * @param echoes  places of new rules to be told of, handle and all
+ */
 export function encodeTransaction(
   operations: readonly NftOperation[],
-  handles: boolean,
+  echoes: ReadonlySet<number>,
   ends = true,
 ): { readonly writer: MessageWriter; readonly operationOf: readonly (number | undefined)[] } {
   const writer = new MessageWriter(4096);
@@ -243,7 +290,7 @@ export function encodeTransaction(
   encodeBatchBegin(writer);
   operationOf.push(undefined);
   for (const [index, operation] of operations.entries()) {
-    encodeOperation(writer, operation, () => ++id, handles);
+    encodeOperation(writer, operation, () => ++id, echoes.has(index));
     while (operationOf.length < writer.count) operationOf.push(index);
   }
   if (!ends) return { writer, operationOf };
@@ -257,7 +304,7 @@ function encodeOperation(
   w: MessageWriter,
   operation: NftOperation,
   nextId: () => number,
-  handles: boolean,
+  echo: boolean,
 ): void {
   const { table } = operation;
   switch (operation.op) {
@@ -272,7 +319,7 @@ function encodeOperation(
     case 'flush-chain':
       return encodeRuleDelete(w, table, operation.chain);
     case 'add-rule':
-      return encodeRule(w, table, operation.rule, handles);
+      return encodeRule(w, table, operation.rule, echo);
     case 'delete-rule':
       return encodeRuleDelete(w, table, operation.chain, operation.handle);
     case 'add-set':
