@@ -79,18 +79,18 @@ async function loadFamily(
 async function* partsOf(loads: readonly Fresh[], filled: Promise<void>): AsyncGenerator<LoadPart> {
   const [largest, ...others] = loads.toSorted((a, b) => b.table.size - a.table.size);
   if (largest === undefined) return;
-  yield* chainsOf(largest);
+  // Bit by bit: the tool then parses for one family while the kernel is at work for the other.
+  yield* chainsOf(largest, 'unreached');
   await filled;
   yield hooksOf(largest);
   for (const each of others) {
-    yield* chainsOf(each);
+    yield* chainsOf(each, 'inside');
     yield hooksOf(each);
   }
 }
 
-function* chainsOf({ table }: Fresh): Generator<LoadPart> {
-  for (const steps of table.chainSteps()) yield { table: table.table, steps, end: 'inside' };
-  yield { table: table.table, steps: [], end: 'unreached' };
+function* chainsOf({ table }: Fresh, end: LoadPart['end']): Generator<LoadPart> {
+  for (const steps of table.chainSteps()) yield { table: table.table, steps, end };
 }
 
 function hooksOf({ table, seen }: Fresh): LoadPart {

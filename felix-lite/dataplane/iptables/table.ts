@@ -133,16 +133,20 @@ export class IptablesTable {
   /**
    * What brings a table in which nothing is ours to what is wanted, chain by chain as they are rendered, for who writes
    * several tables at once and then says that they are {@link loaded}: all chains, and then {@link hookSteps}, which lead
-   * packets to them.
+   * packets to them. The first steps make all chains, so each slice finds what it refers to.
    */
   *chainSteps(): Generator<readonly Step[]> {
-    const names = [...new Set([...this.#chains.keys(), ...this.#coming.keys()])];
-    const made = names.filter((name) => this.#chains.has(name) || this.#coming.get(name) !== undefined);
-    yield made.map((chain): Step => ({ op: 'make', chain }));
+    const known = [...this.#chains.keys()].filter((name) => !this.#coming.has(name));
+    const coming = [...this.#coming].filter(([, chain]) => chain !== undefined).map(([name]) => name);
     const appended = (chain: string): readonly Step[] =>
       (this.#chains.get(chain) ?? []).map(({ text }) => ({ op: 'append', chain, rule: text }));
-    yield [...this.#chains.keys()].flatMap(appended);
-    for (const slice of this.#slices()) yield slice.flatMap(appended);
+    let steps = [...known, ...coming].map((chain): Step => ({ op: 'make', chain }));
+    steps.push(...known.flatMap(appended));
+    for (const slice of this.#slices()) {
+      steps.push(...slice.flatMap(appended));
+      yield steps;
+      steps = [];
+    }
   }
 
   /** @param seen  what the kernel held before */
