@@ -4,13 +4,15 @@
  *
  * Hot (bench/micro/bgp-inbound.ts). Open addressing, hash and id side by side, so that a lookup reads one cache line
  * and asks the owner about one id. Spread over 256 tables that grow each by itself, so that no single insert pays for
- * moving a million others; and by half each time, as doubling left a third of it empty, 9 MiB beside a table of a
- * million.
+ * moving a million others; and by half once it is large, as doubling left a third of it empty, 9 MiB beside a table of
+ * a million.
  */
 import { discard } from './widen.ts';
 
 const TABLES = 256;
 const INITIAL_SLOTS = 4;
+/** Smaller tables double: what they leave free is little, and a table of 200,000 is made of them. */
+const DOUBLES_BELOW = 512;
 /** Words of a slot: 16 bits of the hash, lower and upper half of id + 1; a free one has zeros. */
 const SLOT = 3;
 const HASHES = 2 ** 16;
@@ -64,7 +66,8 @@ export class HashIndex {
 
   #grow(n: number): Uint16Array {
     const old = this.#tables[n] as Uint16Array;
-    const table = new Uint16Array(SLOT * Math.ceil((old.length / SLOT) * 1.5));
+    const slots = old.length / SLOT;
+    const table = new Uint16Array(SLOT * (slots < DOUBLES_BELOW ? slots * 2 : Math.ceil(slots * 1.5)));
     for (let at = 0; at < old.length; at += SLOT) {
       const slot = slotAt(old, at);
       if (slot !== 0) insert(table, old[at] as number, slot);
