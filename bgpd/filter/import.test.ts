@@ -52,6 +52,12 @@ const cases: {
     want: 'AS loop',
   },
   {
+    it: 'finds its own AS in a segment of a confederation',
+    context: internal,
+    attributes: { origin: 'IGP', asPath: [{ type: 'confed-sequence', asns: [5, 65101] }] },
+    want: 'AS loop',
+  },
+  {
     it: 'takes a set where nobody minds',
     attributes: { origin: 'IGP', asPath: [...sequence(65001).asPath, { type: 'set', asns: [5, 6] }] },
     want: undefined,

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { AttributePool } from './attributes.ts';
 import { decide, DECISION_STEPS, DEFAULT_DECISION, explain, type DecisionOptions } from './decision.ts';
 import type { Path } from './path.ts';
+import type { PathAttributes } from '../wire/types.ts';
 import { pathOf, type PathSketch } from './testing/sketch.ts';
 
 const pool = new AttributePool();
@@ -57,6 +58,10 @@ const ladder: { step: string; better: PathSketch; worse: PathSketch; options?: P
     { step: 'lower path id', better: { id: 1, pathId: 1 }, worse: { id: 1, pathId: 2 } },
   ];
 
+function neighbourAs(asPath: PathAttributes['asPath']): number {
+  return new AttributePool().intern({ origin: 'IGP', asPath }).neighbourAs;
+}
+
 /** In a title. */
 function shown(sketch: PathSketch): string {
   return JSON.stringify(sketch, (_key, value: unknown) =>
@@ -90,6 +95,12 @@ describe('decision process', () => {
     const a = path({ asPath: [7], med: 100, routerId: 1 });
     const b = path({ asPath: [8], med: 1, routerId: 2 });
     expect(decide([a, b], DEFAULT_DECISION).best).to.equal(a);
+  });
+
+  it('compares MED by the first AS behind confederation segments (RFC 5065 §5.3)', () => {
+    const confed = { type: 'confed-sequence', asns: [9, 8] } as const;
+    expect(neighbourAs([confed, { type: 'sequence', asns: [7, 6] }])).to.equal(7);
+    expect(neighbourAs([confed])).to.equal(0);
   });
 
   it('resolves the circle that pairwise comparison runs in (RFC 3345)', () => {

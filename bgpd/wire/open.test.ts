@@ -129,6 +129,7 @@ describe('OPEN', () => {
     { it: 'parameters shorter than they claim', bytes: open('05 02 02 02 00'), code: [2, 0] },
     { it: 'parameters longer than they claim', bytes: open('03 02 02 02 00'), code: [2, 0] },
     { it: 'length 255 and nothing behind (CVE-2022-40302)', bytes: open('ff'), code: [2, 0] },
+    { it: 'type 255 in second place (RFC 9072 §3)', bytes: open('06 02 02 02 00 ff 00'), code: [2, 4] },
     { it: 'type 255 and nothing behind', bytes: open('ff ff'), code: [2, 0] },
     { it: 'extended length past the message', bytes: open('ff ff 0006 02 0002 02 00'), code: [2, 0] },
     { it: 'extended parameter past its list', bytes: open('ff ff 0005 02 0003 02 00'), code: [2, 0] },

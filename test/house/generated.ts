@@ -19,6 +19,8 @@ import { commandReference } from './command-reference.ts';
 import { configReference } from './config-reference.ts';
 import { errorReference } from './error-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
+import { RFCS } from '../conformance/bgp.ts';
+import { rfcReference } from './rfc-reference.ts';
 
 export interface Generated {
   /** Path from the root. */
@@ -40,6 +42,7 @@ export function generatedFiles(): readonly Generated[] {
     { path: 'deploy/rbac.yaml', content: manifests('What Poplin may do on an API server', roleManifests()) },
     { path: 'docs/metrics.md', content: metricsReference(BGPD_METRICS, FELIX_METRICS, AGENT_METRICS) },
     { path: 'docs/bgp-errors.md', content: errorReference(errorTable()) },
+    { path: 'docs/bgp-rfcs.md', content: rfcReference(RFCS) },
     {
       path: 'docs/bgpd.md',
       content: configReference(

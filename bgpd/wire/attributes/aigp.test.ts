@@ -26,9 +26,13 @@ function decode(octets: Uint8Array, session: Negotiated) {
   return { aigp: values.aigp, unknown: values.unknown, faults: faults.map(({ check }) => check.outcome) };
 }
 
-/** The metric that an external peer is told of a path with 10. */
-function told(nextHop: ExportContext['nextHop'], interiorCost: number): bigint | undefined {
-  const path = pathOf(new AttributePool(), { kind: 'internal', aigp: 10, interiorCost });
+/** The metric that an external peer is told of a path, with 10 where nothing else is said. */
+function told(
+  nextHop: ExportContext['nextHop'],
+  interiorCost: number,
+  aigp: bigint = 10n,
+): bigint | undefined {
+  const path = pathOf(new AttributePool(), { kind: 'internal', aigp, interiorCost });
   const exported = exportPath(Prefix.parse('10.0.0.0/8') ?? expect.fail(), path, {
     peerKind: 'external',
     reflectorClient: false,
@@ -110,6 +114,12 @@ describe('AIGP', () => {
     expect(decide(paths, options).best).to.equal(near);
     expect(explain(paths, options).get(cheap)).to.equal('lower AIGP');
     expect(explain(paths, options).get(short)).to.equal('lower AIGP');
+  });
+
+  it('ends at the highest metric there is, and does not begin anew (RFC 7311 §3.4.3)', () => {
+    const highest = 0xffff_ffff_ffff_ffffn;
+    expect(told('self', 5, highest - 3n)).to.equal(highest);
+    expect(told('self', 3, highest - 4n)).to.equal(highest - 1n);
   });
 
   it('grows by the way to the next hop where we become the next hop, and only there', () => {

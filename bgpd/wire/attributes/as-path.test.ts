@@ -1,16 +1,29 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { Address } from '../../../net/addr/index.ts';
+import { decodeAttributes } from '../decode-attributes.ts';
+import { encodeAttributes } from '../encode-update.ts';
 import { Reader } from '../reader.ts';
-import { octets } from '../testing/octets.ts';
+import { EXTERNAL, INTERNAL, octets } from '../testing/octets.ts';
 import { asn } from '../testing/arbitraries.ts';
 import { Writer } from '../writer.ts';
-import type { AsSegment } from '../types.ts';
+import type { AsSegment, Negotiated } from '../types.ts';
+import type { AttributeValues } from './codec.ts';
 import { decodeSegments, encodeSegments, mergeAs4Path, pathLength } from './as-path.ts';
 
 const seq = (...asns: number[]): AsSegment => ({ type: 'sequence', asns });
 const set = (...asns: number[]): AsSegment => ({ type: 'set', asns });
 const confed = (...asns: number[]): AsSegment => ({ type: 'confed-sequence', asns });
 const T = 23456;
+const OLD: Negotiated = { ...EXTERNAL, fourOctetAs: false };
+const OLD_INSIDE: Negotiated = { ...INTERNAL, fourOctetAs: false };
+
+/** What an old speaker reads of such a path with an aggregator. */
+function told(asPath: AsSegment[], session: Negotiated, asn = 1): AttributeValues {
+  const aggregator = { asn, address: Address.v4(1) };
+  const field = encodeAttributes({ origin: 'IGP', asPath, aggregator }, session);
+  return decodeAttributes(new Reader(field), OLD).values;
+}
 
 describe('AS path', () => {
   const malformed = [
@@ -93,6 +106,26 @@ describe('AS path', () => {
   for (const { it: title, path, as4, want } of merges) {
     it(`joins AS_PATH and AS4_PATH: ${title}`, () => expect(mergeAs4Path(path, as4)).to.deep.equal(want));
   }
+
+  it('needs AS4_PATH only where a number outside confederation segments does not fit', () => {
+    expect(told([seq(1, 65_535)], OLD).as4Path).to.equal(undefined);
+    expect(told([confed(70_000), seq(1)], OLD_INSIDE).as4Path).to.equal(undefined);
+    expect(told([seq(1), set(70_000)], OLD).as4Path).to.deep.equal([seq(1), set(70_000)]);
+  });
+
+  it('leaves confederation segments out of AS4_PATH', () =>
+    expect(told([confed(5), seq(70_000)], OLD_INSIDE).as4Path).to.deep.equal([seq(70_000)]));
+
+  it('sends AS4_PATH and AS4_AGGREGATOR to no new speaker', () => {
+    expect(told([seq(70_000)], OLD, 70_001)).to.include.keys('as4Path', 'as4Aggregator');
+    expect(told([seq(70_000)], OLD, 7)).to.not.include.keys('as4Aggregator');
+    const octetsToNew = encodeAttributes(
+      { origin: 'IGP', asPath: [seq(70_000)], aggregator: { asn: 70_001, address: Address.v4(1) } },
+      EXTERNAL,
+    );
+    const { seen } = decodeAttributes(new Reader(octetsToNew), EXTERNAL);
+    expect([...seen.keys()]).to.deep.equal([1, 2, 7]);
+  });
 
   it('never changes the length of the path by the merge', () => {
     const segment = fc.record({
