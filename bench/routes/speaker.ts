@@ -112,6 +112,7 @@ export class SpeakerAndKernel {
     return {
       adopted: (family) => fib.adopted(family),
       preserved: (family) => fib.preserved(family),
+      isHungry: () => fib.isHungry(),
       set: (prefix, entry) => {
         this.#told++;
         fib.set(prefix, entry);

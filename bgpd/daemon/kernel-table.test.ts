@@ -34,7 +34,7 @@ class FakeNetlink {
       this.changes.push(describe(i));
       if (this.errno !== 0) failures.set(i, new KernelError(this.errno, describe(i), 'said so'));
     }
-    return Promise.resolve(failures);
+    return { outcome: Promise.resolve(failures), poll: () => failures };
   }
   subscribe(_groups: unknown, listener: (event: KernelEvent) => void): () => void {
     this.listener = listener;

@@ -16,6 +16,7 @@ import {
   type Netlink,
   type Route,
   RouteBatch,
+  type RouteSending,
   RouteTemplate,
   TABLE_MAIN,
 } from '../../net/kernel/index.ts';
@@ -79,6 +80,8 @@ class KernelBatch implements TableBatch {
   readonly #entries: TableEntry[] = [];
   /** What no message could be made of, by place. */
   readonly #refused = new Map<number, KernelError>();
+  #sending: RouteSending<KernelError> | undefined;
+  #refusals: readonly TableRefusal[] | undefined;
 
   constructor(netlink: RouteSocket, messages: RouteMessages, spare: RouteBatch[]) {
     this.#netlink = netlink;
@@ -97,11 +100,22 @@ class KernelBatch implements TableBatch {
   }
 
   async send(): Promise<readonly TableRefusal[]> {
-    const failures = await this.#netlink.sendRoutes(this.#batch, (index) => this.#inWords(index));
+    this.#sending = this.#netlink.sendRoutes(this.#batch, (index) => this.#inWords(index));
+    return this.#answered(await this.#sending.outcome);
+  }
+
+  poll(): readonly TableRefusal[] | undefined {
+    const failures = this.#sending?.poll();
+    return failures === undefined ? undefined : this.#answered(failures);
+  }
+
+  #answered(failures: ReadonlyMap<number, KernelError>): readonly TableRefusal[] {
+    if (this.#refusals !== undefined) return this.#refusals;
     this.#batch.clear();
     this.#spare.push(this.#batch);
     const all = this.#refused.size === 0 ? failures : this.#withRefused(failures);
-    return [...all].map(refusalOf).sort((a, b) => a.index - b.index);
+    this.#refusals = [...all].map(refusalOf).sort((a, b) => a.index - b.index);
+    return this.#refusals;
   }
 
   #inWords(index: number): string {

@@ -108,6 +108,20 @@ describe('fib', () => {
     expect(table.log).to.deep.equal(['delete 10.2.0.0/24']);
   });
 
+  it('sends on what has been answered in the middle of a turn, until the kernel has all', async () => {
+    const { table, fib } = await rig((table) => (table.prompt = true), { batch: 256 });
+    const prefixes = Array.from({ length: 3_000 }, (_, i) =>
+      Prefix.of(Address.v4(0x0a00_0000 + i * 256), 24),
+    );
+    for (const prefix of prefixes) fib.set(prefix, via('192.0.2.1'));
+    expect(table.routes.size, 'before any other turn').to.be.greaterThan(2_000);
+    expect(fib.isHungry()).to.equal(true);
+    await fib.idle();
+    expect(table.log, 'each once').to.have.lengthOf(3_000);
+    expect(fib.status(prefixes[2_999] as Prefix)).to.deep.equal({ state: 'installed' });
+    await fib.close();
+  });
+
   it("leaves a stranger's route alone, and takes its place when it goes", async () => {
     const { clock, table, fib, events } = await rig((table) => table.put(A, 'other'));
     fib.set(A, via('192.0.2.1'));
@@ -270,6 +284,8 @@ describe('fib', () => {
         'unblock',
         'moment',
         'moment',
+        'look',
+        'hurry',
         'wait',
       ),
       prefix: fc.constantFrom(...prefixes),
@@ -315,6 +331,8 @@ describe('fib', () => {
             } else if (act === 'block') table.unreachable.add('192.0.2.1');
             else if (act === 'unblock') table.unreachable.clear();
             else if (act === 'moment') await Promise.resolve();
+            else if (act === 'look') fib.isHungry();
+            else if (act === 'hurry') table.prompt = !table.prompt;
             else if (act === 'wait') await settled({ clock, fib });
           }
           table.unreachable.clear();

@@ -24,11 +24,12 @@ import { Wants } from './wants.ts';
 
 /** Routes looked at in one turn. */
 const SLICE = 2_000;
-/**
- * As many wait: the kernel begins with them while the speaker still tells us of others. With fewer it is done before our turn
- * is, and waits for us. No more are planned in one go.
- */
-const FIRST = 2_048;
+/** As many wait: the kernel begins with them while the speaker still tells us of others. */
+const FIRST = 512;
+/** So many routes are set, or planned, between two looks at whether the kernel has answered. */
+const LOOK = 64;
+/** Planned in one go, at most: the kernel may have answered meanwhile. */
+const MOUTHFUL = 1_024;
 
 export class Fib implements ForwardingTable {
   readonly #table: RouteTable;
@@ -41,12 +42,14 @@ export class Fib implements ForwardingTable {
   #linksChanged: () => void = () => {};
   readonly #adopted = new Set<4 | 6>();
   readonly #complete = new Set<4 | 6>();
+  #sets = 0;
   #relist = false;
   #reading = false;
   #retryDue = false;
   /** Of who waits until nothing is left to do. */
   #working: PromiseWithResolvers<void> | undefined;
   #advancing = false;
+  #filling = false;
   #retryTimer: Cancel | undefined;
   #verifyTimer: Cancel | undefined;
   #gatherTimer: Cancel | undefined;
@@ -82,7 +85,13 @@ export class Fib implements ForwardingTable {
     return this.#adopted.has(version) || this.#complete.has(version);
   }
 
+  isHungry(): boolean {
+    this.#batches.look();
+    return this.#batches.waiting + this.#routes.queued < MOUTHFUL;
+  }
+
   set(prefix: Prefix, entry: ForwardingEntry | undefined): void {
+    if (++this.#sets % LOOK === 0) this.#batches.look();
     const routes = this.#routes;
     const id = entry === undefined ? routes.find(prefix) : routes.open(prefix);
     if (id === undefined) return;
@@ -94,7 +103,7 @@ export class Fib implements ForwardingTable {
     routes.setWant(id, want);
     if (this.#goals.mayLeadBy(prefix)) this.#resolveSoon();
     this.#startOver(id);
-    if (routes.queued >= FIRST && !this.#batches.busy) this.#advance();
+    if (routes.queued >= FIRST && this.#batches.waiting === 0) this.#advance();
   }
 
   /** How routes inside pools leave this node. What stands in the kernel is changed in place. */
@@ -266,7 +275,7 @@ export class Fib implements ForwardingTable {
 
   /** One thing at a time, so that the table is never read while it is being changed. */
   #advance(): void {
-    if (this.#reading) return;
+    if (this.#reading || this.#filling) return;
     if (this.#closed) this.#batches.giveUp();
     else if (!this.#relist) this.#fill();
     this.#batches.go();
@@ -282,12 +291,16 @@ export class Fib implements ForwardingTable {
 
   /** Plans some, until a batch is full. */
   #fill(): void {
-    const enough = Math.min(this.#options.batch, this.#batches.waiting + FIRST);
-    while (this.#batches.waiting < enough) {
+    this.#filling = true;
+    const enough = Math.min(this.#options.batch, this.#batches.waiting + MOUTHFUL);
+    for (let planned = 1; this.#batches.waiting < enough; planned++) {
       const id = this.#routes.next();
-      if (id === undefined) return;
+      if (id === undefined) break;
       this.#plan(id);
+      // What is answered now is sent on its way at once, and the place of what waited is filled here.
+      if (planned % LOOK === 0) this.#batches.look();
     }
+    this.#filling = false;
   }
 
   #plan(id: number): void {

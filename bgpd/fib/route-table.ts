@@ -50,6 +50,8 @@ export interface TableBatch {
    * @throws when the table cannot be reached; the fate of the changes is then unknown
    */
   send(): Promise<readonly TableRefusal[]>;
+  /** What {@link send} will return, where that is known already; asked only after it. */
+  poll(): readonly TableRefusal[] | undefined;
 }
 
 export interface RouteTable {

@@ -24,6 +24,8 @@ export class SimulatedTable implements RouteTable {
   /** Gateways that the kernel says it has no way to. */
   readonly unreachable = new Set<string>();
   broken = false;
+  /** Its answers can be seen before the event loop tells. */
+  prompt = false;
   lists = 0;
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -37,12 +39,17 @@ export class SimulatedTable implements RouteTable {
 
   begin(): TableBatch {
     const changes: Change[] = [];
+    let seen: readonly TableRefusal[] | undefined;
     return {
       add: (op, { version, length, w0, w1, w2, w3 }, entry) => {
         const address = version === 4 ? Address.v4(w0) : Address.v6(w0, w1, w2, w3);
         changes.push({ op, prefix: Prefix.of(address, length), entry });
       },
-      send: () => this.send(changes),
+      send: () => {
+        if (this.prompt) seen = this.#all(changes);
+        return seen === undefined ? this.send(changes) : Promise.resolve(seen);
+      },
+      poll: () => seen,
     };
   }
 
@@ -50,13 +57,17 @@ export class SimulatedTable implements RouteTable {
   send(changes: readonly Change[]): Promise<readonly TableRefusal[]> {
     const refusals = this.#tail.then(() => {
       if (this.broken) throw new Error('netlink is gone');
-      return changes.flatMap((change, index) => {
-        const refusal = this.#one(change);
-        return refusal === undefined ? [] : [{ index, ...refusal }];
-      });
+      return this.#all(changes);
     });
     this.#tail = refusals.catch(() => undefined);
     return refusals;
+  }
+
+  #all(changes: readonly Change[]): readonly TableRefusal[] {
+    return changes.flatMap((change, index) => {
+      const refusal = this.#one(change);
+      return refusal === undefined ? [] : [{ index, ...refusal }];
+    });
   }
 
   #one({ op, prefix, entry }: Change): Omit<TableRefusal, 'index'> | undefined {

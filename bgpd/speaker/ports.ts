@@ -38,8 +38,8 @@ export interface ForwardingTable {
   /** What we programmed for the family stands, from before a restart or since: the F bit of the next OPEN. */
   preserved(family: Family): boolean;
   set(prefix: Prefix, entry: ForwardingEntry | undefined): void;
-  /** It could take more right now than it has been told of. */
-  readonly hungry?: boolean;
+  /** Whether it could take more right now than it has been told of. */
+  isHungry?(): boolean;
   /** Every route of the family has been set: what was adopted and has not been set may go. */
   complete(family: Family): void;
   /** Undefined: nothing is wanted for the prefix. */

@@ -29,9 +29,6 @@ const FAMILY_NAMES = Object.keys(FAMILIES) as Family[];
 /** How long the worker decides, and how long it tells, before it leaves the event loop to others. */
 const HALF_TURN_MS: Millis = 5;
 
-/** Where a kernel takes what is decided, which answers meanwhile and then waits for us. */
-const SHORT_TURN_MS: Millis = 1.5;
-
 /** So many prefixes are decided for a hungry forwarding table before what else has come is read. */
 const MEAL = 512;
 
@@ -181,7 +178,7 @@ export class Speaker implements SessionEvents {
     this.#heard = true;
     const ended = seat.neighbour.update(update);
     if (ended !== undefined) this.deferral.heard(seat.neighbour.name, ended);
-    if (this.#options.forwarding?.hungry === true) this.#feed();
+    if (this.#options.forwarding?.isHungry?.() === true) this.#feed();
   }
 
   /** One change is acted on at once: another turn of the event loop costs more than all that is done for it. */
@@ -418,7 +415,7 @@ export class Speaker implements SessionEvents {
 
   /** True while more waits. */
   #decide(): boolean {
-    const end = this.#clock.now() + (this.#options.forwarding === undefined ? HALF_TURN_MS : SHORT_TURN_MS);
+    const end = this.#clock.now() + HALF_TURN_MS;
     let more = true;
     while (more && this.#clock.now() < end) {
       more = false;

@@ -70,6 +70,7 @@ export {
 } from './netlink/route.ts';
 export { RouteBatch, type RouteDestination, RouteTemplate } from './netlink/route-batch.ts';
 export type { RouteChange, RouteOutcome } from './netlink/route-requests.ts';
+export type { RouteFailures, RouteSending } from './netlink/route-writer.ts';
 export type { Rule } from './netlink/rule.ts';
 export type { IpipTunnel, Tunnel, VxlanTunnel } from './netlink/tunnel.ts';
 export type { VxlanInfo } from './netlink/vxlan.ts';

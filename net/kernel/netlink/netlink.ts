@@ -45,6 +45,7 @@ import {
   routeTo,
   sendRoutes,
 } from './route-requests.ts';
+import { type RouteSending, RouteWriter } from './route-writer.ts';
 import { decodeRule, encodeRule, encodeRuleDump, type Rule } from './rule.ts';
 import { RequestSocket } from './socket.ts';
 import type { Step } from './steps.ts';
@@ -65,6 +66,7 @@ export interface Veth extends VethEnd {
 export class Netlink {
   private readonly netns: string | undefined;
   private readonly socket: RequestSocket;
+  private writer: RouteWriter | undefined;
   private readonly subscriptions = new Set<Cancel>();
 
   private constructor(netns: string | undefined) {
@@ -81,6 +83,7 @@ export class Netlink {
   close(): void {
     for (const cancel of this.subscriptions) cancel();
     this.socket.close();
+    this.writer?.close();
   }
 
   [Symbol.dispose](): void {
@@ -103,16 +106,15 @@ export class Netlink {
   }
 
   /**
-   * As {@link applyRoutes}, for many: see route-batch.ts. The batch may be used again when the answer is there.
+   * As {@link applyRoutes}, for many: see route-batch.ts and route-writer.ts. One batch at a time, which may be used again when
+   * the outcome is there. It waits for no other request, and none for it.
    *
    * @param describe  what the change at a place in the batch was, for the error
-   * @returns what failed, by place
+   * @throws KernelError when there can be no socket for it, the file system's error when the namespace has gone since
    */
-  sendRoutes(
-    batch: RouteBatch,
-    describe: (index: number) => string,
-  ): Promise<ReadonlyMap<number, KernelError>> {
-    return sendRoutes(this.socket, batch, describe);
+  sendRoutes(batch: RouteBatch, describe: (index: number) => string): RouteSending<KernelError> {
+    this.writer ??= new RouteWriter(this.netns);
+    return sendRoutes(this.writer, batch, describe);
   }
 
   listLinks(): Promise<Link[]> {

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { Address, IpVersion } from '../../addr/index.ts';
 import { isKernelError, KernelError } from '../errors.ts';
 import { getLink, listLinks } from './link-requests.ts';
-import { type IndexOf, MessageWriter, type NameOf } from './message.ts';
+import { type IndexOf, MessageWriter, type NameOf, type Verdict } from './message.ts';
 import { BATCH, noneFor } from './requests.ts';
 import { formatRoute, matchesFilter, type Route, type RouteFilter, type RouteOperation } from './route.ts';
 import type { RouteBatch } from './route-batch.ts';
@@ -15,6 +15,7 @@ import {
   encodeRouteLookup,
   RTM_NEWROUTE,
 } from './route-codec.ts';
+import type { RouteFailures, RouteSending, RouteWriter } from './route-writer.ts';
 import type { RequestSocket } from './socket.ts';
 
 export interface RouteChange {
@@ -67,16 +68,29 @@ export async function applyRoutes(
 }
 
 /** See `Netlink.sendRoutes`. */
-export async function sendRoutes(
-  socket: RequestSocket,
+export function sendRoutes(
+  writer: RouteWriter,
   batch: RouteBatch,
   describe: (index: number) => string,
-): Promise<ReadonlyMap<number, KernelError>> {
-  const failures = new Map<number, KernelError>();
-  if (batch.count === 0) return failures;
-  for (const [index, { errno, text }] of await socket.failures(batch))
-    failures.set(index, new KernelError(errno, describe(index), text ?? plainWords(errno)));
-  return failures;
+): RouteSending<KernelError> {
+  if (batch.count === 0) return { outcome: Promise.resolve(new Map()), poll: () => new Map() };
+  const sending = writer.send(batch);
+  let failures: RouteFailures<KernelError> | undefined;
+  // Once: whoever has seen the outcome may have filled the batch anew.
+  const inWords = (verdicts: RouteFailures<Verdict>): RouteFailures<KernelError> =>
+    (failures ??= new Map(
+      [...verdicts].map(([index, { errno, text }]) => [
+        index,
+        new KernelError(errno, describe(index), text ?? plainWords(errno)),
+      ]),
+    ));
+  return {
+    outcome: sending.outcome.then(inWords),
+    poll: () => {
+      const verdicts = sending.poll();
+      return verdicts === undefined ? undefined : inWords(verdicts);
+    },
+  };
 }
 
 /** See `Netlink.routeTo`. */

@@ -25,7 +25,7 @@ const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 
 /** An error answer occupies about a kilobyte of buffer, extras included: a batch that fails throughout must fit. */
-const RECEIVE_BUFFER = 4 * 1024 * 1024;
+export const RECEIVE_BUFFER = 4 * 1024 * 1024;
 const SEND_BUFFER = 1024 * 1024;
 
 /** Parts of dumps are at most 32 KiB. Shared by all sockets: filled and decoded within one turn. */
