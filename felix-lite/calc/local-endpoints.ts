@@ -2,7 +2,7 @@
 import type { Problem } from '../../api/problem.ts';
 import { compareText } from '../../api/selector/index.ts';
 import type { Prefix } from '../../net/addr/index.ts';
-import type { AddressPair, EndpointKey, LocalEndpoint } from './model.ts';
+import { type AddressPair, type EndpointKey, type LocalEndpoint, sameTexts, sameTiers } from './model.ts';
 import type { Policy } from './policies.ts';
 import type { ProfileUsers } from './profile-users.ts';
 import type { Tiers } from './tiers.ts';
@@ -130,7 +130,19 @@ export class LocalEndpoints {
   }
 }
 
-/** Both are plain data, built in one way. */
 function same(a: LocalEndpoint | undefined, b: LocalEndpoint | undefined): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  if (a === undefined || b === undefined) return a === b;
+  return (
+    a.interfaceName === b.interfaceName &&
+    sameTexts(a.profiles, b.profiles) &&
+    sameTiers(a.tiers, b.tiers, 'ingress') &&
+    sameTiers(a.tiers, b.tiers, 'egress') &&
+    sameData(a.nats, b.nats) &&
+    sameData(a.sources, b.sources)
+  );
+}
+
+/** Both are plain data, built in one way. */
+function sameData(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -119,6 +119,47 @@ export interface TierPolicies {
   readonly egress: readonly PolicyRef[];
 }
 
+/** Whether they say the same of a direction. */
+export function sameTiers(
+  one: readonly TierPolicies[],
+  other: readonly TierPolicies[],
+  direction: Direction,
+): boolean {
+  return (
+    one.length === other.length &&
+    one.every((tier, index) => {
+      const its = other[index];
+      return (
+        its !== undefined &&
+        tier.name === its.name &&
+        tier.defaultAction === its.defaultAction &&
+        samePolicies(tier[direction], its[direction])
+      );
+    })
+  );
+}
+
+function samePolicies(one: readonly PolicyRef[], other: readonly PolicyRef[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ id, selector }, index) => {
+      const its = other[index];
+      return (
+        its !== undefined &&
+        selector === its.selector &&
+        id.name === its.id.name &&
+        id.namespace === its.id.namespace &&
+        id.kind === its.id.kind
+      );
+    })
+  );
+}
+
+/** In the same order. */
+export function sameTexts(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((each, index) => each === other[index]);
+}
+
 /** `namespace/name` of a WorkloadEndpoint, `HostEndpoint/name` of a HostEndpoint. */
 export type EndpointKey = string;
 

@@ -28,28 +28,16 @@ export interface WorkloadChainOptions {
 
 const DROP: Verdict = { kind: 'drop' };
 
-/** The endpoint's own chains, and the chains of the policy groups that they jump to. */
+/** The endpoint's own chain of the direction, and the chains of the policy groups that it jumps to. */
 export function endpointChains(
   endpoint: LocalEndpoint,
-  { marks, workloadsSend }: WorkloadChainOptions,
-): readonly Chain[] {
-  const encapsulated = encapsulationRules(workloadsSend);
-  return [
-    ...oneDirection(endpoint, 'ingress', marks, []),
-    ...oneDirection(endpoint, 'egress', marks, encapsulated),
-  ];
-}
-
-function oneDirection(
-  endpoint: LocalEndpoint,
   direction: Direction,
-  marks: Marks,
-  before: readonly Rule[],
+  { marks, workloadsSend }: WorkloadChainOptions,
 ): readonly Chain[] {
   return endpointChain(workloadChain(direction, endpoint.interfaceName), endpoint.tiers, direction, marks, {
     stage: 'normal',
     profiles: endpoint.profiles,
-    before,
+    before: direction === 'egress' ? encapsulationRules(workloadsSend) : [],
   });
 }
 

@@ -1,5 +1,5 @@
 /** Names of chains and sets, byte for byte Calico's, so that either finds the other's work in the kernel. */
-import { createHash } from 'node:crypto';
+import { createHash, hash as digest } from 'node:crypto';
 import type { IpVersion } from '../../net/addr/index.ts';
 import type { Direction, PolicyId, PolicyRef, SetId } from '../calc/model.ts';
 
@@ -60,9 +60,7 @@ export function groupChain(direction: Direction, policies: readonly PolicyRef[])
     String(policies.length),
     ...policies.map(({ id }) => `{Name: ${id.name}, Namespace: ${id.namespace}, Kind: ${id.kind}}`),
   ];
-  const hash = createHash('sha3-224')
-    .update(lines.map((line) => `${line}\n`).join(''))
-    .digest('base64url');
+  const hash = digest('sha3-224', lines.map((line) => `${line}\n`).join(''), 'base64url');
   return (direction === 'ingress' ? 'cali-gi-' : 'cali-go-') + hash.slice(0, GROUP_ID_LENGTH);
 }
 

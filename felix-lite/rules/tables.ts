@@ -2,15 +2,17 @@
  * From what calc says to tables of chains, for both families. Renders again only what a delta touches; the
  * result depends on the present state alone, not on the deltas that led to it.
  */
-import type {
-  ActivePolicy,
-  AddressPair,
-  CalcDelta,
-  Direction,
-  HostInterface,
-  LocalEndpoint,
-  PolicyId,
-  PolicyRule,
+import {
+  type ActivePolicy,
+  type AddressPair,
+  type CalcDelta,
+  type Direction,
+  type HostInterface,
+  type LocalEndpoint,
+  type PolicyId,
+  type PolicyRule,
+  sameTexts,
+  sameTiers,
 } from '../calc/model.ts';
 import type { IpVersion } from '../../net/addr/index.ts';
 import { ChainStore } from './chain-store.ts';
@@ -52,7 +54,7 @@ export class RuleTables {
   readonly #names = new Map<string, number>();
   #namesChanged = true;
   /** Chains of each endpoint, to see what a change leaves behind; groups are shared, hence counted. */
-  readonly #endpoints = new Map<string, readonly Chain[]>();
+  readonly #endpoints = new Map<string, MadeEndpoint>();
   readonly #users = new Map<string, number>();
   readonly #policies = new Map<string, Pick<ActivePolicy, 'id' | 'tier'>>();
   readonly #profiles = new Set<string>();
@@ -242,15 +244,28 @@ export class RuleTables {
   }
 
   #endpoint(key: string, endpoint: LocalEndpoint | undefined): void {
-    const before = this.#endpoints.get(key) ?? [];
-    const after = endpoint === undefined ? [] : endpointChains(endpoint, this.#options);
-    if (endpoint === undefined) this.#endpoints.delete(key);
-    else this.#endpoints.set(key, after);
+    const made = this.#endpoints.get(key);
+    const chains = endpoint === undefined ? undefined : this.#endpointChains(endpoint, made);
+    if (endpoint === undefined || chains === undefined) this.#endpoints.delete(key);
+    else this.#endpoints.set(key, { endpoint, chains });
+    // A direction that stays as it was is not looked at again.
+    const changed = DIRECTIONS.filter((each) => made === undefined || made.chains[each] !== chains?.[each]);
+    const [before, after] = [made?.chains, chains].map((each) =>
+      changed.flatMap((direction) => each?.[direction] ?? []),
+    );
     this.#interface(key, endpoint?.interfaceName);
     this.#float(key, endpoint?.nats ?? []);
     this.#allowSources(key, endpoint);
-    for (const chain of after) this.#claimChain('filter', chain);
-    for (const { name } of before) this.#releaseChain('filter', name);
+    for (const chain of after ?? []) this.#claimChain('filter', chain);
+    for (const { name } of before ?? []) this.#releaseChain('filter', name);
+  }
+
+  #endpointChains(endpoint: LocalEndpoint, made: MadeEndpoint | undefined): MadeEndpoint['chains'] {
+    const of = (direction: Direction): readonly Chain[] =>
+      made !== undefined && saysTheSame(made.endpoint, endpoint, direction)
+        ? made.chains[direction]
+        : endpointChains(endpoint, direction, this.#options);
+    return { ingress: of('ingress'), egress: of('egress') };
   }
 
   readonly #floating = new Map<string, readonly AddressPair[]>();
@@ -368,6 +383,19 @@ export interface ChainOwner {
   readonly direction: Direction;
   /** Of a policy. */
   readonly tier?: string;
+}
+
+interface MadeEndpoint {
+  readonly endpoint: LocalEndpoint;
+  readonly chains: Readonly<Record<Direction, readonly Chain[]>>;
+}
+
+function saysTheSame(one: LocalEndpoint, other: LocalEndpoint, direction: Direction): boolean {
+  return (
+    one.interfaceName === other.interfaceName &&
+    sameTexts(one.profiles, other.profiles) &&
+    sameTiers(one.tiers, other.tiers, direction)
+  );
 }
 
 interface MadeChain {
