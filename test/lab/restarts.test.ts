@@ -4,19 +4,18 @@
  */
 import { existsSync } from 'node:fs';
 import type { Server } from 'node:net';
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { unwrap, validate } from '../../api/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import { labDown, labUp } from '../../containerlab/index.ts';
 import { openLab, type RunningLab } from '../../containerlab/runner/lab.ts';
-import { labPaths, nodeRunDir } from '../../containerlab/runner/paths.ts';
-import { askControl } from '../../daemon/control.ts';
+import { labPaths } from '../../containerlab/runner/paths.ts';
 import { openStore, ResourceClient } from '../../datastore/index.ts';
 import { namespacePath, run, userspaceProgram } from '../../net/kernel/index.ts';
 import { echoIn } from '../routes/transfer.ts';
 import { PACE, pingedWhile, waitUntil, whileTransferring } from '../routes/watch.ts';
 import { type PairTopology, pairTopology } from './pair.topology.ts';
+import { Parts, type Restart, WHOLE } from './parts.ts';
 
 const pool = (version: 4 | 6, vxlanMode: string): object => ({
   apiVersion: 'projectcalico.org/v3',
@@ -35,21 +34,12 @@ const wireguard = (enabled: boolean): object => ({
   spec: { wireguardEnabled: enabled, wireguardEnabledV6: enabled },
 });
 
-type Part = 'agent' | 'bgpd' | 'felix';
-
-interface Restart {
-  readonly title: string;
-  readonly parts: readonly Part[];
-  readonly signal: NodeJS.Signals;
-  /** That are other processes afterwards. */
-  readonly anew: readonly Part[];
-}
-
-const ALL: readonly Part[] = ['agent', 'bgpd', 'felix'];
-const WHOLE: readonly Restart[] = [
-  { title: 'all of the node is killed at once', parts: ALL, signal: 'SIGKILL', anew: ALL },
-  { title: 'the agent ends in order and takes all with it', parts: ['agent'], signal: 'SIGTERM', anew: ALL },
-];
+const BGPD_ENDS: Restart = {
+  title: 'bgpd ends in order',
+  parts: ['bgpd'],
+  signal: 'SIGTERM',
+  anew: ['bgpd'],
+};
 
 interface Mode {
   readonly name: string;
@@ -101,33 +91,9 @@ const encrypts = userspaceProgram() !== undefined && existsSync('/dev/net/tun');
   this.timeout(300_000);
   let topology: PairTopology;
   let lab: RunningLab;
+  let parts: Parts;
   let echo: Server | undefined;
 
-  const ask = async <T>(part: Part, path: string, node = 'a1'): Promise<T | undefined> => {
-    const socket = join(nodeRunDir(topology.name, node), `${part}.sock`);
-    const answer = await askControl<T>(socket, 'GET', path, { deadlineMs: 3000 });
-    return answer.ok ? answer.value : undefined;
-  };
-  const pids = async (node = 'a1'): Promise<Partial<Record<Part, number>>> => {
-    type Status = { pid: number; daemons: Record<string, { pid?: number }> };
-    const agent = await ask<Status>('agent', '/status', node);
-    const { bgpd, felix } = agent?.daemons ?? {};
-    if (agent === undefined || bgpd?.pid === undefined || felix?.pid === undefined) return {};
-    return { agent: agent.pid, bgpd: bgpd.pid, felix: felix.pid };
-  };
-  /** Both sessions are up, and nothing is only kept from before: a restart before that loses it (RFC 4724 §4.2). */
-  const confirmed = async (node: string): Promise<boolean> => {
-    type Peer = { state: string; prefixesStale: number };
-    const bgpd = await ask<{ synced: boolean; restarting: boolean; peers: Peer[] }>('bgpd', '/status', node);
-    if (bgpd === undefined || !bgpd.synced || bgpd.restarting || bgpd.peers.length !== 2) return false;
-    return bgpd.peers.every(({ state, prefixesStale }) => state === 'Established' && prefixesStale === 0);
-  };
-  /** Restart over on the side of BGP too, on both nodes, and the kernel looked at by all. */
-  const settled = async (): Promise<boolean> => {
-    const felix = await ask<{ ready: boolean; routing: { passes: number } }>('felix', '/status');
-    const isReady = felix?.ready === true && felix.routing.passes > 0;
-    return isReady && (await confirmed('a1')) && (await confirmed('a2'));
-  };
   const addressOf = (workload: string, version: 4 | 6): string => {
     const { ipv4, ipv6 } = lab.state.workloads[workload]?.addresses ?? {};
     return (version === 4 ? ipv4 : ipv6) ?? expect.fail(`${workload} has no IPv${version} address`);
@@ -166,6 +132,7 @@ const encrypts = userspaceProgram() !== undefined && existsSync('/dev/net/tun');
     );
     expect(await labUp({ topology: topology.file }, silent)).to.equal(0);
     lab = unwrap(openLab(topology.name));
+    parts = new Parts(topology.name, ['a1', 'a2'], PACE);
     echo = await echoIn(netns('two'));
   });
   after(async () => {
@@ -191,31 +158,17 @@ const encrypts = userspaceProgram() !== undefined && existsSync('/dev/net/tun');
         );
         if (mode.restarts.length === 0) return;
         // It holds a session that falls again and again against us, and would wait longer each time.
-        const { bgpd = expect.fail('a2 has no bgpd') } = await pids('a2');
-        process.kill(bgpd, 'SIGTERM');
-        const anew = async (): Promise<boolean> => ((await pids('a2')).bgpd ?? bgpd) !== bgpd;
-        await waitUntil(PACE, 'bgpd of a2 anew', anew, Boolean);
-        await waitUntil(PACE, 'settled', settled, Boolean);
+        await parts.restart('a2', BGPD_ENDS);
       });
 
-      for (const { title, parts, signal, anew } of mode.restarts)
-        it(`drops no ping while ${title}`, async () => {
-          const before = await pids();
-          const again = async (): Promise<boolean> => {
-            const now = await pids();
-            return anew.every((part) => now[part] !== undefined && now[part] !== before[part]);
-          };
-          const restart = async (): Promise<void> => {
-            for (const part of parts) process.kill(before[part] ?? expect.fail(part), signal);
-            await waitUntil(PACE, `${anew.join()} anew`, again, Boolean);
-            await waitUntil(PACE, 'settled', settled, Boolean);
-          };
+      for (const restart of mode.restarts)
+        it(`drops no ping while ${restart.title}`, async () => {
           const outcomes: unknown[] = [];
           const flood = async (version: 4 | 6, what: () => Promise<unknown>): Promise<void> => {
             const { answered, lost } = await pingedWhile(netns('one'), addressOf('two', version), what);
-            outcomes.push({ version, lost, enough: answered > 200 });
+            outcomes.push({ version, lost, enough: answered >= 200 });
           };
-          await flood(4, () => flood(6, restart));
+          await flood(4, () => flood(6, () => parts.restart('a1', restart)));
           expect(outcomes).to.deep.equal([
             { version: 6, lost: [], enough: true },
             { version: 4, lost: [], enough: true },

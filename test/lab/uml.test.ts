@@ -77,6 +77,19 @@ const WITHIN_MS = 400_000;
     expect(failed.exitCode).to.equal(3);
   });
 
+  it('drops no ping through IPIP and VXLAN while all of a node is killed and comes back', async () => {
+    const program = join(import.meta.dirname, 'restarts.program.ts');
+    const command = [process.execPath, '--disable-warning=ExperimentalWarning', program, NAME, 'a1', 'b1'];
+    const { stdout } = await run(
+      POPLIN,
+      ['lab', 'exec', '--lab', NAME, 'r', '--', ...command, 'web', 'client'],
+      { deadlineMs: WITHIN_MS },
+    );
+    const outcomes = JSON.parse(stdout) as { answered: number; lost: number }[];
+    expect(outcomes.map(({ lost }) => lost)).to.deep.equal([0, 0]);
+    for (const { answered } of outcomes) expect(answered).to.be.at.least(40);
+  });
+
   it('lets no IPIP packets in from whom the datastore does not know', async () => {
     // On the router: to a1's workload, wrapped for a1, under an address that is nobody's.
     const forge = `
