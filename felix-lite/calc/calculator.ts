@@ -32,6 +32,7 @@ import { type ReadPolicy, readBrokenPolicy, readPolicy } from './policies.ts';
 import { ProfileUsers } from './profile-users.ts';
 import { SetMembers } from './set-members.ts';
 import { sliceContribution } from './services.ts';
+import { commonPolicy } from './stored-policy.ts';
 import { commonWorkload } from './stored-workload.ts';
 import { Tiers } from './tiers.ts';
 
@@ -144,7 +145,7 @@ export class Calculator {
   }
 
   #take(key: ResourceChange['key'], value: unknown, name: string): readonly Problem[] {
-    const common = key.kind === 'WorkloadEndpoint' ? commonWorkload(value) : undefined;
+    const common = commonShape(key.kind, value);
     const read = value === undefined ? undefined : common === undefined ? validate(value) : ok(common);
     const resource = read?.ok === true ? read.value : undefined;
     const problems = read?.ok === false ? read.problems : [];
@@ -290,6 +291,12 @@ export class Calculator {
     for (const definition of after) this.#sets.acquire(definition);
     for (const { id } of before) this.#sets.release(id);
   }
+}
+
+/** Of the kinds of which there are many; undefined: the schema has to look. */
+function commonShape(kind: string, value: unknown): Resource | undefined {
+  if (kind === 'WorkloadEndpoint') return commonWorkload(value);
+  return kind === 'NetworkPolicy' ? commonPolicy(value) : undefined;
 }
 
 function readAny(

@@ -6,33 +6,13 @@
 import type { ResourceOf } from '../../api/index.ts';
 import { wepName } from '../../api/kinds/workload-names.ts';
 import { Address } from '../../net/addr/index.ts';
+import { type Check, hasOnly, isFields, isName, isText, listOf, matches, METADATA } from './stored-fields.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
-type Check = (value: unknown) => boolean;
-
-const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
-const NAME_LIMIT = 253;
-const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const LABEL =
-  /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?$/;
-const LABEL_LIMIT = 63;
-const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?)?$/;
 /** IFNAMSIZ less the final NUL. */
 const INTERFACE = /^[A-Za-z0-9_-]{1,15}$/;
 const MAC = /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/;
 /** Short enough that a hash of it cannot be asked for. */
 const PORT_NAME = /^[a-z][a-z0-9]{0,14}$/;
-
-const isText: Check = (value) => typeof value === 'string';
-const isName: Check = (value) => typeof value === 'string' && value.length <= NAME_LIMIT && NAME.test(value);
-const matches =
-  (pattern: RegExp): Check =>
-  (value) =>
-    typeof value === 'string' && pattern.test(value);
-const listOf =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(check);
 
 /** As it is stored by every writer: `10.0.0.1/32`, `fd00::1/128`. */
 const isHost: Check = (value) => {
@@ -48,19 +28,6 @@ const isPort: Check = (value) =>
     protocol: (each) => each === 'TCP' || each === 'UDP' || each === 'SCTP',
     port: (each) => Number.isInteger(each) && Number(each) >= 1 && Number(each) <= 65_535,
   }) && ['name', 'protocol', 'port'].every((key) => key in value);
-
-const isLabels: Check = (value) =>
-  isFields(value) &&
-  Object.entries(value).every(
-    ([key, text]) =>
-      key.length <= LABEL_LIMIT && LABEL.test(key) && typeof text === 'string' && LABEL_VALUE.test(text),
-  );
-
-const METADATA: Readonly<Record<string, Check>> = {
-  name: isName,
-  namespace: matches(NAMESPACE),
-  labels: isLabels,
-};
 
 const SPEC: Readonly<Record<string, Check>> = {
   orchestrator: (value) => value === 'k8s',
@@ -88,17 +55,4 @@ function isCommon(value: unknown): value is ResourceOf<'WorkloadEndpoint'> {
   if (!hasOnly(metadata, METADATA) || !('name' in metadata && 'namespace' in metadata)) return false;
   if (!hasOnly(spec, SPEC) || !('orchestrator' in spec && 'node' in spec)) return false;
   return wepName(spec as ResourceOf<'WorkloadEndpoint'>['spec']) === metadata.name;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function hasOnly(value: unknown, checks: Readonly<Record<string, Check>>): value is Fields {
-  if (!isFields(value)) return false;
-  for (const key of Object.keys(value)) {
-    const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
-    if (check === undefined || !check(value[key])) return false;
-  }
-  return true;
 }
