@@ -8,16 +8,9 @@ import { idleHoldSeconds } from './damping.ts';
 import { negotiate } from './negotiate.ts';
 import { openMessage } from './open.ts';
 import type { FsmConfig } from './state.ts';
+import { CONFIG as IPV4_ONLY } from './testing/session-world.ts';
 
-const CONFIG: FsmConfig = {
-  localAsn: 65101,
-  peerAsn: 65001,
-  routerId: 0x0a00_0001,
-  holdSeconds: 90,
-  connectRetrySeconds: 120,
-  passive: false,
-  families: ['ipv4-unicast', 'ipv6-unicast'],
-};
+const CONFIG: FsmConfig = { ...IPV4_ONLY, families: ['ipv4-unicast', 'ipv6-unicast'] };
 
 const OPEN: OpenMessage = {
   type: 'open',

@@ -5,16 +5,8 @@ import { EXTERNAL } from '../wire/testing/octets.ts';
 import type { Negotiated, UpdateMessage } from '../wire/types.ts';
 import type { Action, Event, FsmConfig, State, StateName, TimerName } from './state.ts';
 import { step, type Initiator } from './step.ts';
+import { CONFIG } from './testing/session-world.ts';
 
-const CONFIG: FsmConfig = {
-  localAsn: 65101,
-  peerAsn: 65001,
-  routerId: 0x0a00_0001,
-  holdSeconds: 90,
-  connectRetrySeconds: 120,
-  passive: false,
-  families: ['ipv4-unicast'],
-};
 const PASSIVE: FsmConfig = { ...CONFIG, passive: true };
 const DELAYED: FsmConfig = { ...CONFIG, delayOpenSeconds: 5 };
 const PEER: Negotiated = EXTERNAL;

@@ -5,21 +5,13 @@ import { formatFaults, outcomeOf, type Fault, type Negotiated, type UpdateMessag
 import { SessionHistory } from './history.ts';
 import { endData, faultData, type LogData } from './log-data.ts';
 import { LogLimit } from './log-limit.ts';
-import type { SessionCounters } from './session.ts';
+import { noCounters } from './session.ts';
 import { describePeer } from './translate.ts';
 
 export type Log = (level: 'info' | 'warn', text: string, data: LogData) => void;
 
 export class SessionRecord {
-  readonly counters: SessionCounters = {
-    messagesIn: 0,
-    messagesOut: 0,
-    updatesIn: 0,
-    updatesOut: 0,
-    treatedAsWithdraw: 0,
-    attributesDiscarded: 0,
-    establishedTransitions: 0,
-  };
+  readonly counters = noCounters();
   readonly history = new SessionHistory();
   readonly #clock: Clock;
   readonly #log: Log | undefined;

@@ -112,3 +112,15 @@ export interface SessionCounters {
   attributesDiscarded: number;
   establishedTransitions: number;
 }
+
+export function noCounters(): SessionCounters {
+  return {
+    messagesIn: 0,
+    messagesOut: 0,
+    updatesIn: 0,
+    updatesOut: 0,
+    treatedAsWithdraw: 0,
+    attributesDiscarded: 0,
+    establishedTransitions: 0,
+  };
+}

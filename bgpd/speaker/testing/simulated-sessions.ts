@@ -13,13 +13,13 @@ import {
 } from '../../wire/index.ts';
 import { SessionHistory } from '../history.ts';
 import type { RestartState, SessionFactory } from '../ports.ts';
-import type {
-  DownReason,
-  Session,
-  SessionConfig,
-  SessionCounters,
-  SessionEvents,
-  SessionStateName,
+import {
+  noCounters,
+  type DownReason,
+  type Session,
+  type SessionConfig,
+  type SessionEvents,
+  type SessionStateName,
 } from '../session.ts';
 
 const LATENCY = 1;
@@ -28,15 +28,7 @@ export class SimulatedSession implements Session {
   config: SessionConfig;
   readonly events: SessionEvents;
   readonly restart: RestartState;
-  readonly counters: SessionCounters = {
-    messagesIn: 0,
-    messagesOut: 0,
-    updatesIn: 0,
-    updatesOut: 0,
-    treatedAsWithdraw: 0,
-    attributesDiscarded: 0,
-    establishedTransitions: 0,
-  };
+  readonly counters = noCounters();
   readonly history = new SessionHistory();
   state: SessionStateName = 'Idle';
   negotiated: Negotiated | undefined;
