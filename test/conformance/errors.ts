@@ -20,7 +20,7 @@ export const ERROR_RFCS: readonly Rfc[] = [
         '2',
         'MUST NOT',
         'attribute discard is used for what has a say in the choice of a route',
-        `${ATTRIBUTES}: names an outcome, a reason and a source for each error`,
+        `${ATTRIBUTES}: drops an attribute alone only where it has no say in the choice of a route`,
       ],
       [
         '3 a, 3 b',

@@ -224,6 +224,24 @@ describe('the error table', () => {
     }
   });
 
+  it('drops an attribute alone only where it has no say in the choice of a route, or its RFC says so', () => {
+    const discards = errorTable().filter(({ outcome }) => outcome === 'attribute-discard');
+    const of = (attribute: string): string[] =>
+      discards.filter((row) => row.attribute === attribute).map(({ peers }) => peers);
+    const names = 'any LOCAL_PREF ATOMIC_AGGREGATE AGGREGATOR ORIGINATOR_ID CLUSTER_LIST';
+    const others = 'MP_REACH_NLRI MP_UNREACH_NLRI AS4_PATH AS4_AGGREGATOR AIGP';
+    expect([...new Set(discards.map(({ attribute }) => attribute))].join(' ')).to.equal(`${names} ${others}`);
+    // From a peer that has no business sending them (RFC 7606 §7.5, §7.9, §7.10).
+    for (const inside of ['LOCAL_PREF', 'ORIGINATOR_ID', 'CLUSTER_LIST'])
+      expect(of(inside), inside).to.deep.equal(['external']);
+    // Repeated ones, of which the first stands, and families that were not negotiated.
+    expect(discards.filter(({ attribute }) => attribute === 'any').map(({ when }) => when)).to.deep.equal([
+      UPDATE_CHECKS.repeated.when,
+      UPDATE_CHECKS.familyNotNegotiated.when,
+    ]);
+    for (const mp of ['MP_REACH_NLRI', 'MP_UNREACH_NLRI']) expect(of(mp), mp).to.have.length(1);
+  });
+
   it('resets the session only where NLRI cannot be located, or the RFC leaves no choice', () => {
     const resets = errorTable().filter(({ outcome }) => outcome === 'session-reset');
     expect(resets.map(({ attribute, when }) => `${attribute}: ${when}`)).to.deep.equal([
