@@ -136,7 +136,7 @@ export class Fabric {
 
   async status(node: NodeName, daemon: Daemon): Promise<unknown> {
     const socket = join(this.#folder(node, 'run'), `${daemon}.sock`);
-    return unwrap(await askControl(socket, 'GET', '/status', { deadlineMs: 3000 }));
+    return unwrap(await askControl(socket, 'GET', '/status', { deadlineMs: 30_000 }));
   }
 
   /** Of felix-lite, as Prometheus reads them. */

@@ -11,11 +11,7 @@ import {
   underlay,
   workload,
 } from './fabric.ts';
-
-export interface Scenario {
-  readonly title: string;
-  readonly run: (fabric: Fabric) => Promise<void>;
-}
+import type { Scenario } from './scenario.ts';
 
 const MEGABYTE = 1024 * 1024;
 /** 1500 less the outer IPv4 header. */

@@ -16,7 +16,7 @@ import {
   wireguardAddress,
   workload,
 } from './fabric.ts';
-import { echoIn } from './transfer.ts';
+import { echoIn, longestRun } from './transfer.ts';
 import { holdsPolicyToTheInnerPacket } from './policy-step.ts';
 
 const MEGABYTES = 4 * 1024 * 1024;
@@ -269,14 +269,3 @@ if (!present)
     });
   });
 });
-
-/** Of equal octets other than zero, one after another. */
-function longestRun(bytes: Buffer): number {
-  let longest = 0;
-  let run = 0;
-  for (let at = 1; at < bytes.length; at++) {
-    run = bytes[at] !== 0 && bytes[at] === bytes[at - 1] ? run + 1 : 0;
-    if (run > longest) longest = run;
-  }
-  return longest;
-}
