@@ -90,7 +90,7 @@ export class Calculator {
 
   update(changes: readonly ResourceChange[]): void {
     for (const { key, value } of changes) {
-      const name = [key.kind, key.scope, key.name].filter((part) => part !== '').join('/');
+      const name = key.scope === '' ? `${key.kind}/${key.name}` : `${key.kind}/${key.scope}/${key.name}`;
       const problems = this.#take(key, value, name);
       if (problems.length === 0) this.#problems.delete(name);
       else

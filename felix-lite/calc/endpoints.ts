@@ -82,7 +82,9 @@ export function allowedSources({ spec }: WorkloadEndpoint): readonly Prefix[] {
 
 /** Without those that only a namespace or a service account may lend. */
 function ownLabels(labels: Labels = {}): Labels {
-  return Object.fromEntries(Object.entries(labels).filter(([name]) => !isLent(name)));
+  return Object.keys(labels).some(isLent)
+    ? Object.fromEntries(Object.entries(labels).filter(([name]) => !isLent(name)))
+    : labels;
 }
 
 function isLent(label: string): boolean {
@@ -90,10 +92,13 @@ function isLent(label: string): boolean {
 }
 
 function prefixes(texts: readonly string[]): readonly Prefix[] {
-  return texts.flatMap((text) => {
+  const read: Prefix[] = [];
+  for (const text of texts) {
     const address = text.includes('/') ? undefined : Address.parse(text);
-    return (address === undefined ? Prefix.parse(text, { hostBits: 'mask' }) : Prefix.host(address)) ?? [];
-  });
+    const prefix = address === undefined ? Prefix.parse(text, { hostBits: 'mask' }) : Prefix.host(address);
+    if (prefix !== undefined) read.push(prefix);
+  }
+  return read;
 }
 
 function namedPorts(

@@ -37,6 +37,8 @@ export class LocalEndpoints {
 
   put(key: EndpointKey, workload: LocalWorkload | undefined): void {
     const before = this.#workloads.get(key);
+    // Nearly all of a large cluster: they are elsewhere.
+    if (before === undefined && workload === undefined) return;
     if (before !== undefined) this.#claim(key, before.interfaceName, false);
     if (workload === undefined) this.#workloads.delete(key);
     else {
