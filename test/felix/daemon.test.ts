@@ -1,17 +1,15 @@
 /** The executable as the node agent starts it: its sockets and files, and what `kill -9` does to traffic. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { SystemClock } from '../../clock/system.ts';
 import { askControl } from '../../daemon/control.ts';
 import { setReady } from '../../datastore/migrate/index.ts';
-import type { FelixStatus } from '../../felix-lite/daemon/felix.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
+import { Agent } from './agent.ts';
 import { BACKENDS, configurationOf } from './backends.ts';
-import { DB, NODE, TestNode, WEB, addressesOf, endpointOf, openProfile } from './node.ts';
+import { DB, TestNode, WEB, addressesOf, endpointOf, openProfile } from './node.ts';
 import { Stream, expectUnbroken } from './stream.ts';
-
-const MAIN = join(import.meta.dirname, '../../felix-lite/daemon/main.ts');
 
 const POLICY = {
   apiVersion: 'projectcalico.org/v3',
@@ -33,60 +31,21 @@ const POLICY = {
 describeOnKernel('the felix-lite daemon', function () {
   this.timeout(180_000);
   let node: TestNode;
-  let daemon: ChildProcess | undefined;
+  let agent: Agent;
 
   beforeEach(async () => {
     node = await TestNode.create([WEB, DB]);
+    agent = new Agent(node);
     await node.put(openProfile('prod'), endpointOf(WEB), endpointOf(DB), POLICY);
   });
   afterEach(async () => {
-    await kill('SIGKILL');
+    await agent.kill('SIGKILL');
     await node.remove();
   });
 
-  function start(...more: readonly string[]): ChildProcess {
-    const flags = [
-      '--node',
-      NODE,
-      '--datastore',
-      node.datastore,
-      '--run-dir',
-      node.runDir,
-      '--log-level',
-      'error',
-    ];
-    const command = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, ...flags, ...more];
-    daemon = spawn('nsenter', [`--net=${node.netns}`, '--', ...command], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    return daemon;
-  }
-
-  async function kill(signal: NodeJS.Signals): Promise<number | null> {
-    const child = daemon;
-    daemon = undefined;
-    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
-    return new Promise((resolve) => {
-      child.once('exit', (code) => resolve(code));
-      // nsenter has become the daemon: it has the same pid.
-      child.kill(signal);
-    });
-  }
-
-  async function ready(): Promise<FelixStatus> {
-    const wanted = await node.store.revision();
-    const deadline = performance.now() + 60_000;
-    for (;;) {
-      const asked = await askControl<FelixStatus>(join(node.runDir, 'felix.sock'), 'GET', '/status');
-      if (asked.ok && asked.value.ready && asked.value.appliedRevision === wanted) return asked.value;
-      if (performance.now() > deadline) throw new Error(`not ready: ${JSON.stringify(asked)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
   it('answers on its socket: status, and why a packet lives or dies', async () => {
-    start();
-    const status = await ready();
+    agent.start();
+    const status = await agent.ready();
     expect(status.endpoints.map((each) => each.interface)).to.have.members([
       'cali10000000000',
       'cali20000000000',
@@ -108,8 +67,8 @@ describeOnKernel('the felix-lite daemon', function () {
 
   async function survives(spec: object): Promise<void> {
     await node.put(configurationOf(spec));
-    start();
-    await ready();
+    agent.start();
+    await agent.ready();
     const connection = await node.prober('web').open(addressesOf(2)[4], 8080);
     if (connection === undefined) throw new Error('could not connect');
     const stream = await Stream.start(
@@ -121,52 +80,35 @@ describeOnKernel('the felix-lite daemon', function () {
       ),
     );
     for (let round = 0; round < 3; round++) {
-      await kill('SIGKILL');
+      await agent.kill('SIGKILL');
       await new Promise((resolve) => setTimeout(resolve, 200));
-      start();
-      await ready();
+      agent.start();
+      await agent.ready();
     }
     expectUnbroken(await stream.stop());
     expect(await node.prober('web').ping(connection, true)).to.equal(true);
   }
 
   it('leaves the kernel alone while a migration holds the datastore, over a restart too, and goes on after it', async () => {
-    start();
-    const before = await ready();
+    agent.start();
+    const before = await agent.ready();
     const rules = policyRules();
     await setReady(node.store, new SystemClock(), false);
     // Half an import: policies and endpoints are gone, or not there yet.
     await node.delete(POLICY, endpointOf(WEB));
     await new Promise((resolve) => setTimeout(resolve, 500));
-    expect((await status()).appliedRevision).to.equal(before.appliedRevision);
+    expect((await agent.status()).appliedRevision).to.equal(before.appliedRevision);
     expect(policyRules()).to.equal(rules);
-    await kill('SIGKILL');
-    start();
-    await answering();
+    await agent.kill('SIGKILL');
+    agent.start();
+    await agent.answering();
     await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(await status()).to.deep.include({ synced: false, ready: false });
+    expect(await agent.status()).to.deep.include({ synced: false, ready: false });
     expect(policyRules()).to.equal(rules);
     await setReady(node.store, new SystemClock(), true);
-    expect((await ready()).endpoints.map((each) => each.interface)).to.deep.equal(['cali20000000000']);
+    expect((await agent.ready()).endpoints.map((each) => each.interface)).to.deep.equal(['cali20000000000']);
     expect(policyRules()).to.not.equal(rules);
   });
-
-  /** However long a busy machine takes to start it. */
-  async function answering(): Promise<void> {
-    const deadline = performance.now() + 60_000;
-    for (;;) {
-      const asked = await askControl(join(node.runDir, 'felix.sock'), 'GET', '/status');
-      if (asked.ok) return;
-      if (performance.now() > deadline) throw new Error(JSON.stringify(asked.problems));
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
-  async function status(): Promise<FelixStatus> {
-    const asked = await askControl<FelixStatus>(join(node.runDir, 'felix.sock'), 'GET', '/status');
-    if (!asked.ok) throw new Error(JSON.stringify(asked.problems));
-    return asked.value;
-  }
 
   function policyRules(): string {
     const saved = execFileSync('nsenter', [`--net=${node.netns}`, 'iptables-save'], { encoding: 'utf8' });
@@ -174,15 +116,15 @@ describeOnKernel('the felix-lite daemon', function () {
   }
 
   it('ends on SIGTERM and leaves policy in the kernel', async () => {
-    start();
-    await ready();
-    expect(await kill('SIGTERM')).to.equal(0);
+    agent.start();
+    await agent.ready();
+    expect(await agent.kill('SIGTERM')).to.equal(0);
     expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 8080, true)).to.equal(true);
     expect(await node.prober('outside').reach('tcp', addressesOf(2)[4], 8080, false)).to.equal(false);
   });
 
   it('says in one line what is wrong with its options', async () => {
-    const child = start('--no-such-option');
+    const child = agent.start('--no-such-option');
     let said = '';
     child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
     const code = await new Promise((resolve) => child.once('exit', resolve));
