@@ -152,19 +152,28 @@ describeOnKernel('VXLAN', function () {
       .and.not.to.contain('VXLAN');
   });
 
-  it('changes the mode of an IPv6 pool in a live cluster, there and back: the connection goes on', async () => {
-    const v4 = { vxlanMode: 'CrossSubnet' };
-    await fabric.whileTransferring('a1', 'a2', 6, async () => {
-      await fabric.apply(...pools({ v4, v6: { vxlanMode: 'CrossSubnet' } }));
-      await fabric.routed(
-        (from, to) =>
-          sameSubnet(from, to) ? new RegExp(`via ${underlay(to, 6)} dev eth0`) : /dev vxlan-v6.calico/,
-        6,
-      );
-      await fabric.apply(...pools({ v4, v6: { vxlanMode: 'Always' } }));
-      await fabric.routed(() => /dev vxlan-v6.calico/, 6);
+  for (const [version, device] of [
+    [4, 'vxlan.calico'],
+    [6, 'vxlan-v6.calico'],
+  ] as const)
+    it(`changes the mode of an IPv${version} pool in a live cluster, there and back: the connection goes on`, async () => {
+      const changed = async (vxlanMode: 'Always' | 'CrossSubnet'): Promise<void> => {
+        const always = { vxlanMode: 'Always' };
+        await fabric.apply(...pools({ v4: always, v6: always, [`v${version}`]: { vxlanMode } }));
+        await fabric.routed(
+          (from, to) =>
+            vxlanMode === 'CrossSubnet' && sameSubnet(from, to)
+              ? new RegExp(`via ${underlay(to, version)} dev eth0`)
+              : new RegExp(`dev ${device} `),
+          version,
+        );
+      };
+      await changed('Always');
+      await fabric.whileTransferring('a1', 'a2', version, async () => {
+        await changed('CrossSubnet');
+        await changed('Always');
+      });
     });
-  });
 
   it('follows the MTU of the interface below, and packets that are too large by now get smaller, not lost', async () => {
     for (const [below, four, six] of [
