@@ -3,7 +3,7 @@ import type { CalcDelta } from '../calc/model.ts';
 import { Calculator, type ResourceChange } from '../calc/calculator.ts';
 import type { InterfaceAddresses } from '../calc/local-hosts.ts';
 import { type Backend, chooseBackend } from '../dataplane/backend.ts';
-import type { Applied, Dataplane } from '../dataplane/dataplane.ts';
+import type { Applied, Dataplane, Rest } from '../dataplane/dataplane.ts';
 import { openDataplane, ruleTables } from '../dataplane/open.ts';
 import { enableForwarding, presentVersions } from '../dataplane/sysctl.ts';
 import type { Problem } from '../../api/problem.ts';
@@ -22,6 +22,8 @@ const REFRESH: Readonly<Record<Backend, Millis>> = { nftables: 180_000, nft: 90_
 
 /** Resources that are read in one turn of the event loop, in a few milliseconds. */
 const SLICE = 250;
+/** In one part. */
+const SLICES = 8;
 
 export interface PipelineOptions {
   readonly node: string;
@@ -137,7 +139,7 @@ export class Pipeline {
   async #applyWithRest(reread: boolean): Promise<Applied> {
     this.#waiting = [];
     try {
-      return await this.#dataplane.apply(reread, () => this.#takeRest());
+      return await this.#dataplane.apply(reread, (each) => this.#takeRest(each));
     } finally {
       // Where the dataplane came to no end, the next pass has it.
       this.#takeRestAtOnce();
@@ -147,14 +149,16 @@ export class Pipeline {
     }
   }
 
-  /** In slices: the tools that read rules meanwhile have to be fed. */
-  async #takeRest(): Promise<void> {
-    while (this.#rest.length > 0) {
+  /** In slices, as the tools that read rules meanwhile have to be fed, and in parts that are worth a write. */
+  async #takeRest(each?: Parameters<Rest>[0]): Promise<void> {
+    for (let slice = 1; this.#rest.length > 0; slice++) {
       this.#calculator.update(this.#rest.slice(0, SLICE));
       this.#rest = this.#rest.slice(SLICE);
       await new Promise((resolve) => setImmediate(resolve));
+      if (slice % SLICES > 0 && this.#rest.length > 0) continue;
+      if (each === undefined) this.#hand();
+      else await each(() => this.#hand());
     }
-    this.#hand();
   }
 
   #takeRestAtOnce(): void {

@@ -11,11 +11,11 @@ export interface Dataplane {
    * Brings the kernel to what was taken in, in an order in which no packet meets a half-built policy.
    *
    * @param reread  compare with the kernel's present state; the first call does so in any case
-   * @param rest  only where it is taken: calls {@link update} with what is still to come of sets' members and of nothing
-   *   else. Rules may be made ready meanwhile, and none of them comes into force before
+   * @param rest  only where it is taken: what is still to come, which is members of sets and nothing else. Rules may be made
+   *   ready meanwhile, and none of them comes into force before
    * @throws when nothing could be done at all; the kernel then holds what it held
    */
-  apply(reread: boolean, rest?: () => Promise<void>): Promise<Applied>;
+  apply(reread: boolean, rest?: Rest): Promise<Applied>;
   /** {@link apply} may be told of members when it has begun. Absent: it may not. */
   readonly takesRest?: boolean;
   readonly problems: readonly Problem[];
@@ -25,6 +25,14 @@ export interface Dataplane {
   counters(): Promise<readonly RuleCounter[]>;
   close(): void;
 }
+
+/**
+ * Works out what is still to come and calls {@link Dataplane.update} with it, a part at a time.
+ *
+ * @param each  is handed the call for each part, to make it when it likes; the next part is worked out once it resolves.
+ *   Default: all calls are made at once
+ */
+export type Rest = (each?: (update: () => void) => Promise<void>) => Promise<void>;
 
 export interface Applied {
   /** Single changes that the kernel took. */

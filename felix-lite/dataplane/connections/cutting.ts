@@ -17,7 +17,7 @@ import type { IpVersion } from '../../../net/addr/index.ts';
 import { type Connection, Conntrack, Netlink } from '../../../net/kernel/index.ts';
 import type { CalcDelta } from '../../calc/model.ts';
 import type { RuleTables } from '../../rules/tables.ts';
-import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
+import type { Applied, Dataplane, Rest, RuleCounter } from '../dataplane.ts';
 import { type Flow, judge, type Policy } from './judge.ts';
 import { takeNoneMidway } from '../sysctl.ts';
 import { MemberIndex } from './members.ts';
@@ -62,7 +62,7 @@ export class CuttingDataplane implements Dataplane {
     return this.#options.inner.takesRest === true;
   }
 
-  async apply(reread: boolean, rest?: () => Promise<void>): Promise<Applied> {
+  async apply(reread: boolean, rest?: Rest): Promise<Applied> {
     const applied = await this.#options.inner.apply(reread, rest);
     if (applied.steps > 0 && applied.failures.length === 0) this.#soon();
     return applied;

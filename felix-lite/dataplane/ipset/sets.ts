@@ -311,10 +311,14 @@ export class IpSets {
 
 /** New sets first, all in a row: the kernel is asked for them at once. */
 function inRows(plans: readonly (readonly ipset.IpsetStep[])[]): readonly ipset.IpsetStep[] {
-  const first: ipset.IpsetStep[] = [];
-  const rest: ipset.IpsetStep[] = [];
-  for (const plan of plans) for (const step of plan) (step.op === 'create' ? first : rest).push(step);
-  return [...first, ...rest];
+  const steps = plans.flat();
+  return steps.some(makesSet)
+    ? [...steps.filter(makesSet), ...steps.filter((step) => !makesSet(step))]
+    : steps;
+}
+
+function makesSet({ op }: ipset.IpsetStep): boolean {
+  return op === 'create';
 }
 
 /** About what was to be written and not about whether anything can be. */

@@ -3,6 +3,7 @@ import type { IpVersion } from '../../../net/addr/index.ts';
 import { Calculator, type ResourceChange } from '../../calc/calculator.ts';
 import { readSettings } from '../../daemon/config.ts';
 import { RuleTables, TABLES } from '../../rules/tables.ts';
+import type { Rest } from '../dataplane.ts';
 import { Leftovers } from '../leftovers.ts';
 import type { IpsetIo } from '../ipset/sets.ts';
 import { IptablesDataplane } from './dataplane.ts';
@@ -183,20 +184,20 @@ const CLIENTS = put('NetworkPolicy', 'test', 'clients', {
   ingress: [{ action: 'Allow', source: { selector: 'client == "yes"' } }],
 });
 
-const ELSEWHERE = put(
-  'WorkloadEndpoint',
-  'test',
-  'there-k8s-pod-eth0',
-  {
+function elsewhere(pod: string, ...ipNetworks: readonly string[]): ResourceChange {
+  const spec = {
     orchestrator: 'k8s',
     node: 'there',
-    pod: 'pod',
+    pod,
     endpoint: 'eth0',
     interfaceName: 'cali1',
-    ipNetworks: ['10.1.0.1/32', 'fd00:1::1/128'],
-  },
-  { client: 'yes' },
-);
+    ipNetworks,
+  };
+  return put('WorkloadEndpoint', 'test', `there-k8s-${pod}-eth0`, spec, { client: 'yes' });
+}
+
+const ELSEWHERE = elsewhere('one', '10.1.0.1/32', 'fd00:1::1/128');
+const FURTHER = elsewhere('two', '10.1.0.2/32');
 
 /** Of both families. */
 function leadsToOurs(kernel: MemoryTables): readonly string[] {
@@ -210,6 +211,18 @@ async function straight(): Promise<readonly string[]> {
   const kernel = new MemoryTables();
   await dataplaneOver(kernel, [...WORLD, CLIENTS, ELSEWHERE], new MemorySets()).apply(false);
   return ownChains(kernel);
+}
+
+function partOf(update: () => void): Rest {
+  return async (each = atOnce) => {
+    await turns(10);
+    await each(update);
+  };
+}
+
+function atOnce(update: () => void): Promise<void> {
+  update();
+  return Promise.resolve();
 }
 
 async function turns(count: number): Promise<void> {
@@ -238,14 +251,16 @@ for (const divided of [false, true])
     it('leads no packet to them before all members are there', async () => {
       const { kernel, sets, dataplane, take } = setUp(divided);
       let during: readonly unknown[] = [];
-      const { failures, unseen } = await dataplane.apply(false, async () => {
+      const { failures, unseen } = await dataplane.apply(false, async (each = atOnce) => {
+        await turns(50);
+        await each(() => take(ELSEWHERE));
         await turns(50);
         during = [leadsToOurs(kernel), ownChains(kernel).length > 0, members(sets), sets.sets.size];
-        take(ELSEWHERE);
+        await each(() => take(FURTHER));
       });
-      expect(during).to.deep.equal([[], divided, [], 2]);
+      expect(during).to.deep.equal([[], divided, ['10.1.0.1', 'fd00:1::1'], 2]);
       expect([failures, unseen]).to.deep.equal([[], true]);
-      expect(members(sets)).to.deep.equal(['10.1.0.1', 'fd00:1::1']);
+      expect(members(sets)).to.deep.equal(['10.1.0.1', '10.1.0.2', 'fd00:1::1']);
       expect(leadsToOurs(kernel)).to.include.members(['4 filter FORWARD', '6 filter FORWARD']);
       expect(ownChains(kernel)).to.have.members(await straight());
       expect((await dataplane.apply(true)).steps).to.equal(0);
@@ -254,7 +269,7 @@ for (const divided of [false, true])
     it('never leads packets there when members are not to be had, and mends that with the next pass', async () => {
       const { kernel, sets, dataplane, take } = setUp(divided);
       sets.failure = new Error('no memory');
-      const rest = () => turns(10).then(() => take(ELSEWHERE));
+      const rest = partOf(() => take(ELSEWHERE));
       expect(String(await dataplane.apply(false, rest).catch((error: unknown) => error))).to.include(
         'no memory',
       );
@@ -269,10 +284,11 @@ for (const divided of [false, true])
       const { kernel, sets, dataplane, take } = setUp(divided);
       const another = put('NetworkPolicy', 'test', 'z', { selector: 'all()', types: ['Egress'] });
       let during: readonly unknown[] = [];
-      const { failures } = await dataplane.apply(false, async () => {
+      const { failures } = await dataplane.apply(false, async (each = atOnce) => {
+        await each(() => take(ELSEWHERE, another));
         await turns(50);
-        take(ELSEWHERE, another);
         during = leadsToOurs(kernel);
+        await each(() => take());
       });
       expect([failures, during]).to.deep.equal([[], []]);
       expect(members(sets)).to.deep.equal(['10.1.0.1', 'fd00:1::1']);
@@ -285,7 +301,10 @@ for (const divided of [false, true])
     it('closes only the chain that the kernel refuses', async () => {
       const { kernel, dataplane, take } = setUp(divided);
       kernel.table(4, 'filter').refuses = /192\.0\.2\.0/;
-      const { failures } = await dataplane.apply(false, () => turns(10).then(() => take(ELSEWHERE)));
+      const { failures } = await dataplane.apply(
+        false,
+        partOf(() => take(ELSEWHERE)),
+      );
       expect(failures).to.deep.equal([]);
       expect(dataplane.problems.map(({ code }) => code)).to.deep.equal(['RULES_REFUSED']);
       const wanted = await straight();
@@ -294,7 +313,10 @@ for (const divided of [false, true])
 
     it('is none where sets are there already: no rule of another backend misses a member', async () => {
       const { kernel, sets, dataplane, take } = setUp(divided);
-      await dataplane.apply(false, () => turns(1).then(() => take(ELSEWHERE)));
+      await dataplane.apply(
+        false,
+        partOf(() => take(ELSEWHERE)),
+      );
       const { steps } = sets;
       steps.length = 0;
       const fresh = new MemoryTables();
@@ -302,11 +324,13 @@ for (const divided of [false, true])
       const calculator = new Calculator({ node: 'here', interfacePrefix: 'cali' });
       const again = dataplaneOver(fresh, [...WORLD, CLIENTS], sets, calculator);
       let during: readonly unknown[] = [];
-      await again.apply(false, async () => {
+      await again.apply(false, async (each = atOnce) => {
         await turns(50);
         during = [ownChains(fresh), members(sets)];
-        calculator.update([ELSEWHERE]);
-        again.update(calculator.take());
+        await each(() => {
+          calculator.update([ELSEWHERE]);
+          again.update(calculator.take());
+        });
       });
       expect(during).to.deep.equal([[], ['10.1.0.1', 'fd00:1::1']]);
       expect(steps).to.deep.equal([]);

@@ -8,7 +8,7 @@ import type { iptables } from '../../../net/kernel/index.ts';
 import type { CalcDelta } from '../../calc/model.ts';
 import type { RuleTables } from '../../rules/tables.ts';
 import { refusedSet } from '../closed-chains.ts';
-import type { Applied, Dataplane, RuleCounter } from '../dataplane.ts';
+import type { Applied, Dataplane, Rest, RuleCounter } from '../dataplane.ts';
 import { type IpsetIo, IpSets } from '../ipset/sets.ts';
 import type { Leftovers } from '../leftovers.ts';
 import { loadFirst } from './first-load.ts';
@@ -67,7 +67,7 @@ export class IptablesDataplane implements Dataplane {
   readonly takesRest = true;
 
   /** @throws when no set could be written: no rule is touched then, since it might look into one of them */
-  async apply(reread: boolean, rest?: () => Promise<void>): Promise<Applied> {
+  async apply(reread: boolean, rest?: Rest): Promise<Applied> {
     const look = reread || this.#fresh;
     this.#takeRules();
     // Side by side: sets over netlink, and tools that read the tables.
@@ -136,14 +136,27 @@ export class IptablesDataplane implements Dataplane {
     return noSets && present.length > 0 && present.every((seen) => seen !== undefined && isFresh(seen));
   }
 
-  /** Takes in the members that are still missing. Overtaken: the rules are no longer those that were made ready. */
-  async #complete(
-    rest: () => Promise<void>,
-  ): Promise<{ readonly steps: number; readonly overtaken: boolean }> {
-    await rest();
-    const changed = this.#takeRules();
-    const steps = await this.#sets.applyUpdates(false);
-    return { steps, overtaken: this.#closeRefused() || changed };
+  /**
+   * Takes in the members that are still missing: those of one part go to the kernel while the next is worked out.
+   * Overtaken: the rules are no longer those that were made ready.
+   */
+  async #complete(rest: Rest): Promise<{ readonly steps: number; readonly overtaken: boolean }> {
+    let overtaken = false;
+    let steps = 0;
+    let filling = Promise.resolve(0);
+    await rest(async (update) => {
+      const taken = await filling;
+      steps += taken;
+      update();
+      if (this.#takeRules()) overtaken = true;
+      filling = this.#sets.applyUpdates(false);
+      // Found where it is waited for.
+      filling.catch(() => undefined);
+    });
+    const last = await filling;
+    steps += last;
+    if (this.#closeRefused()) overtaken = true;
+    return { steps, overtaken };
   }
 
   /** Closes what looks into a refused set. @returns whether there is one */
