@@ -1,5 +1,5 @@
 /**
- * Who has a rehearsal (`rehearsal.ts`) before its doors open, and who has none. Half a second, 0.7 s of processor time
+ * Who has a rehearsal (`rehearsal.ts`) before its doors open, and who has none. Most of a second, 1.1 s of processor time
  * and memory for machine code: a speaker from a file is worth that, and so is a node that reflects routes, whom all its
  * clients meet at once. A node with a handful of sessions is not: a cluster starts, and restarts, thousands of them, many
  * to a machine in a lab, each with few routes.

@@ -68,7 +68,10 @@ const ROUTER: RouterConfig = {
 const ACTS = [0.1, 0.1, 0.1, 1] as const;
 
 export interface RehearsalOptions {
-  /** UPDATEs of the table. V8's last compiler takes a function after 3,000 calls, and needs the time of as many more. */
+  /**
+   * UPDATEs of the table. V8's last compiler takes a function after 3,000 calls, and needs the time of as many more; with
+   * half of this, forty functions were still compiled while the first table of a peer came in, which took a seventh longer.
+   */
   readonly updates?: number;
   /** How often the one prefix comes and goes. Its first optimising compiler takes a function after 400 calls. */
   readonly flaps?: number;
@@ -78,9 +81,9 @@ export interface RehearsalOptions {
 
 /** @returns whether it came to its end; a machine without a loopback address has none */
 export async function rehearse({
-  updates = 6400,
+  updates = 12_800,
   flaps = 400,
-  limitMs = 2000,
+  limitMs = 3000,
 }: RehearsalOptions = {}): Promise<boolean> {
   const until = performance.now() + limitMs;
   for (const share of ACTS) if (!(await act(updates * share, flaps * share, until))) return false;
