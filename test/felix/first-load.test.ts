@@ -11,7 +11,7 @@ import {
   nftablesLeftovers,
 } from '../../felix-lite/dataplane/leftovers.ts';
 import { ourTable } from '../../felix-lite/dataplane/nftables/names.ts';
-import { IpsetNetlink, Nftables } from '../../net/kernel/index.ts';
+import { IpsetNetlink, Nftables, run } from '../../net/kernel/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { Agent } from './agent.ts';
 import { BACKENDS, type BackendName, configurationOf } from './backends.ts';
@@ -159,6 +159,30 @@ describeOnKernel('a first load that ends in its middle', function () {
     const chains = await nft.listChains(ourTable(6));
     expect(chains.find(({ name }) => name === 'filter-FORWARD')?.base).to.deep.include({ priority: 0 });
     await expectNothingCut();
+  });
+
+  it('sees what a stranger makes of a rule under its own comment before it has read back what it wrote, iptables Legacy', async () => {
+    // Read back after a second; should the edit come later than that, the next look finds it.
+    await node.put(configurationOf({ ...BACKENDS['iptables Legacy'], iptablesRefreshInterval: '10s' }));
+    agent.start();
+    await agent.ready();
+    const save = (): Promise<string> => node.run('iptables-legacy-save', '-t', 'filter');
+    const rule = /^-A (?<chain>cali-pi-\S+) (?<rest>.*-p tcp.* 8080 .*)$/m.exec(await save())?.groups;
+    if (rule?.chain === undefined || rule.rest === undefined) throw new Error('no such rule');
+    const { chain, rest } = rule;
+    const edited = `-R ${chain} 1 ${rest.replace(' 8080 ', ' 8081 ')}`;
+    await run('iptables-legacy-restore', ['--noflush', '--wait', '30'], {
+      netns: node.netns,
+      stdin: `*filter\n${edited}\nCOMMIT\n`,
+    });
+    const deadline = performance.now() + 60_000;
+    while (!(await save()).includes(`-A ${chain} ${rest}`)) {
+      if (performance.now() > deadline) throw new Error(await save());
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await agent.ready();
+    for (const version of VERSIONS) await expectPolicy(version);
+    await stream.stop();
   });
 });
 
