@@ -103,10 +103,29 @@ export class EtcdServer {
   }
 }
 
+/** Below those that the kernel gives to whoever calls (32768 and up). */
+const PORTS = { first: 10_000, count: 20_000 } as const;
+const given = new Set<number>();
+
+/**
+ * A port of 127.0.0.1 for a server that may go away and come back. Never one that a client may be given meanwhile: it would
+ * keep the server from its port, and who calls a server that is down may even be given its port and so reach itself.
+ */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  const listens = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (listens) await new Promise((resolve) => server.close(resolve));
+  return listens;
 }
