@@ -55,7 +55,7 @@ function counted(messages: readonly Plain[]): Record<string, number> {
 }
 
 describe('poplin bgp decode and tcpdump', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
   let folder: string;
   let dump: ChildProcess | undefined;
   let server: Server | undefined;

@@ -38,7 +38,7 @@ const frrPeer = ({ asn, at }: typeof LEFT): string => ` neighbor ${at.v4} remote
 `;
 
 describeOnKernel('extended messages and optional parameters', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   const fabric = new Fabric();
   const bird = new Bird(fabric.lab, 'bird');

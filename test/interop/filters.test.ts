@@ -63,7 +63,7 @@ peers:
 `;
 
 describe('filters and prefix limits, with real BIRDs', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   let lab: Lab;
   let up: Bird;

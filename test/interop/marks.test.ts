@@ -36,7 +36,7 @@ const peer = ({ asn, at }: typeof LEFT): string => `protocol bgp {
 `;
 
 describeOnKernel('marks that attributes bear', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   const fabric = new Fabric();
   const bird = new Bird(fabric.lab, 'bird');

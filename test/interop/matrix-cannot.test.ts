@@ -71,7 +71,7 @@ passive-mode = true
 `;
 
 describeOnKernel('what routers cannot', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   const fabric = new Fabric();
   let ours: OurSpeaker;

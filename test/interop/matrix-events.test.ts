@@ -25,7 +25,7 @@ const HOLD_SECONDS = 3;
 const DEAF = `table inet deaf { chain input { type filter hook input priority 0; ip saddr ${OURS.at.v4} ip length > 66 drop; }; }`;
 
 describeOnKernel('events with every router', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   const fabric = new Fabric();
   const routers = new Map<string, { readonly router: Router; readonly setup: RouterSetup }>();

@@ -21,7 +21,7 @@ const CLIENTS = ROUTERS.filter(({ name }) => name === 'bird' || name === 'frr').
 }));
 
 describeOnKernel('a reflector between a BIRD and an FRR', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   const fabric = new Fabric();
   const routers = new Map<string, Router>();

@@ -51,7 +51,7 @@ const speakerKey = (session: SessionRow, router: number, name: string): string =
   `${session.over} ${asnOf(session, router)}${session.old === true ? ` ${name}` : ''}`;
 
 describeOnKernel('the matrix of routers', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   const fabric = new Fabric();
   const routers = new Map<string, Router>();

@@ -54,7 +54,7 @@ router bgp 65002
 const isThere = (hop: string | undefined): boolean => hop !== undefined;
 
 describeOnKernel('next hop self on a router with several links', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   const lab = new Lab();
   const bird = new Bird(lab, 'left');

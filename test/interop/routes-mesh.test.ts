@@ -11,7 +11,7 @@ import { RouteMonitor } from './peers/monitor.ts';
 const NODES = ['n1', 'n2', 'n3'] as const;
 
 describe('routes between our own daemons, across a router', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   let lab: Lab;
   const daemons: BgpdProcess[] = [];

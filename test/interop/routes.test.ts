@@ -59,7 +59,7 @@ const LEARNED = ['10.50.0.0/24', 'fd00:50::/64', '10.60.0.0/24', 'fd00:60::/64']
 const PEERS = ['tor-a', 'tor-a-v6', 'tor-b', 'tor-b-v6'];
 
 describe('routes with a real BIRD and a real FRR', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   let lab: Lab;
   let bird: Bird;

@@ -213,7 +213,7 @@ function at(node: string, face: string, address: string): LinkEnd {
 }
 
 describeOnKernel('a peer that sends rubbish', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
   let lab: Lab;
   let node: PoplinNode;
   let good: { readonly peer: Peer; readonly recorder: Recorder };

@@ -91,7 +91,7 @@ async function frrNeighbour(frr: Frr, address: string): Promise<FrrNeighbour> {
 }
 
 describeOnKernel('sessions with a real BIRD', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
   let lab: Lab;
   let node: PoplinNode;
   let bird: Bird;
@@ -320,7 +320,7 @@ describeOnKernel('sessions with a real BIRD', function () {
 });
 
 describeOnKernel('sessions with a real FRR', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
   let lab: Lab;
   let node: PoplinNode;
   let frr: Frr;

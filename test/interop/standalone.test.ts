@@ -63,7 +63,7 @@ const farPeer = (ttl: string): string =>
   `  - {name: far, address: 198.51.100.3, asNumber: 65003, import: [accept-all], export: [ours], timers: {connectRetrySeconds: 1}${ttl}}`;
 
 describe('the speaker alone, with a real BIRD', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   let lab: Lab;
   let bird: Bird;

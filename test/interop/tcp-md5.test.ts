@@ -48,7 +48,7 @@ peers:
 `;
 
 describeOnKernel('TCP MD5', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   const lab = new Lab();
   const alone = new Alone(lab, 'edge');
@@ -131,7 +131,7 @@ protocol bgp node6 from node { neighbor fd00:3::1 as 64512; passive on; ipv6 { i
 `;
 
 describeOnKernel('TCP MD5 with a datastore', function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
 
   const lab = new Lab();
   const secrets = join(lab.folder, 'secrets');
