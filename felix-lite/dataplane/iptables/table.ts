@@ -12,6 +12,7 @@ import { ClosedChains, isUsersChain } from '../closed-chains.ts';
 import type { RuleCounter } from '../dataplane.ts';
 import { type Chain, type Hook, type TableName, rule } from '../../rules/types.ts';
 import { hashOf, isOurs, OWNER } from './diff.ts';
+import { refusedChains } from './refusals.ts';
 import { type RenderedRule, lastChainName, renderChain, renderShared } from './render.ts';
 
 type SavedChain = iptables.SavedChain;
@@ -254,7 +255,11 @@ export class IptablesTable {
         await this.#write(steps);
         taken += steps.length;
       } catch (error) {
-        const refused = await this.#refusedChains(error, steps, attempt === ATTEMPTS);
+        const failed = { table: this.table, steps };
+        const refused = await refusedChains(error, failed, attempt === ATTEMPTS, {
+          mayRefuse: (chain) => isUsersChain({ name: chain }) && !this.#refused.has(chain),
+          write: (tried) => this.#write(tried),
+        });
         // A chain set aside does not count as an attempt; there are only so many chains.
         if (refused.length > 0) attempt--;
         else if (attempt === ATTEMPTS) throw error;
@@ -307,64 +312,6 @@ export class IptablesTable {
         const hash = hashOf(text);
         if (hash !== undefined) this.#spelling.set(hash, text);
       }
-    }
-  }
-
-  /**
-   * Which chains of users' making the failure is about. The tool names the line where it can; the legacy tool
-   * knows only that the kernel refused the whole, and then the chains are tried apart.
-   */
-  async #refusedChains(error: unknown, steps: readonly Step[], last: boolean): Promise<readonly string[]> {
-    const failure = iptables.failureOf(error, [{ table: this.table, steps }]);
-    if (failure?.kind !== 'refused') return [];
-    const named = failure.step;
-    if (named?.op === 'append' && this.#mayRefuse(named.chain)) return [named.chain];
-    if (!last) return [];
-    const suspects = Map.groupBy(
-      steps.filter((step) => step.op === 'append' && this.#mayRefuse(step.chain)),
-      ({ chain }) => chain,
-    );
-    if (!(await this.#takesAnything())) return [];
-    const blamed = await this.#probe([...suspects.values()]);
-    // Where everything is refused, what was tried meanwhile is not to blame.
-    return (await this.#takesAnything()) ? blamed : [];
-  }
-
-  /** Whether the kernel and its tools work at all. */
-  async #takesAnything(): Promise<boolean> {
-    try {
-      const chain = 'cali-probe';
-      await this.#write([{ op: 'make', chain }]);
-      await this.#write([{ op: 'remove', chain }]);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  #mayRefuse(chain: string): boolean {
-    return isUsersChain({ name: chain }) && !this.#refused.has(chain);
-  }
-
-  /** Loads the chains under names that nothing refers to; halves what fails until single chains are left. */
-  async #probe(suspects: readonly (readonly Step[])[]): Promise<readonly string[]> {
-    if (suspects.length === 0) return [];
-    const names = suspects.map((_, index) => `cali-probe-${index}`);
-    const load = (steps: readonly Step[]): Promise<void> => this.#write(steps);
-    try {
-      await load([
-        ...names.map((chain): Step => ({ op: 'make', chain })),
-        ...suspects.flatMap((steps, index) => steps.map((step) => ({ ...step, chain: names[index] ?? '' }))),
-      ]);
-      await load([
-        ...names.map((chain): Step => ({ op: 'flush', chain })),
-        ...names.map((chain): Step => ({ op: 'remove', chain })),
-      ]);
-      return [];
-    } catch {
-      if (suspects.length === 1) return suspects[0]?.slice(0, 1).map(({ chain }) => chain) ?? [];
-      const half = suspects.length >> 1;
-      return [...(await this.#probe(suspects.slice(0, half))), ...(await this.#probe(suspects.slice(half)))];
     }
   }
 
