@@ -13,17 +13,17 @@ import type { ForwardingEntry, ForwardingStatus, ForwardingTable } from '../spea
 import { FAMILIES, type Family } from '../wire/types.ts';
 import { Batches, type Outcomes } from './batches.ts';
 import type { CarriageConfig } from './carriage.ts';
+import { type Foreign, sortOut } from './found.ts';
 import { Goals } from './goals.ts';
 import { DEFAULTS, type FibOptions } from './options.ts';
 import { plan } from './plan.ts';
+import { Resolving } from './resolving.ts';
 import type { RouteOwner, RouteTable, TableOperation, TableRefusal } from './route-table.ts';
 import { Routes } from './routes.ts';
 import { sameEntry, type TableEntry } from './table-entry.ts';
-import { isOver, type Trouble } from './trouble.ts';
+import { isOver } from './trouble.ts';
 import { Wants } from './wants.ts';
 
-/** Routes looked at in one turn. */
-const SLICE = 2_000;
 /** As many wait: the kernel begins with them while the speaker still tells us of others. */
 const FIRST = 512;
 /** So many routes are set, or planned, between two looks at whether the kernel has answered. */
@@ -39,6 +39,7 @@ export class Fib implements ForwardingTable {
   readonly #wants = new Wants();
   readonly #goals = new Goals(this.#routes);
   readonly #batches: Batches;
+  readonly #resolving: Resolving;
   #linksChanged: () => void = () => {};
   readonly #adopted = new Set<4 | 6>();
   readonly #complete = new Set<4 | 6>();
@@ -53,8 +54,6 @@ export class Fib implements ForwardingTable {
   #retryTimer: Cancel | undefined;
   #verifyTimer: Cancel | undefined;
   #gatherTimer: Cancel | undefined;
-  #resolveTimer: Cancel | undefined;
-  #resolveAgain = false;
   #retryDelay: Millis;
   #closed = false;
 
@@ -71,6 +70,12 @@ export class Fib implements ForwardingTable {
   private constructor(table: RouteTable, clock: Clock, options: FibOptions) {
     this.#table = table;
     this.#batches = new Batches(table, this.#routes, this.#outcomes);
+    this.#resolving = new Resolving({
+      clock,
+      routes: this.#routes,
+      goals: this.#goals,
+      onDifference: (id) => this.#startOver(id),
+    });
     this.#clock = clock;
     this.#options = options;
     this.#retryDelay = options.retryMs;
@@ -101,7 +106,7 @@ export class Fib implements ForwardingTable {
     if (before === want) return;
     this.#goals.learned.count(prefix, before?.entry, entry);
     routes.setWant(id, want);
-    if (this.#goals.mayLeadBy(prefix)) this.#resolveSoon();
+    if (this.#goals.mayLeadBy(prefix)) this.#resolving.soon(this.#options.gatherMs);
     this.#startOver(id);
     if (routes.queued >= FIRST && this.#batches.waiting === 0) this.#advance();
   }
@@ -181,7 +186,7 @@ export class Fib implements ForwardingTable {
     this.#retryTimer?.();
     this.#verifyTimer?.();
     this.#gatherTimer?.();
-    this.#resolveTimer?.();
+    this.#resolving.close();
     await this.idle();
   }
 
@@ -206,32 +211,6 @@ export class Fib implements ForwardingTable {
       if (this.#retryDue) this.#retry();
       this.#verify();
     });
-  }
-
-  /** Of the routes that lead to next hops many change together: one search for all within this time. */
-  #resolveSoon(): void {
-    if (this.#closed) return;
-    this.#resolveAgain = true;
-    this.#resolveTimer ??= this.#clock.after(this.#options.gatherMs, 'resolve next hops', () => {
-      this.#resolveAgain = false;
-      this.#goals.resolveAnew();
-      this.#resolveSome(this.#routes.ids());
-    });
-  }
-
-  /** In slices, since a table may be large. What comes meanwhile is right already, or asks for another round. */
-  #resolveSome(ids: Iterator<number, undefined>): void {
-    for (let i = 0; i < SLICE; i++) {
-      const { value: id } = ids.next();
-      if (id === undefined) {
-        this.#resolveTimer = undefined;
-        if (this.#resolveAgain) this.#resolveSoon();
-        return;
-      }
-      const unicast = this.#routes.want(id)?.entry.type === 'unicast';
-      if (unicast && !sameEntry(this.#goals.of(id), this.#routes.actual(id))) this.#startOver(id);
-    }
-    this.#resolveTimer = this.#clock.after(0, 'resolve next hops', () => this.#resolveSome(ids));
   }
 
   #verify(): void {
@@ -350,29 +329,15 @@ export class Fib implements ForwardingTable {
     this.#relist = false;
     const { routes, ways } = await this.#table.list();
     if (!this.#goals.setWays(ways)) this.#linksChanged();
-    const actual: (TableEntry | undefined)[] = [];
-    const others = new Map<number, Pick<Trouble, 'foreign' | 'kin'>>();
-    for (const route of routes) {
-      const { prefix, owner, entry } = route;
-      if (owner === 'ours') actual[this.#routes.open(prefix)] = entry ?? OTHERWISE;
-      else {
-        const id = this.#routes.find(prefix);
-        const kin = owner === 'kin' ? (entry?.type ?? 'unicast') : undefined;
-        if (id !== undefined) others.set(id, { foreign: route.text, kin });
-      }
-    }
+    const { actual, foreign } = sortOut(this.#routes, routes);
     let repairs = 0;
     for (const id of this.#routes.ids())
-      if (this.#compare(id, actual[id], others.get(id) ?? NOBODY)) repairs++;
+      if (this.#compare(id, actual[id], foreign.get(id) ?? NOBODY)) repairs++;
     return repairs;
   }
 
   /** @returns whether what we believed there has gone or changed without our doing */
-  #compare(
-    id: number,
-    actual: TableEntry | undefined,
-    { foreign, kin }: Pick<Trouble, 'foreign' | 'kin'>,
-  ): boolean {
+  #compare(id: number, actual: TableEntry | undefined, { foreign, kin }: Foreign): boolean {
     const believed = this.#routes.actual(id);
     const same = sameEntry(believed, actual);
     if (same && this.#routes.trouble(id)?.foreign === foreign) {
@@ -436,8 +401,5 @@ export class Fib implements ForwardingTable {
     if (state === 'refused') this.#retryLater();
   }
 }
-
-/** A route of ours of a type that we do not write: whatever is wanted differs from it, so it goes. */
-const OTHERWISE: TableEntry = { type: 'unicast', gateways: [] };
 
 const NOBODY = { foreign: undefined, kin: undefined };
