@@ -33,6 +33,15 @@ describe('HashIndex', () => {
       }),
     );
   });
+
+  it('holds more in one table than there are hashes kept, and gives back every other one', () => {
+    const index = new HashIndex();
+    const ids = Array.from({ length: 80_000 }, (_, id) => id);
+    const found = (id: number): number | undefined => index.find(hashOf(id), (each) => each === id);
+    for (const id of ids) index.add(hashOf(id), id);
+    for (const id of ids) if (id % 2 === 1) index.remove(hashOf(id), id);
+    expect(ids.filter((id) => found(id) !== (id % 2 === 1 ? undefined : id))).to.deep.equal([]);
+  });
 });
 
 describe('Column', () => {
@@ -116,3 +125,8 @@ describe('OctetStore', () => {
     }
   });
 });
+
+/** Well mixed, and all of them in the first table. */
+function hashOf(id: number): number {
+  return Math.imul(id, 0x9e3779b1) >>> 8;
+}
