@@ -13,37 +13,13 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SystemClock } from '../../clock/system.ts';
 import { Address, Prefix } from '../../net/addr/index.ts';
-import { ACCEPT_ALL } from '../../bgpd/filter/policy.ts';
-import type { RestartState, SessionFactory } from '../../bgpd/speaker/ports.ts';
-import { Peer } from '../../bgpd/speaker/peer.ts';
-import type { SessionConfig, SessionEvents } from '../../bgpd/speaker/session.ts';
-import { Speaker } from '../../bgpd/speaker/speaker.ts';
-import type { ConnectionHandler } from '../../bgpd/speaker/transport.ts';
-import { ThisProcess } from '../this-process.ts';
-import { encodeKeepalive, encodeOpen, encodeUpdates, type Negotiated } from '../../bgpd/wire/index.ts';
+import { encodeUpdates } from '../../bgpd/wire/index.ts';
+import { CHUNK, SENDER, settled, speakerWithOneSender } from '../one-sender.ts';
 
 const [prefixes = 1_000_000, perSet = 5, version = 4] = process.argv.slice(2, 5).map(Number);
 const file = process.argv[5];
 const family = version === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
-/** As large as Node's reads from a socket are. */
-const CHUNK = 65536;
-
-const SESSION: Negotiated = {
-  peerAsn: 65001,
-  peerRouterId: 0x0a000002,
-  internal: false,
-  holdSeconds: 90,
-  keepaliveSeconds: 30,
-  families: [family],
-  fourOctetAs: true,
-  extendedMessages: false,
-  routeRefresh: true,
-  enhancedRefresh: false,
-  addPathReceive: [],
-  addPathSend: [],
-};
 
 function prefixOf(n: number): Prefix {
   return version === 4
@@ -56,7 +32,7 @@ function messagesOf(set: number): Uint8Array[] {
     prefix: prefixOf(set * perSet + i),
   }));
   const nextHop = { address: version === 4 ? Address.v4(0x0a000002) : Address.v6(0xfd000000, 0, 0, 2) };
-  const asns = [65001, 3356, (set % 4000) + 1, 4_200_000_000 + set];
+  const asns = [SENDER.asn, 3356, (set % 4000) + 1, 4_200_000_000 + set];
   const attributes = {
     origin: 'IGP',
     asPath: [{ type: 'sequence', asns }],
@@ -65,7 +41,7 @@ function messagesOf(set: number): Uint8Array[] {
   } as const;
   return encodeUpdates(
     { type: 'update', unreach: [], reach: [{ family, nextHop, nlri }], attributes },
-    SESSION,
+    settled(family),
   );
 }
 
@@ -92,53 +68,7 @@ if (file === undefined) {
   process.exit(status ?? 1);
 }
 
-const clock = new SystemClock();
-const wire = new ThisProcess('10.0.0.1', '10.0.0.2');
-const sessions: SessionFactory = {
-  create: (config: SessionConfig, events: SessionEvents, restart: RestartState) =>
-    new Peer({ config, events, transport: wire, clock, random: Math.random, restart }),
-  remove: () => undefined,
-};
-const speaker = new Speaker({ clock, sessions });
-speaker.configure({
-  asn: 65000,
-  routerId: 0x0a000001,
-  originated: [],
-  addresses: [],
-  peers: [
-    {
-      session: {
-        name: 'sender',
-        peerAddress: '10.0.0.2',
-        peerPort: 179,
-        peerAsn: 65001,
-        localAsn: 65000,
-        routerId: 0x0a000001,
-        holdSeconds: 90,
-        connectRetrySeconds: 5,
-        passive: false,
-        families: [family],
-      },
-      // No export policy: towards an external peer nothing is exported (RFC 8212).
-      importPolicy: ACCEPT_ALL,
-    },
-  ],
-});
-const peer = wire.handler as ConnectionHandler;
-peer.connected();
-peer.received(
-  encodeOpen({
-    version: 4,
-    asn: 65001,
-    holdSeconds: 90,
-    routerId: 0x0a000002,
-    capabilities: [
-      { code: 1, afi: version === 4 ? 1 : 2, safi: 1 },
-      { code: 65, asn: 65001 },
-    ],
-  }),
-);
-peer.received(encodeKeepalive());
+const { speaker, peer } = speakerWithOneSender(family, ['10.0.0.1', '10.0.0.2']);
 
 const collect = (): NodeJS.MemoryUsage => {
   (globalThis as { gc?: () => void }).gc?.();

@@ -1,25 +1,9 @@
 /** UPDATEs to feed a speaker with, and a count of what it says, cheap enough to stay out of the measurement. */
 import { Address, Prefix } from '../../net/addr/index.ts';
-import { encodeUpdates, type Negotiated } from '../../bgpd/wire/index.ts';
+import { encodeUpdates } from '../../bgpd/wire/index.ts';
+import { settled } from '../one-sender.ts';
 
 const FAMILY = 'ipv4-unicast';
-
-function sessionOf(internal: boolean): Negotiated {
-  return {
-    peerAsn: 65001,
-    peerRouterId: 0x0a000002,
-    internal,
-    holdSeconds: 90,
-    keepaliveSeconds: 30,
-    families: [FAMILY],
-    fourOctetAs: true,
-    extendedMessages: false,
-    routeRefresh: true,
-    enhancedRefresh: false,
-    addPathReceive: [],
-    addPathSend: [],
-  };
-}
 
 export interface Announcements {
   /** Number of the first prefix. */
@@ -54,14 +38,17 @@ function announce({ asn, nextHop, perSet }: Announcements, first: number, count:
     ...(asn === undefined ? { localPref: 100 } : { med: set % 100 }),
   } as const;
   const reach = [{ family: FAMILY, nextHop: { address: Address.v4(nextHop) }, nlri }] as const;
-  return encodeUpdates({ type: 'update', unreach: [], reach, attributes }, sessionOf(asn === undefined));
+  return encodeUpdates(
+    { type: 'update', unreach: [], reach, attributes },
+    settled(FAMILY, asn === undefined),
+  );
 }
 
 export function withdrawals(from: number, count: number): Uint8Array {
   const nlri = Array.from({ length: count }, (_, i) => ({ prefix: prefixOf(from + i) }));
   const unreach = [{ family: FAMILY, nlri }] as const;
   return joined(
-    encodeUpdates({ type: 'update', unreach, reach: [], attributes: undefined }, sessionOf(false)),
+    encodeUpdates({ type: 'update', unreach, reach: [], attributes: undefined }, settled(FAMILY)),
   );
 }
 

@@ -4,43 +4,18 @@
  */
 import { KernelTable } from '../../bgpd/daemon/kernel-table.ts';
 import { Fib } from '../../bgpd/fib/fib.ts';
-import { ACCEPT_ALL } from '../../bgpd/filter/policy.ts';
-import { Peer } from '../../bgpd/speaker/peer.ts';
-import type { ForwardingTable, RestartState, SessionFactory } from '../../bgpd/speaker/ports.ts';
-import type { SessionConfig, SessionEvents } from '../../bgpd/speaker/session.ts';
-import { Speaker } from '../../bgpd/speaker/speaker.ts';
-import type { ConnectionHandler } from '../../bgpd/speaker/transport.ts';
-import { ThisProcess } from '../this-process.ts';
-import { encodeKeepalive, encodeOpen, encodeUpdates, type Negotiated } from '../../bgpd/wire/index.ts';
+import type { ForwardingTable } from '../../bgpd/speaker/ports.ts';
+import { encodeUpdates } from '../../bgpd/wire/index.ts';
 import { SystemClock } from '../../clock/system.ts';
 import type { Address, Prefix } from '../../net/addr/index.ts';
 import type { Netlink } from '../../net/kernel/index.ts';
+import { CHUNK, type OneSender, SENDER, settled, speakerWithOneSender } from '../one-sender.ts';
 
 const FAMILY = 'ipv4-unicast' as const;
-/** As large as Node's reads from a socket are. */
-const CHUNK = 65536;
-const OURS = { asn: 65000, routerId: 0x0a00_0001 };
-const THEIRS = { asn: 65001, routerId: 0x0a00_0002 };
-
-const SESSION: Negotiated = {
-  peerAsn: THEIRS.asn,
-  peerRouterId: THEIRS.routerId,
-  internal: false,
-  holdSeconds: 90,
-  keepaliveSeconds: 30,
-  families: [FAMILY],
-  fourOctetAs: true,
-  extendedMessages: false,
-  routeRefresh: true,
-  enhancedRefresh: false,
-  addPathReceive: [],
-  addPathSend: [],
-};
 
 export class SpeakerAndKernel {
   readonly #fib: Fib;
-  readonly #speaker: Speaker;
-  readonly #peer: ConnectionHandler;
+  readonly #bgp: OneSender;
   /** Routes that the speaker has told the kernel's side of. */
   #told = 0;
 
@@ -50,58 +25,14 @@ export class SpeakerAndKernel {
 
   private constructor(fib: Fib) {
     this.#fib = fib;
-    const clock = new SystemClock();
-    const wire = new ThisProcess('192.0.2.1', '192.0.2.2');
-    const sessions: SessionFactory = {
-      create: (config: SessionConfig, events: SessionEvents, restart: RestartState) =>
-        new Peer({ config, events, transport: wire, clock, random: Math.random, restart }),
-      remove: () => undefined,
-    };
-    this.#speaker = new Speaker({ clock, sessions, forwarding: this.#counted(fib) });
-    this.#speaker.configure({
-      ...OURS,
-      originated: [],
-      addresses: [],
-      peers: [
-        {
-          session: {
-            name: 'sender',
-            peerAddress: '192.0.2.2',
-            peerPort: 179,
-            peerAsn: THEIRS.asn,
-            localAsn: OURS.asn,
-            routerId: OURS.routerId,
-            holdSeconds: 90,
-            connectRetrySeconds: 5,
-            passive: false,
-            families: [FAMILY],
-          },
-          // No export policy: towards an external peer nothing is exported (RFC 8212).
-          importPolicy: ACCEPT_ALL,
-        },
-      ],
-    });
-    this.#peer = wire.handler as ConnectionHandler;
-    this.#peer.connected();
-    this.#peer.received(
-      encodeOpen({
-        version: 4,
-        ...THEIRS,
-        holdSeconds: 90,
-        capabilities: [
-          { code: 1, afi: 1, safi: 1 },
-          { code: 65, asn: THEIRS.asn },
-        ],
-      }),
-    );
-    this.#peer.received(encodeKeepalive());
+    this.#bgp = speakerWithOneSender(FAMILY, ['192.0.2.1', '192.0.2.2'], this.#counted(fib));
   }
 
   /** Until the kernel has answered for as many routes. */
   async hear(octets: Uint8Array, many: number): Promise<void> {
     const until = this.#told + many;
     for (let at = 0; at < octets.length; at += CHUNK) {
-      this.#peer.received(octets.subarray(at, at + CHUNK));
+      this.#bgp.peer.received(octets.subarray(at, at + CHUNK));
       await nextTurn();
     }
     while (this.#told < until) await nextTurn();
@@ -123,7 +54,7 @@ export class SpeakerAndKernel {
   }
 
   async close(): Promise<void> {
-    this.#speaker.stop('restart');
+    this.#bgp.speaker.stop('restart');
     await this.#fib.close();
   }
 }
@@ -133,8 +64,10 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 /** UPDATEs of a peer that announces all of them alike, or withdraws them. */
 export function updates(all: readonly Prefix[], over: Address | undefined): Uint8Array {
   const nlri = all.map((prefix) => ({ prefix }));
-  const attributes = { origin: 'IGP', asPath: [{ type: 'sequence', asns: [THEIRS.asn] }] } as const;
+  const attributes = { origin: 'IGP', asPath: [{ type: 'sequence', asns: [SENDER.asn] }] } as const;
   const gone = over === undefined ? [{ family: FAMILY, nlri }] : [];
   const reach = over === undefined ? [] : [{ family: FAMILY, nextHop: { address: over }, nlri }];
-  return Buffer.concat(encodeUpdates({ type: 'update', unreach: gone, reach, attributes } as const, SESSION));
+  return Buffer.concat(
+    encodeUpdates({ type: 'update', unreach: gone, reach, attributes } as const, settled(FAMILY)),
+  );
 }
