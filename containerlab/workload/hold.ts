@@ -5,8 +5,6 @@ const BEAT_MS = 50;
 
 export interface HoldReport {
   readonly echoes: number;
-  /** Longest time between two echoes, the one that is under way included. */
-  readonly longestGapMs: number;
   /** Why it ended; undefined while it lives. */
   readonly broken: string | undefined;
 }
@@ -14,8 +12,6 @@ export interface HoldReport {
 /** Sends an octet, waits for its echo, rests a moment, and again. */
 export function hold(address: string, port: number): { report(): HoldReport; close(): void } {
   let echoes = 0;
-  let longest = 0;
-  let last = performance.now();
   let broken: string | undefined;
   let timer: NodeJS.Timeout | undefined;
   let greeted = false;
@@ -25,8 +21,6 @@ export function hold(address: string, port: number): { report(): HoldReport; clo
       if (!chunk.includes(0x0a)) return;
       greeted = true;
     } else echoes++;
-    longest = Math.max(longest, performance.now() - last);
-    last = performance.now();
     timer = setTimeout(() => socket.write('.'), BEAT_MS);
   });
   const end = (why: string): void => {
@@ -36,11 +30,7 @@ export function hold(address: string, port: number): { report(): HoldReport; clo
   socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
   socket.on('close', () => end('closed'));
   return {
-    report: () => ({
-      echoes,
-      longestGapMs: Math.round(broken === undefined ? Math.max(longest, performance.now() - last) : longest),
-      broken,
-    }),
+    report: () => ({ echoes, broken }),
     close: () => socket.destroy(),
   };
 }

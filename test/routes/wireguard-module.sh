@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds the WireGuard module that Debian's user-mode kernel comes without, from the source of the very same kernel, where
 # wireguard-kernel.test.ts looks for it. Takes some 140 MB of download, 1 GB of disk for the while, and a minute.
-#
-# Needs: user-mode-linux gcc make flex bison bc libelf-dev xz-utils
 set -eu
+packages='user-mode-linux gcc make flex bison bc libelf-dev xz-utils'
+dpkg -s $packages >/dev/null 2>&1 || apt-get install -qq -y --no-install-recommends $packages
 release=$(ls /usr/lib/uml/modules)
 into=$(cd "$(dirname "$0")/../.." && pwd)/node_modules/.cache/poplin-wireguard/$release
 package=linux-source-${release%.*}
