@@ -63,14 +63,17 @@ export class NftDataplane implements Dataplane {
     this.#rules.update(delta);
   }
 
-  async apply(reread: boolean): Promise<Applied> {
+  readonly takesRest = true;
+
+  async apply(reread: boolean, rest?: () => Promise<void>): Promise<Applied> {
     const look = reread || !this.#known;
     this.#watch?.pause();
     try {
       if (look) this.#tryAgain('all');
       const found = look ? await this.#read() : undefined;
       const fresh = found !== undefined && !found.some(({ exists }) => exists);
-      const steps = fresh ? await this.#load(found) : await this.#change(found);
+      if (!fresh) await rest?.();
+      const steps = fresh ? await this.#load(found, rest) : await this.#change(found);
       if (look) await this.#leftovers.clear();
       this.#watch ??= this.#startWatch();
       return { steps, failures: [], leftover: this.#tryAgain('new'), resting: this.#resting };
@@ -81,23 +84,25 @@ export class NftDataplane implements Dataplane {
 
   /**
    * The first load of all, into tables that are not there: a second processor does the kernel's work while this one goes on
-   * with what is next. Sets and empty chains come first, then rules, some at a time. No packet comes to any of it until all
-   * has been taken: the chains at the hooks are the last transaction, of both families together.
+   * with what is next. Sets and empty chains come first, then rules, some at a time, then members that were still to come. No
+   * packet comes to any of it until all has been taken: the chains at the hooks are the last transaction, of both families together.
    */
-  async #load(found: readonly HeldTable[]): Promise<number> {
+  async #load(found: readonly HeldTable[], rest?: () => Promise<void>): Promise<number> {
     this.#hold(found);
     const changes = Map.groupBy(this.#rules.takeChanges(), ({ version }) => version);
     let steps = 0;
     let underWay: Promise<void> = Promise.resolve();
     let failure: unknown;
     const start = async (stage: readonly Owned[]): Promise<void> => {
+      if (stage.length === 0) return;
       steps += stepsIn(stage);
-      const before = underWay;
-      underWay = this.#commit(stage).catch((error: unknown) => {
-        failure ??= error;
-      });
+      underWay = Promise.all([underWay, this.#commit(stage)]).then(
+        () => undefined,
+        (error: unknown) => {
+          failure ??= error;
+        },
+      );
       // The kernel is at work on this one once it is done with the one before and the event loop has had its turn.
-      await before;
       await new Promise((resolve) => setImmediate(resolve));
     };
     await start(
@@ -110,9 +115,13 @@ export class NftDataplane implements Dataplane {
         for (const change of part) table.update(change);
         await start(owned(table, table.planPart()));
       }
+    await rest?.();
+    // A set that turned out to hold networks has another name by now: what is known of chains that look into it has to be true.
     await underWay;
-    if (failure === undefined) await start(this.#tables.flatMap((table) => owned(table, table.planHooks())));
-    await underWay;
+    for (const plan of ['planPart', 'planHooks'] as const) {
+      if (failure === undefined) await start(this.#tables.flatMap((table) => owned(table, table[plan]())));
+      await underWay;
+    }
     if (failure === undefined) {
       this.#settle();
       return steps;
