@@ -137,11 +137,15 @@ async function relabel(order: Order & { readonly measure: 'relabel' }): Promise<
   let limitMs: readonly number[];
   if (backend === 'nftables') {
     recording?.stop();
+    // Else the kernel would tell us of what netlink does, which takes its time.
+    pipeline.close();
     // The first one is the load.
     limitMs = (await replay(twin, recording?.changes() ?? [], pause)).slice(1);
     await compareStates(backend, netns, twin);
-  } else limitMs = await toolChanges(pipeline, backend, netns, [changeOf(total), changeOf(total + 1)]);
-  pipeline.close();
+  } else {
+    limitMs = await toolChanges(pipeline, backend, netns, [changeOf(total), changeOf(total + 1)]);
+    pipeline.close();
+  }
   const [warm, warmLimit] = [ms, limitMs].map((each) =>
     each.filter(counts).slice(counts(0, 1) ? WARM_UP : WARM_UP / 2),
   );
