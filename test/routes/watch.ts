@@ -211,7 +211,8 @@ export class Watch {
           async () => {
             said = '';
             dump.kill('SIGUSR1');
-            await once(dump.stderr, 'data');
+            // It writes its line piece by piece.
+            while (!said.endsWith('\n')) await once(dump.stderr, 'data');
             return said;
           },
           (text) => {
