@@ -120,6 +120,25 @@ describe('a next hop over a route that we learned ourselves', () => {
     expect(Object.keys(table.ours())).to.have.length(many.length + 1);
   });
 
+  it('that moves is repaired under 5,000 routes at once, each in one step and many to a batch', async () => {
+    const rigged = await rig((table) => void (table.ways = [way('192.0.2.0/24')]));
+    const { table, fib } = rigged;
+    fib.set(LOOPBACK, via('192.0.2.1'));
+    const many = Array.from({ length: 5_000 }, (_, i) => Prefix.of(at('10.0.0.0').add(i * 64), 26));
+    for (const prefix of many) fib.set(prefix, via('203.0.113.7'));
+    for (let turn = 0; turn < 10; turn++) await moment(rigged);
+    expect(Object.keys(table.ours())).to.have.length(many.length + 1);
+    table.log.length = 0;
+    table.batches.length = 0;
+    fib.set(LOOPBACK, via('192.0.2.2'));
+    for (let turn = 0; turn < 10; turn++) await moment(rigged);
+    expect(new Set(Object.values(table.ours()))).to.deep.equal(new Set(['192.0.2.2']));
+    expect(table.log.filter((line) => !line.startsWith('replace '))).to.deep.equal([]);
+    expect(table.log).to.have.length(many.length + 1);
+    // That of the next hop itself, and then as many as a batch holds.
+    expect(table.batches.length, table.batches.join(' ')).to.be.lessThan(10);
+  });
+
   it('is found as if all had come at once, in whatever order they come', async () => {
     const prefixes = ['203.0.113.0/24', '203.0.113.7/32', '198.51.100.0/24', '10.1.0.0/24'].map(p);
     const hops = ['203.0.113.7', '203.0.113.9', '198.51.100.1', '192.0.2.1', '10.1.0.1'];

@@ -27,6 +27,8 @@ export class SimulatedTable implements RouteTable {
   /** Its answers can be seen before the event loop tells. */
   prompt = false;
   lists = 0;
+  /** Changes of each batch that it was sent. */
+  readonly batches: number[] = [];
   #tail: Promise<unknown> = Promise.resolve();
 
   ways: readonly Way[] = [];
@@ -46,6 +48,7 @@ export class SimulatedTable implements RouteTable {
         changes.push({ op, prefix: Prefix.of(address, length), entry });
       },
       send: () => {
+        this.batches.push(changes.length);
         if (this.prompt) seen = this.#all(changes);
         return seen === undefined ? this.send(changes) : Promise.resolve(seen);
       },
