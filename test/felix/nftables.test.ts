@@ -67,7 +67,9 @@ describeOnKernel('felix-lite among others, nftables', function () {
       const rules = (await nft.listRules(table)).map(({ chain, comment, expressions }) =>
         JSON.stringify([chain, comment, expressions.filter(({ kind }) => kind !== 'counter')]),
       );
-      const chains = (await nft.listChains(table)).map(({ name }) => name).toSorted();
+      const chains = (await nft.listChains(table))
+        .map(({ name, base }) => JSON.stringify([name, base]))
+        .toSorted();
       held.push({ sets, elements, chains, rules: rules.toSorted() });
     }
     return held;
@@ -187,6 +189,10 @@ describeOnKernel('felix-lite among others, nftables', function () {
     {
       it: 'a hook of ours at another place',
       text: 'delete chain ip calico raw-PREROUTING; add chain ip calico raw-PREROUTING { type filter hook prerouting priority 5; }',
+    },
+    {
+      it: 'a hook of ours told to drop what no rule decides',
+      text: 'add chain ip calico raw-PREROUTING { policy drop; }',
     },
     { it: 'the table deleted', text: 'delete table ip calico' },
   ];

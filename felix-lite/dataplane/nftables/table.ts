@@ -480,7 +480,7 @@ interface ChainPlan {
 const NOTHING: ChainPlan = { make: [], rules: [], remove: [] };
 
 function baseText({ base }: NftChain): string {
-  return base === undefined ? '' : `${base.type} ${base.hook} ${base.priority}`;
+  return base === undefined ? '' : `${base.type} ${base.hook} ${base.priority} ${base.policy ?? ''}`;
 }
 
 function planned(operations: readonly NftOperation[]): readonly Planned[] {

@@ -94,8 +94,7 @@ export function encodeChain(w: MessageWriter, table: TableRef, { name, base }: N
       w.attributeBE32(1, HOOKS.indexOf(base.hook));
       w.attributeBE32(2, base.priority);
     });
-    const ACCEPT = 1;
-    w.attributeBE32(5, ACCEPT);
+    w.attributeBE32(5, base.policy === 'drop' ? NF_DROP : NF_ACCEPT);
     w.attributeString(7, base.type);
   }
   w.end();
@@ -148,6 +147,9 @@ const KEY_TYPES: Readonly<Record<KeyType, { readonly number: number; readonly le
   ifname: { number: 41, length: 16 },
 };
 const POLICY_MEMORY = 1;
+/** Verdicts, from linux/netfilter.h. */
+const NF_DROP = 0;
+const NF_ACCEPT = 1;
 const TYPE_BITS = 6;
 const HOST_ENDIAN = 1;
 const VERDICT_DATA = 0xffff_ff00;
@@ -332,8 +334,12 @@ export function decodeChain(
   const found = attributes(bytes, message);
   const name = text(found, 3);
   const hook = found.at.get(4);
-  const chain = hook === undefined ? { name } : { name, base: decodeHook(bytes, hook, text(found, 7)) };
-  return { table: text(found, 1), chain };
+  const table = text(found, 1);
+  if (hook === undefined) return { table, chain: { name } };
+  const base = decodeHook(bytes, hook, text(found, 7));
+  const policy = found.at.get(5);
+  const drops = policy !== undefined && bytes.readUInt32BE(policy[0]) === NF_DROP;
+  return { table, chain: { name, base: drops ? { ...base, policy: 'drop' } : base } };
 }
 
 function decodeHook(bytes: Buffer, [start, end]: readonly [number, number], type: string): BaseChain {

@@ -10,12 +10,14 @@ export interface TableRef {
 
 export type NftHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
 
-/** What makes a chain one that packets come to by themselves. Its policy is to accept. */
+/** What makes a chain one that packets come to by themselves. */
 export interface BaseChain {
   readonly type: 'filter' | 'nat' | 'route';
   readonly hook: NftHook;
   /** Lower is earlier. */
   readonly priority: number;
+  /** What becomes of packets that no rule decides; absent: they are accepted. */
+  readonly policy?: 'drop';
 }
 
 export interface NftChain {
