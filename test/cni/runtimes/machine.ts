@@ -193,19 +193,27 @@ export class Machine {
     const ended = once(this.#unshare, 'exit');
     this.#unshare.kill('SIGKILL');
     await ended;
-    for (const hierarchy of readdirSync(CGROUPS)) removeCgroup(join(CGROUPS, hierarchy, this.cgroup));
+    for (const hierarchy of readdirSync(CGROUPS)) await removeCgroup(join(CGROUPS, hierarchy, this.cgroup));
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
 const CGROUPS = '/sys/fs/cgroup';
 
-/** The files in it go with it. */
-function removeCgroup(path: string): void {
+const REMOVED_WITHIN_MS = 60_000;
+
+/** The files in it go with it. It is busy until the last process of a machine that was killed has been taken apart. */
+async function removeCgroup(path: string): Promise<void> {
   if (!existsSync(path)) return;
   for (const entry of readdirSync(path, { withFileTypes: true }))
-    if (entry.isDirectory()) removeCgroup(join(path, entry.name));
-  rmdirSync(path);
+    if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
+  for (const until = performance.now() + REMOVED_WITHIN_MS; ; await sleep(20))
+    try {
+      rmdirSync(path);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || performance.now() > until) throw error;
+    }
 }
 
 export const CONTAINERD_SOCKET = '/run/containerd.sock';
