@@ -18,16 +18,11 @@ export class DialTurns {
     this.#clock = clock;
   }
 
-  /**
-   * Dials now, or in one of the next turns where this one has seen many calls.
-   *
-   * @returns takes it back, if it is not too late
-   */
-  dial(call: () => void): () => void {
+  /** Dials now, or in one of the next turns where this one has seen many calls. Whoever needs none by then makes none. */
+  dial(call: () => void): void {
     if (this.#waiting.size === 0 && this.#spent < BUDGET) this.#run(call);
     else this.#waiting.add(call);
     this.#arm();
-    return () => void this.#waiting.delete(call);
   }
 
   #run(call: () => void): void {

@@ -44,7 +44,7 @@ export interface PeerOptions {
   readonly config: SessionConfig;
   readonly events: SessionEvents;
   readonly transport: Transport;
-  /** When to call; answers what takes the call back. Absent: at once. */
+  /** When to call. Absent: at once. */
   readonly dials?: Pick<DialTurns, 'dial'>;
   readonly clock: Clock;
   /** Uniform in [0, 1): jitter of timers (RFC 4271 §10). */
