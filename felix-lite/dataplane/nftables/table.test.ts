@@ -84,6 +84,10 @@ function loaded(members: readonly string[]): NftTable {
   return table;
 }
 
+function isHooked({ operation }: Stages['rules'][number]): boolean {
+  return operation.op === 'add-chain' && operation.chain.base !== undefined;
+}
+
 describe('our table in nf_tables', () => {
   it('touches the chain that changed, from the first rule that differs, and nothing else', () => {
     const table = loaded(['10.0.0.1']);
@@ -193,6 +197,19 @@ describe('our table in nf_tables', () => {
     const told = ops(rules).filter((each) => /filter-FORWARD|table/.test(each));
     expect(told.slice(0, 2)).to.deep.equal(['delete-chain filter-FORWARD', 'add-chain filter-FORWARD']);
     expect(told.join(' ')).to.not.include('delete-table');
+  });
+
+  it('lets no packet come to a first load before its last part', () => {
+    const table = new NftTable(4, HOOKS);
+    sets(table, { type: 'whole', definition: SET, members: new Set(['10.0.0.1']) });
+    change(table, looking(), OTHER, FORWARD);
+    expect(
+      table.planFrame(['filter-cali-pi-np/a', 'filter-cali-pi-np/b', 'filter-cali-FORWARD']).filter(isHooked),
+    ).to.deep.equal([]);
+    const part = table.planPart();
+    expect(ops(part)).to.include('add-rule filter-cali-pi-np/a');
+    expect(part.filter(isHooked)).to.deep.equal([]);
+    expect(ops(table.planHooks())).to.deep.equal(['add-chain filter-FORWARD', 'add-rule filter-FORWARD']);
   });
 
   it('lets nothing rest that it only found', () => {
