@@ -6,20 +6,10 @@ import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { BACKENDS, type BackendName, configurationOf } from './backends.ts';
 import { LONG_POLICY } from './long-policy.ts';
-import { DB, TestNode, WEB, addressesOf, endpointOf, np, openProfile } from './node.ts';
+import { DB, TestNode, WEB, addressesOf, endpointOf, openProfile, dbFromWeb } from './node.ts';
 import { Stream, expectUnbroken } from './stream.ts';
 
-const TO_DB = np('db', {
-  selector: "role == 'db'",
-  ingress: [
-    {
-      action: 'Allow',
-      protocol: 'TCP',
-      source: { selector: "role == 'web'" },
-      destination: { ports: [8080] },
-    },
-  ],
-});
+const TO_DB = dbFromWeb(8080);
 
 describeOnKernel('a node moves to another backend', function () {
   this.timeout(240_000);

@@ -8,25 +8,10 @@ import { setReady } from '../../datastore/migrate/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { Agent } from './agent.ts';
 import { BACKENDS, configurationOf } from './backends.ts';
-import { DB, TestNode, WEB, addressesOf, endpointOf, openProfile } from './node.ts';
+import { DB, TestNode, WEB, addressesOf, endpointOf, openProfile, dbFromWeb } from './node.ts';
 import { Stream, expectUnbroken } from './stream.ts';
 
-const POLICY = {
-  apiVersion: 'projectcalico.org/v3',
-  kind: 'NetworkPolicy',
-  metadata: { name: 'db', namespace: 'prod' },
-  spec: {
-    selector: "role == 'db'",
-    ingress: [
-      {
-        action: 'Allow',
-        protocol: 'TCP',
-        source: { selector: "role == 'web'" },
-        destination: { ports: [8080] },
-      },
-    ],
-  },
-};
+const POLICY = dbFromWeb(8080);
 
 describeOnKernel('the felix-lite daemon', function () {
   this.timeout(180_000);

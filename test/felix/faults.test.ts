@@ -9,20 +9,11 @@ import { expect } from 'chai';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { BACKENDS, type BackendName, configurationOf } from './backends.ts';
 import { LONG_POLICY } from './long-policy.ts';
-import { DB, TestNode, WEB, addressesOf, endpointOf, np, openProfile } from './node.ts';
+import { DB, TestNode, WEB, addressesOf, endpointOf, openProfile, dbFromWeb } from './node.ts';
 import { Stream, expectUnbroken } from './stream.ts';
 import type { Flow } from './wire.ts';
 
-function policy(ports: readonly number[]): object {
-  return np('db', {
-    selector: "role == 'db'",
-    ingress: [
-      { action: 'Allow', protocol: 'TCP', source: { selector: "role == 'web'" }, destination: { ports } },
-    ],
-  });
-}
-
-const WORLD = [openProfile('prod'), endpointOf(WEB), endpointOf(DB), policy([8080])];
+const WORLD = [openProfile('prod'), endpointOf(WEB), endpointOf(DB), dbFromWeb(8080)];
 
 describeOnKernel('packets through what may happen to felix-lite', function () {
   this.timeout(240_000);
@@ -100,7 +91,7 @@ describeOnKernel('packets through what may happen to felix-lite', function () {
         const connection = await connect();
         const stream = await Stream.start(node.network, flows());
         tools.refuse();
-        await node.put(policy([8080, 9090]));
+        await node.put(dbFromWeb(8080, 9090));
         await until(() => node.felix.status().failures >= 2);
         expect(node.felix.status()).to.deep.include({ ready: false });
         expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 9090, false)).to.equal(false);
@@ -159,11 +150,11 @@ add element ip calico filter-cali-tw-dispatch { "cali77" : drop }
         const loaded = node.run('nft', '-f', file).finally(() => void (loading.isOver = true));
         let changes = 0;
         while (!loading.isOver) {
-          await node.put(policy(changes++ % 2 === 0 ? [8080, 9090] : [8080]));
+          await node.put(dbFromWeb(...(changes++ % 2 === 0 ? [8080, 9090] : [8080])));
           await node.settled();
         }
         await loaded;
-        await node.put(policy([8080, 9090]));
+        await node.put(dbFromWeb(8080, 9090));
         await node.settled();
         expect(await node.prober('web').reach('tcp', addressesOf(2)[4], 9090, true)).to.equal(true);
         expectUnbroken(await stream.stop());

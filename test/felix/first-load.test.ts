@@ -16,20 +16,10 @@ import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { Agent } from './agent.ts';
 import { BACKENDS, type BackendName, configurationOf } from './backends.ts';
 import { LONG_POLICY } from './long-policy.ts';
-import { DB, TestNode, WEB, addressesOf, endpointOf, np, openProfile } from './node.ts';
+import { DB, TestNode, WEB, addressesOf, endpointOf, openProfile, dbFromWeb } from './node.ts';
 import { Stream } from './stream.ts';
 
-const TO_DB = np('db', {
-  selector: "role == 'db'",
-  ingress: [
-    {
-      action: 'Allow',
-      protocol: 'TCP',
-      source: { selector: "role == 'web'" },
-      destination: { ports: [8080] },
-    },
-  ],
-});
+const TO_DB = dbFromWeb(8080);
 const VERSIONS = [4, 6] as const;
 /** After the first address set of ours was there, which is the first thing that is written. */
 const MOMENTS_MS = [0, 80];

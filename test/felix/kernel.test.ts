@@ -8,19 +8,20 @@ import { expect } from 'chai';
 import { ipset, iptables, Nftables, run } from '../../net/kernel/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { isOurSet } from '../../felix-lite/rules/names.ts';
-import { NODE, TestNode, type Workload, addressesOf, endpointOf, openProfile, WEB, DB, np } from './node.ts';
+import {
+  NODE,
+  TestNode,
+  type Workload,
+  addressesOf,
+  endpointOf,
+  openProfile,
+  WEB,
+  DB,
+  np,
+  dbFromWeb,
+} from './node.ts';
 
-const DB_FROM_WEB = np('db', {
-  selector: "role == 'db'",
-  ingress: [
-    {
-      action: 'Allow',
-      protocol: 'TCP',
-      source: { selector: "role == 'web'" },
-      destination: { ports: [8080] },
-    },
-  ],
-});
+const DB_FROM_WEB = dbFromWeb(8080);
 
 function configured(backend: string, spec: object): object {
   return {

@@ -6,21 +6,11 @@ import { expect } from 'chai';
 import { ipset, iptables, Nftables } from '../../net/kernel/index.ts';
 import { describeOnKernel } from '../../net/kernel/testing.ts';
 import { isOurSet } from '../../felix-lite/rules/names.ts';
-import { NODE, TestNode, addressesOf, endpointOf, openProfile, WEB, DB, np } from './node.ts';
+import { NODE, TestNode, addressesOf, endpointOf, openProfile, WEB, DB, np, dbFromWeb } from './node.ts';
 
 const FAMILIES = ['ip', 'ip6'] as const;
 
-const DB_FROM_WEB = np('db', {
-  selector: "role == 'db'",
-  ingress: [
-    {
-      action: 'Allow',
-      protocol: 'TCP',
-      source: { selector: "role == 'web'" },
-      destination: { ports: [8080, '9000:9010'] },
-    },
-  ],
-});
+const DB_FROM_WEB = dbFromWeb(8080, '9000:9010');
 
 /** The refresh is far away: what is repaired here was told of by the kernel. */
 function configured(spec: object): object {

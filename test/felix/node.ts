@@ -207,3 +207,13 @@ export function np(name: string, spec: object): object {
     spec,
   };
 }
+
+/** DB takes TCP from WEB on these ports, and nothing else from anybody. */
+export function dbFromWeb(...ports: readonly (number | string)[]): object {
+  return np('db', {
+    selector: "role == 'db'",
+    ingress: [
+      { action: 'Allow', protocol: 'TCP', source: { selector: "role == 'web'" }, destination: { ports } },
+    ],
+  });
+}
