@@ -9,6 +9,7 @@ import type { SessionConfig, SessionEvents } from '../bgpd/speaker/session.ts';
 import { Speaker } from '../bgpd/speaker/speaker.ts';
 import type { ConnectionHandler } from '../bgpd/speaker/transport.ts';
 import { encodeKeepalive, encodeOpen, FAMILIES, type Family, type Negotiated } from '../bgpd/wire/index.ts';
+import { EXTERNAL } from '../bgpd/wire/testing/octets.ts';
 import { SystemClock } from '../clock/system.ts';
 import { ThisProcess } from './this-process.ts';
 
@@ -20,20 +21,7 @@ const HOLD_SECONDS = 90;
 
 /** What the two have settled on, for the encoder of UPDATEs. */
 export function settled(family: Family, internal = false): Negotiated {
-  return {
-    peerAsn: SENDER.asn,
-    peerRouterId: SENDER.routerId,
-    internal,
-    holdSeconds: HOLD_SECONDS,
-    keepaliveSeconds: HOLD_SECONDS / 3,
-    families: [family],
-    fourOctetAs: true,
-    extendedMessages: false,
-    routeRefresh: true,
-    enhancedRefresh: false,
-    addPathReceive: [],
-    addPathSend: [],
-  };
+  return { ...EXTERNAL, peerAsn: SENDER.asn, peerRouterId: SENDER.routerId, internal, families: [family] };
 }
 
 export interface OneSender {
